@@ -1,0 +1,36 @@
+//! Every limit of Porpoise, with the quota or reason that it comes from.
+
+/// Characters of a name. DolphinScheduler's own columns hold 255.
+pub const NAME_CHARS_MAX: usize = 255;
+/// Bytes of a definition file: ten megabytes hold 100,000 small tasks.
+pub const DEFINITION_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Tasks of a workflow.
+pub const TASKS_MAX: usize = 100_000;
+/// Edges of a workflow.
+pub const EDGES_MAX: usize = 1_000_000;
+/// Levels of nesting in a definition file.
+pub const DEFINITION_DEPTH_MAX: usize = 64;
+/// Bytes of a script in a task: Linux hands a program at most 128 KiB in one argument or variable, files hold more.
+pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
+/// Parameters, outputs, variables or labels in one list.
+pub const ENTRIES_MAX: usize = 1_000;
+/// Bytes of a value that is kept inline; a larger one goes to a blob (design.md, "Values and residency").
+pub const VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of an item of a table: DynamoDB's limit.
+pub const ITEM_BYTES_MAX: usize = 400 * 1024;
+/// Bytes of a page of a query: DynamoDB's limit.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a record of a log; a larger decision continues in the next (design.md, "Encoding").
+pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// Retries of a task.
+pub const RETRIES_MAX: u32 = 1_000;
+/// Seconds of any delay or time-out: a year.
+pub const DELAY_SECONDS_MAX: i64 = 366 * 24 * 3600;
+/// Slots of a pool.
+pub const POOL_SLOTS_MAX: u32 = 100_000;
+/// How long the fold of an aggregate remembers a command (design.md, "Inputs take hold once").
+pub const COMMANDS_REMEMBERED_HOURS: i64 = 24;
+/// After how long an effect that nothing acknowledged is due again (design.md, "Outbox").
+pub const EFFECT_RESEND_SECONDS: i64 = 120;
+/// Runs that one page of a list shows at the most.
+pub const LIST_PAGE_MAX: usize = 500;

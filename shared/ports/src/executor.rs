@@ -1,0 +1,277 @@
+//! Targets: where the jobs of attempts run.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use minicbor::{Decode, Encode};
+use porpoise_model::{AttemptKey, Cause, Outputs, ProjectId, RunId, Value};
+
+use crate::Unavailable;
+
+/// Submits jobs to one sort of target and tells what became of them.
+///
+/// A target starts **at most one job for a key**, however often it is submitted: this is the promise that
+/// one-job-per-attempt rests on.
+#[async_trait]
+pub trait Executor: Debug + Send + Sync {
+    /// Starts the job of an attempt, unless one was started under this key before: then says which.
+    async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError>;
+
+    /// What is known of these jobs, in any order. A key that the target never saw is left out.
+    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable>;
+
+    /// Asks the target to stop a job, and never to start one under this key if there is none yet. Returns at once;
+    /// [`Executor::list`] tells when it has stopped.
+    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable>;
+
+    /// Bytes of the job's log from `from` on, at most `limit`; `None` if there is no log (yet).
+    async fn log(
+        &self,
+        key: AttemptKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<Option<LogChunk>, Unavailable>;
+}
+
+/// All that a target needs to know to run an attempt. Secrets are references still.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Job {
+    /// At most one job for it.
+    #[n(0)]
+    pub key: AttemptKey,
+    /// Whose.
+    #[n(1)]
+    pub project: ProjectId,
+    /// Of which run.
+    #[n(2)]
+    pub run: RunId,
+    /// Index of the task in its version.
+    #[n(3)]
+    pub task: u32,
+    /// Map index; 0 when not mapped.
+    #[n(4)]
+    pub map: u32,
+    /// Number of the attempt, from 1.
+    #[n(5)]
+    pub attempt: u32,
+    /// The task's name, for people.
+    #[n(6)]
+    pub task_name: String,
+    /// What to do.
+    #[n(7)]
+    pub work: Work,
+    /// Environment variables: parameters, and what the task declares.
+    #[n(8)]
+    pub env: BTreeMap<String, String>,
+    /// The outputs that it may set, with their types and the values they have when the job sets none.
+    #[n(9)]
+    pub outputs: BTreeMap<String, Value>,
+    /// The version of the rules by which outputs are read: the workflow's dialect.
+    #[n(10)]
+    pub dialect: String,
+}
+
+/// What an attempt does, with every expression resolved.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Work {
+    /// Nothing.
+    #[n(0)]
+    Noop,
+    /// Sleeps this many milliseconds.
+    #[n(1)]
+    Sleep {
+        /// Milliseconds.
+        #[n(0)]
+        millis: u64,
+    },
+    /// A script for `sh`.
+    #[n(2)]
+    Shell {
+        /// Its text.
+        #[n(0)]
+        script: String,
+    },
+    /// A script for `python3`.
+    #[n(3)]
+    Python {
+        /// Its text.
+        #[n(0)]
+        script: String,
+    },
+    /// A program and its arguments.
+    #[n(4)]
+    Command {
+        /// Program first.
+        #[n(0)]
+        argv: Vec<String>,
+    },
+    /// A kind of another system.
+    #[n(5)]
+    External {
+        /// `dolphinscheduler` …
+        #[n(0)]
+        system: String,
+        /// Its name there.
+        #[n(1)]
+        name: String,
+        /// JSON.
+        #[n(2)]
+        parameters: String,
+    },
+}
+
+impl Work {
+    /// The word for it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Noop => "noop",
+            Self::Sleep { .. } => "sleep",
+            Self::Shell { .. } => "shell",
+            Self::Python { .. } => "python",
+            Self::Command { .. } => "command",
+            Self::External { .. } => "external",
+        }
+    }
+
+    /// How long it is known to take, for kinds that only pass the time.
+    pub const fn known_duration(&self) -> Option<Duration> {
+        match self {
+            Self::Noop => Some(Duration::ZERO),
+            Self::Sleep { millis } => Some(Duration::from_millis(*millis)),
+            Self::Shell { .. }
+            | Self::Python { .. }
+            | Self::Command { .. }
+            | Self::External { .. } => None,
+        }
+    }
+}
+
+/// A job was started, now or before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// What the target calls it.
+    pub external_id: String,
+}
+
+/// A job could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The target will never take it: the attempt fails.
+    #[error("the target refuses the job of task `{task}`: {message}")]
+    Rejected {
+        /// The task's name.
+        task: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The key was canceled before it was submitted: no job is started under it, ever.
+    #[error("the attempt was canceled before it was submitted")]
+    Canceled,
+    /// The target takes no more for now: the job waits.
+    #[error("the target takes no more jobs for now")]
+    Busy,
+    /// The job may have been started or not: submit again.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What a target says of a job.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct JobReport {
+    /// Which.
+    #[n(0)]
+    pub key: AttemptKey,
+    /// What the target calls it.
+    #[n(1)]
+    pub external_id: String,
+    /// What it does.
+    #[n(2)]
+    pub state: JobState,
+}
+
+/// The state of a job.
+///
+/// ```text
+/// Waiting ─▶ Running ─▶ Succeeded | Failed | Canceled
+/// ```
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum JobState {
+    /// Taken, not started: the target says why, if it does.
+    #[n(0)]
+    Waiting {
+        /// In the target's words.
+        #[n(0)]
+        why: Option<String>,
+    },
+    /// It runs.
+    #[n(1)]
+    Running {
+        /// Since when.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        started: Timestamp,
+    },
+    /// It ended well.
+    #[n(2)]
+    Succeeded {
+        /// When it began.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        started: Timestamp,
+        /// When it ended.
+        #[n(1)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        ended: Timestamp,
+        /// What it set.
+        #[n(2)]
+        outputs: Outputs,
+    },
+    /// It did not end well.
+    #[n(3)]
+    Failed {
+        /// When it began, if it did.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp_option")]
+        started: Option<Timestamp>,
+        /// When it ended.
+        #[n(1)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        ended: Timestamp,
+        /// Why.
+        #[n(2)]
+        cause: Cause,
+    },
+    /// It was stopped because we asked, or will never start because we asked.
+    #[n(4)]
+    Canceled {
+        /// When.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        ended: Timestamp,
+    },
+}
+
+impl JobState {
+    /// Whether it has ended.
+    pub const fn is_terminal(&self) -> bool {
+        match self {
+            Self::Waiting { .. } | Self::Running { .. } => false,
+            Self::Succeeded { .. } | Self::Failed { .. } | Self::Canceled { .. } => true,
+        }
+    }
+}
+
+/// A piece of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogChunk {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Where the next piece begins.
+    pub next: u64,
+    /// Nothing will follow.
+    pub end: bool,
+}

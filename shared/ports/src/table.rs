@@ -1,0 +1,228 @@
+//! The store: items under a partition and a sort key, conditional writes of single items, nothing more.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::Unavailable;
+
+/// Items in partitions, ordered within each by the bytes of their sort key.
+///
+/// The shape is DynamoDB's and so are the limits: an item (both keys and the body) has at most
+/// [`ITEM_BYTES_MAX`](porpoise_model::limits::ITEM_BYTES_MAX), a page at most
+/// [`PAGE_BYTES_MAX`](porpoise_model::limits::PAGE_BYTES_MAX). There are no transactions, no expiry and no secondary
+/// indexes: multi-region tables with strong consistency lack them.
+///
+/// A write that returned `Ok` is durable. After [`Unavailable`] it may have taken effect or not.
+#[async_trait]
+pub trait Table: Debug + Send + Sync {
+    /// Reads one item.
+    async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, ReadError>;
+
+    /// Reads a page of a range of one partition.
+    async fn query(&self, query: &Query) -> Result<Page, ReadError>;
+
+    /// Writes one item if `condition` holds of what stands under its key.
+    async fn put(&self, item: Item, condition: Condition) -> Result<(), WriteError>;
+
+    /// Removes one item if `condition` holds of it. Removing what is not there succeeds, unless the condition asks
+    /// for a revision.
+    async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError>;
+}
+
+/// Where an item stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// What is stored and read together. 1 to 2048 bytes.
+    pub partition: String,
+    /// The place within the partition, ordered by bytes. 1 to 1024 bytes.
+    pub sort: String,
+}
+
+impl Key {
+    /// A key of these two parts.
+    pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self {
+            partition: partition.into(),
+            sort: sort.into(),
+        }
+    }
+}
+
+/// What stands under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where.
+    pub key: Key,
+    /// A number that conditions look at; what it means is the writer's affair.
+    pub revision: u64,
+    /// The stored bytes.
+    pub body: Bytes,
+}
+
+impl Item {
+    /// Bytes that count against the limit of an item: keys, body and eight for the revision.
+    pub fn size(&self) -> usize {
+        self.key.partition.len() + self.key.sort.len() + self.body.len() + 8
+    }
+}
+
+/// What must hold of the stored item for a write to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    None,
+    /// No item stands there.
+    Absent,
+    /// An item stands there with exactly this revision.
+    Revision(u64),
+    /// No item stands there, or one with a smaller revision.
+    OlderThan(u64),
+}
+
+impl Condition {
+    /// Whether it holds of what stands there: `None` for no item, else its revision.
+    pub fn holds(self, stored: Option<u64>) -> bool {
+        match (self, stored) {
+            (Self::None, _) | (Self::Absent | Self::OlderThan(_), None) => true,
+            (Self::Absent, Some(_)) | (Self::Revision(_), None) => false,
+            (Self::Revision(wanted), Some(revision)) => revision == wanted,
+            (Self::OlderThan(limit), Some(revision)) => revision < limit,
+        }
+    }
+}
+
+/// Whether a read sees every write that was acknowledged before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// It does; twice the price.
+    Strong,
+    /// It may be late.
+    Eventual,
+}
+
+/// A range of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Of which partition.
+    pub partition: String,
+    /// Sort keys from this one on, included. Empty: from the first.
+    pub from: String,
+    /// Sort keys up to this one, included. Empty: to the last.
+    pub to: String,
+    /// Largest first.
+    pub descending: bool,
+    /// At most this many items; a page may hold fewer and still have a successor.
+    pub limit: usize,
+    /// Items after this sort key (before, when descending): [`Page::next`] of the page before.
+    pub after: Option<String>,
+    /// How fresh.
+    pub consistency: Consistency,
+}
+
+impl Query {
+    /// All of a partition whose sort keys start with `prefix`, ascending, strongly consistent.
+    pub fn prefix(partition: impl Into<String>, prefix: &str) -> Self {
+        Self {
+            partition: partition.into(),
+            from: prefix.to_owned(),
+            to: if prefix.is_empty() {
+                String::new()
+            } else {
+                format!("{prefix}\u{10ffff}")
+            },
+            descending: false,
+            limit: usize::MAX,
+            after: None,
+            consistency: Consistency::Strong,
+        }
+    }
+
+    /// Whether a sort key lies in the range and behind the cursor.
+    pub fn wants(&self, sort: &str) -> bool {
+        let behind = |after: &str| {
+            if self.descending {
+                sort < after
+            } else {
+                sort > after
+            }
+        };
+        sort >= self.from.as_str()
+            && (self.to.is_empty() || sort <= self.to.as_str())
+            && self.after.as_deref().is_none_or(behind)
+    }
+}
+
+/// Some items of a range, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The items.
+    pub items: Vec<Item>,
+    /// Where the next page begins; `None`: there is no more.
+    pub next: Option<String>,
+}
+
+/// A read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Too many calls; the same call succeeds later.
+    #[error("reads of the table are throttled")]
+    Throttled,
+    /// The same call may succeed later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A write failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The condition did not hold; nothing was written.
+    #[error("the condition on item `{}` of `{}` does not hold", .0.sort, .0.partition)]
+    Condition(Key),
+    /// The item is larger than a table takes; nothing was written.
+    #[error("item `{}` of `{}` has {size} bytes, a table takes {} at most", .key.sort, .key.partition, porpoise_model::limits::ITEM_BYTES_MAX)]
+    TooLarge {
+        /// Which.
+        key: Key,
+        /// How large.
+        size: usize,
+    },
+    /// A key is empty or too long; nothing was written.
+    #[error("`{}` / `{}` is no key: a partition has 1 to 2048 bytes, a sort key 1 to 1024", .0.partition, .0.sort)]
+    BadKey(Key),
+    /// Too many calls; nothing was written, the same call succeeds later.
+    #[error("writes to the table are throttled")]
+    Throttled,
+    /// The write may have happened or not.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Checks keys and size, as every adapter does before it writes.
+///
+/// # Errors
+/// [`WriteError::BadKey`] or [`WriteError::TooLarge`].
+pub fn check_item(item: &Item) -> Result<(), WriteError> {
+    check_key(&item.key)?;
+    if item.size() > porpoise_model::limits::ITEM_BYTES_MAX {
+        return Err(WriteError::TooLarge {
+            key: item.key.clone(),
+            size: item.size(),
+        });
+    }
+    Ok(())
+}
+
+/// Checks the lengths of a key.
+///
+/// # Errors
+/// [`WriteError::BadKey`].
+pub fn check_key(key: &Key) -> Result<(), WriteError> {
+    let fits = (1..=2048).contains(&key.partition.len()) && (1..=1024).contains(&key.sort.len());
+    if fits {
+        Ok(())
+    } else {
+        Err(WriteError::BadKey(key.clone()))
+    }
+}
