@@ -11,6 +11,7 @@ pub mod address;
 pub mod cause;
 pub mod codec;
 pub mod id;
+pub mod job;
 pub mod limits;
 pub mod name;
 pub mod state;

@@ -1,0 +1,277 @@
+//! What must be done in the world because of what was decided.
+
+use jiff::Timestamp;
+use minicbor::{Decode, Encode};
+use porpoise_model::job::Job;
+use porpoise_model::workflow::{Concurrency, FailureStrategy, Priority};
+use porpoise_model::{
+    Actor, Address, AttemptKey, ProjectId, RunId, RunState, ScheduleId, VersionHash, WorkflowId,
+};
+
+use crate::input::Input;
+
+/// The key of an effect within its aggregate: the same key is the same effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum EffectKey {
+    /// Hand an attempt to the dispatcher of its place.
+    #[n(0)]
+    Dispatch(#[n(0)] Attempt),
+    /// Have an attempt's job stopped, or never started.
+    #[n(1)]
+    Cancel(#[n(0)] Attempt),
+    /// Ask the pool for an attempt's slots.
+    #[n(2)]
+    AskSlot(#[n(0)] Attempt),
+    /// Give an attempt's slots back, or take its request out of the line.
+    #[n(3)]
+    FreeSlot(#[n(0)] Attempt),
+    /// Ask the gate to let the run in.
+    #[n(4)]
+    EnterGate,
+    /// Tell the gate that the run has left.
+    #[n(5)]
+    LeaveGate,
+    /// Write what lists show of the run.
+    #[n(6)]
+    Listing,
+    /// Tell a holder that it has its slots.
+    #[n(7)]
+    GrantSlot(#[n(0)] Holder),
+    /// Ask a holder that has long been silent whether it still holds its slots.
+    #[n(8)]
+    CheckHolder(#[n(0)] Holder),
+    /// Tell a run that it is let in.
+    #[n(9)]
+    Admit(#[n(0)] RunId),
+    /// Tell a run that it is not let in, ever.
+    #[n(10)]
+    Discard(#[n(0)] RunId),
+    /// Create the run of an instant: milliseconds since 1970.
+    #[n(11)]
+    Fire(#[n(0)] i64),
+}
+
+/// An attempt within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Attempt {
+    /// Index of the task in its version.
+    #[n(0)]
+    pub task: u32,
+    /// Map index; 0 when not mapped.
+    #[n(1)]
+    pub map: u32,
+    /// From 1.
+    #[n(2)]
+    pub number: u32,
+}
+
+impl Attempt {
+    /// Attempt `number` of a task that is not mapped.
+    pub const fn of(task: u32, number: u32) -> Self {
+        Self {
+            task,
+            map: 0,
+            number,
+        }
+    }
+
+    /// Its idempotency key.
+    pub fn key(self, run: RunId) -> AttemptKey {
+        AttemptKey::of(run, self.task, self.map, self.number)
+    }
+}
+
+/// Who holds slots of a pool: an attempt of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Holder {
+    /// The run; in the pool's own project.
+    #[n(0)]
+    pub run: RunId,
+    /// The attempt in it.
+    #[n(1)]
+    pub attempt: Attempt,
+}
+
+/// What must be done. Every effect may be carried out more than once: its receiver knows its key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Send an input to another aggregate.
+    Tell {
+        /// Which.
+        to: Address,
+        /// What.
+        input: Input,
+    },
+    /// Hand an attempt to the dispatcher of its place. Acknowledged by a report of the attempt.
+    Dispatch(Intent),
+    /// Stop an attempt's job. Acknowledged by the report of its end.
+    Cancel(CancelIntent),
+    /// Create a run: open index, first record if absent, `Start`. Acknowledged by the shell.
+    CreateRun(NewRun),
+    /// Write the run's line in the lists, unless a newer one stands there. Acknowledged by the shell.
+    List(Listing),
+}
+
+/// An attempt on its way to its place.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Intent {
+    /// Where.
+    #[n(0)]
+    pub place: String,
+    /// What.
+    #[n(1)]
+    pub job: Job,
+    /// Who goes first: rank of the run's priority, then of the task's; smaller is earlier.
+    #[n(2)]
+    pub rank: (u8, u8),
+    /// When it was decided: first come, first served within a rank.
+    #[n(3)]
+    #[cbor(with = "porpoise_model::codec::timestamp")]
+    pub since: Timestamp,
+}
+
+/// The end of an attempt, on its way to its place.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct CancelIntent {
+    /// Where.
+    #[n(0)]
+    pub place: String,
+    /// Whose.
+    #[n(1)]
+    pub project: ProjectId,
+    /// Of which run.
+    #[n(2)]
+    pub run: RunId,
+    /// Which attempt.
+    #[n(3)]
+    pub attempt: Attempt,
+}
+
+/// All that a run is created from: the content of its first fact.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct NewRun {
+    /// Whose.
+    #[n(0)]
+    pub project: ProjectId,
+    /// Its id, hashed from what asked for it.
+    #[n(1)]
+    pub run: RunId,
+    /// Of which workflow.
+    #[n(2)]
+    pub workflow: WorkflowId,
+    /// What people call that workflow at this time.
+    #[n(3)]
+    pub workflow_name: String,
+    /// Pinned to this version. A schedule leaves it open: whoever creates the run fills in the current one.
+    #[n(4)]
+    pub version: Option<VersionHash>,
+    /// Why it exists.
+    #[n(5)]
+    pub trigger: Trigger,
+    /// The instant that it stands for.
+    #[n(6)]
+    #[cbor(with = "porpoise_model::codec::timestamp")]
+    pub logical_date: Timestamp,
+    /// IANA name of the zone in which that instant is read.
+    #[n(7)]
+    pub timezone: String,
+    /// Parameters given at its start, by name; they replace the workflow's of the same name.
+    #[n(8)]
+    pub parameters: std::collections::BTreeMap<String, String>,
+    /// Who asked for it.
+    #[n(9)]
+    pub actor: Actor,
+    /// Instead of the workflow's.
+    #[n(10)]
+    pub priority: Option<Priority>,
+    /// Instead of the workflow's.
+    #[n(11)]
+    pub on_failure: Option<FailureStrategy>,
+    /// Instead of the workflow's.
+    #[n(12)]
+    pub concurrency: Option<Concurrency>,
+    /// Every task succeeds without a job.
+    #[n(13)]
+    pub dry_run: bool,
+    /// Kinds that no target here runs are replaced by `noop`.
+    #[n(14)]
+    pub simulate: bool,
+    /// When it was created.
+    #[n(15)]
+    #[cbor(with = "porpoise_model::codec::timestamp")]
+    pub created: Timestamp,
+}
+
+/// Why a run exists.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Trigger {
+    /// An instant of a schedule.
+    #[n(0)]
+    Schedule {
+        /// Which.
+        #[n(0)]
+        schedule: ScheduleId,
+    },
+    /// A person, through the command line or the console.
+    #[n(1)]
+    Manual,
+    /// A program.
+    #[n(2)]
+    Api,
+}
+
+impl Trigger {
+    /// The word.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Schedule { .. } => "schedule",
+            Self::Manual => "manual",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// What lists show of a run.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Listing {
+    /// Whose.
+    #[n(0)]
+    pub project: ProjectId,
+    /// Which.
+    #[n(1)]
+    pub run: RunId,
+    /// Of which workflow.
+    #[n(2)]
+    pub workflow: WorkflowId,
+    /// What people called that workflow when the run was created.
+    #[n(3)]
+    pub workflow_name: String,
+    /// Grows with every change of what is listed: a line with a smaller one never replaces one with a larger.
+    #[n(4)]
+    pub revision: u64,
+    /// As of that revision.
+    #[n(5)]
+    pub state: RunState,
+    /// Why it exists.
+    #[n(6)]
+    pub trigger: Trigger,
+    /// The instant that it stands for.
+    #[n(7)]
+    #[cbor(with = "porpoise_model::codec::timestamp")]
+    pub logical_date: Timestamp,
+    /// When it was created.
+    #[n(8)]
+    #[cbor(with = "porpoise_model::codec::timestamp")]
+    pub created: Timestamp,
+    /// When its first task could start.
+    #[n(9)]
+    #[cbor(with = "porpoise_model::codec::timestamp_option")]
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    #[n(10)]
+    #[cbor(with = "porpoise_model::codec::timestamp_option")]
+    pub ended: Option<Timestamp>,
+    /// How many tasks it has.
+    #[n(11)]
+    pub tasks: u32,
+}

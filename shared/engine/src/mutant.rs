@@ -1,0 +1,76 @@
+//! Bugs on purpose, for the tests that prove that the simulator would find them.
+//!
+//! Compiled only with the feature `mutants`, which no binary of the product turns on. One of them can be switched on
+//! at a time, per thread; [`on`] is `false` in every other build.
+
+/// The bugs that the simulator must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mutant {
+    /// What nobody acknowledged is never sent again.
+    NoResend,
+    /// An empty decision on a warm copy is believed without a look at the log.
+    StaleCopyTrusted,
+    /// The queue's deduplication id is made from the content.
+    ContentAsDeduplication,
+    /// A cancel that arrives before its dispatch leaves no tombstone.
+    CancelBeforeDispatchIgnored,
+    /// A command that comes twice is applied twice.
+    CommandTwice,
+    /// A run is created without the open index entry, and a second delivery does not repeat the start.
+    CreateWithoutStart,
+    /// A record is written without the condition that its place is free.
+    RecordOverwritten,
+    /// A job is submitted again although the jobs table says that it was.
+    SubmitTwice,
+    /// A slot is not freed when its task is killed.
+    SlotKeptOnKill,
+    /// A report of an attempt that was replaced is taken for one of the current attempt.
+    LateReportAccepted,
+    /// An instant whose run could not be created at once is forgotten.
+    ScheduleLinkLost,
+    /// A snapshot is used although another version of the fold wrote it.
+    ForeignSnapshot,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::NoResend,
+        Self::StaleCopyTrusted,
+        Self::ContentAsDeduplication,
+        Self::CancelBeforeDispatchIgnored,
+        Self::CommandTwice,
+        Self::CreateWithoutStart,
+        Self::RecordOverwritten,
+        Self::SubmitTwice,
+        Self::SlotKeptOnKill,
+        Self::LateReportAccepted,
+        Self::ScheduleLinkLost,
+        Self::ForeignSnapshot,
+    ];
+}
+
+#[cfg(feature = "mutants")]
+thread_local! {
+    static ACTIVE: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
+}
+
+/// Switches a bug on for this thread, or all off.
+#[cfg(feature = "mutants")]
+pub fn activate(mutant: Option<Mutant>) {
+    ACTIVE.with(|active| active.set(mutant));
+}
+
+/// Whether this bug is switched on for this thread.
+#[cfg(feature = "mutants")]
+pub fn on(mutant: Mutant) -> bool {
+    ACTIVE.with(|active| active.get() == Some(mutant))
+}
+
+/// Without the feature no bug is ever on.
+#[cfg(not(feature = "mutants"))]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the whole branch has to vanish")]
+pub const fn on(_mutant: Mutant) -> bool {
+    false
+}
