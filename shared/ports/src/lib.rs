@@ -9,7 +9,10 @@
 pub mod blobs;
 pub mod bus;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod executor;
+pub mod meter;
 pub mod queue;
 pub mod secrets;
 pub mod table;
@@ -19,6 +22,7 @@ pub use blobs::Blobs;
 pub use bus::Bus;
 pub use clock::{Clock, Ids};
 pub use executor::Executor;
+pub use meter::{Meter, Metered};
 pub use queue::Queue;
 pub use secrets::Secrets;
 pub use table::Table;

@@ -1,9 +1,12 @@
 //! The store: items under a partition and a sort key, conditional writes of single items, nothing more.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use porpoise_model::limits::PAGE_BYTES_MAX;
 
 use crate::Unavailable;
 
@@ -29,6 +32,25 @@ pub trait Table: Debug + Send + Sync {
     /// Removes one item if `condition` holds of it. Removing what is not there succeeds, unless the condition asks
     /// for a revision.
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError>;
+}
+
+#[async_trait]
+impl<T: Table + ?Sized> Table for Arc<T> {
+    async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, ReadError> {
+        (**self).get(key, consistency).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, ReadError> {
+        (**self).query(query).await
+    }
+
+    async fn put(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
+        (**self).put(item, condition).await
+    }
+
+    async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
+        (**self).delete(key, condition).await
+    }
 }
 
 /// Where an item stands.
@@ -152,6 +174,22 @@ impl Query {
             && (self.to.is_empty() || sort <= self.to.as_str())
             && self.after.as_deref().is_none_or(behind)
     }
+
+    /// The sort keys that the query wants, cursor included, as the first that it wants and the first beyond
+    /// (`None`: there is no end). The range is empty if the second is not larger than the first.
+    pub fn half_open(&self) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
+        let successor = |sort: &str| Cow::Owned(format!("{sort}\0"));
+        let from = Cow::Borrowed(self.from.as_str());
+        let to = (!self.to.is_empty()).then(|| successor(&self.to));
+        match self.after.as_deref() {
+            None => (from, to),
+            Some(after) if self.descending => {
+                let after = Cow::Borrowed(after);
+                (from, Some(to.map_or(after.clone(), |to| to.min(after))))
+            }
+            Some(after) => (from.max(successor(after)), to),
+        }
+    }
 }
 
 /// Some items of a range, in order.
@@ -161,6 +199,39 @@ pub struct Page {
     pub items: Vec<Item>,
     /// Where the next page begins; `None`: there is no more.
     pub next: Option<String>,
+}
+
+impl Page {
+    /// Fills a page from items in the order of the query, as DynamoDB does: it ends before the item that would make
+    /// it larger than [`PAGE_BYTES_MAX`], and a page of `limit` items names a successor, which may turn out empty.
+    /// A limit of zero gives an empty page.
+    ///
+    /// # Errors
+    /// The first error among the items.
+    pub fn fill<E>(
+        limit: usize,
+        items: impl IntoIterator<Item = Result<Item, E>>,
+    ) -> Result<Self, E> {
+        let mut page = Self::default();
+        let mut bytes = 0;
+        if limit == 0 {
+            return Ok(page);
+        }
+        for item in items {
+            let item = item?;
+            bytes += item.size();
+            if bytes > PAGE_BYTES_MAX {
+                page.next = page.items.last().map(|last| last.key.sort.clone());
+                break;
+            }
+            page.items.push(item);
+            if page.items.len() == limit {
+                page.next = page.items.last().map(|last| last.key.sort.clone());
+                break;
+            }
+        }
+        Ok(page)
+    }
 }
 
 /// A read failed.
