@@ -42,6 +42,20 @@ impl Spec {
         }
     }
 
+    /// Only Quartz reads `/5` as `*/5`.
+    fn is_quartz(&self) -> bool {
+        self.wraps || self.field == Field::Year
+    }
+
+    /// Where `*/n` begins to count.
+    fn low_in_step(&self) -> u16 {
+        if self.field == Field::Year {
+            YEARS.start().unsigned_abs()
+        } else {
+            self.low
+        }
+    }
+
     fn allowed(&self) -> String {
         let range = if self.field == Field::Year {
             format!("{}..={}", YEARS.start(), YEARS.end())
@@ -121,8 +135,7 @@ fn item(spec: &Spec, token: Token<'_>) -> Result<(Stretch, String), CronFault> {
         Some((base, by)) => (base, Some(step(spec, by)?)),
         None => (token, None),
     };
-    let whole =
-        base.text == "*" || (base.text.is_empty() && step.is_some() && spec.wraps_or_year());
+    let whole = base.text == "*" || (base.text.is_empty() && step.is_some() && spec.is_quartz());
     let (first, last, text) = if whole {
         (spec.low_in_step(), spec.high, "*".to_owned())
     } else if let Some((first, last)) = base.split_once('-') {
@@ -148,22 +161,6 @@ fn item(spec: &Spec, token: Token<'_>) -> Result<(Stretch, String), CronFault> {
         },
         text,
     ))
-}
-
-impl Spec {
-    /// Quartz reads `/5` as `*/5`.
-    fn wraps_or_year(&self) -> bool {
-        self.wraps || self.field == Field::Year
-    }
-
-    /// Where `*/n` begins to count.
-    fn low_in_step(&self) -> u16 {
-        if self.field == Field::Year {
-            YEARS.start().unsigned_abs()
-        } else {
-            self.low
-        }
-    }
 }
 
 fn step(spec: &Spec, token: Token<'_>) -> Result<u16, CronFault> {

@@ -69,13 +69,10 @@ impl Iterator for Fires<'_> {
                 self.leap(&stretch)?;
                 continue;
             };
+            // At the very end of the stretch the next search finds nothing in it, and leaps.
             if let Ok(from) = fire.checked_add(SECOND) {
                 self.from = from;
-                self.stretch = if stretch.end.is_some_and(|end| end <= from) {
-                    Some(Stretch::containing(from, &self.zone, self.passes))
-                } else {
-                    Some(stretch)
-                };
+                self.stretch = Some(stretch);
             }
             return Some(fire);
         }

@@ -240,6 +240,20 @@ fn last_fire_of_2099_is_followed_by_none_in_every_zone() {
 }
 
 #[test]
+fn previous_fire_is_never_in_a_first_pass_that_does_not_fire() {
+    let berlin = TimeZone::get("Europe/Berlin").unwrap();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let in_the_first_pass = at("2026-10-25T00:40:00Z");
+    let previous = |text: &str| {
+        let cron = Cron::parse(text).unwrap();
+        cron.previous_at_or_before(in_the_first_pass, Timestamp::MIN, &berlin)
+    };
+    assert_eq!(previous("0 0/30 * * * ?"), Some(at("2026-10-24T23:30:00Z")));
+    assert_eq!(previous("30 2 * * *"), Some(at("2026-10-24T00:30:00Z")));
+    assert_eq!(previous("*/30 * * * *"), Some(at("2026-10-25T00:30:00Z")));
+}
+
+#[test]
 fn bounds_are_exclusive_before_and_inclusive_after() {
     let utc = TimeZone::UTC;
     let cron = Cron::parse("* * * * *").unwrap();
