@@ -31,9 +31,9 @@ pub enum EffectKey {
     /// Tell the gate that the run has left.
     #[n(5)]
     LeaveGate,
-    /// Write what lists show of the run.
+    /// Write what lists show of the run, in this revision.
     #[n(6)]
-    Listing,
+    Listing(#[n(0)] u64),
     /// Tell a holder that it has its slots.
     #[n(7)]
     GrantSlot(#[n(0)] Holder),

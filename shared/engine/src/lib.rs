@@ -8,6 +8,7 @@
 //! Start reading at [`aggregate`], then [`run`], whose rules are most of this crate.
 
 pub mod aggregate;
+pub mod commands;
 pub mod effect;
 pub mod gate;
 pub mod input;
@@ -22,3 +23,4 @@ pub mod schedule;
 pub use aggregate::{Aggregate, Decision};
 pub use effect::{Effect, EffectKey};
 pub use input::Input;
+pub use plan::Plan;

@@ -43,6 +43,11 @@ impl Outbox {
         self.entries.contains_key(key)
     }
 
+    /// When it was decided, if it waits.
+    pub fn since(&self, key: &EffectKey) -> Option<Timestamp> {
+        self.entries.get(key).map(|at| at.0)
+    }
+
     /// What waits, in the order of keys, with the time of its decision.
     pub fn iter(&self) -> impl Iterator<Item = (EffectKey, Timestamp)> + '_ {
         self.entries.iter().map(|(key, at)| (*key, at.0))
@@ -85,7 +90,7 @@ mod tests {
     #[test]
     fn an_effect_comes_due_every_two_minutes_until_it_is_acknowledged() {
         let mut outbox = Outbox::default();
-        let key = EffectKey::Listing;
+        let key = EffectKey::Listing(1);
         outbox.add(key, at(10));
         outbox.add(key, at(50));
         assert_eq!(outbox.next_resend(at(10)), Some(at(130)));

@@ -1,1 +1,92 @@
-//! In the making.
+//! A run: one execution of a workflow, from its creation to its end and through its reruns.
+//!
+//! Read [`transition`] for the states and arrows, [`fact`] for what is recorded, [`decide`] for what follows from
+//! reports and answers, [`command`] for what people may do, [`settle`] for what follows by itself, and [`evolve`] for
+//! the fold.
+
+pub mod command;
+pub mod decide;
+pub mod effects;
+pub mod evolve;
+pub mod fact;
+pub mod parameters;
+pub mod ranges;
+pub mod reason;
+pub mod retry;
+pub mod settle;
+pub mod state;
+pub mod tasks;
+pub mod transition;
+mod upstream;
+
+use jiff::Timestamp;
+use porpoise_model::{AggregateKind, VersionHash};
+
+use crate::aggregate::{Aggregate, Decision};
+use crate::effect::{Effect, EffectKey};
+use crate::input::RunInput;
+use crate::outbox::Outbox;
+use crate::plan::Plan;
+
+pub use fact::RunFact;
+pub use ranges::Ranges;
+pub use reason::Reason;
+pub use state::State;
+pub use tasks::Phase;
+
+/// The aggregate of runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Run;
+
+impl Aggregate for Run {
+    const KIND: AggregateKind = AggregateKind::Run;
+    const FOLD_VERSION: u32 = 1;
+
+    type State = State;
+    type Context = Plan;
+    type Input = RunInput;
+    type Fact = RunFact;
+
+    fn decide(state: &State, plan: &Plan, input: &RunInput, now: Timestamp) -> Decision<RunFact> {
+        decide::decide(state, plan, input, now)
+    }
+
+    fn settle(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
+        settle::settle(state, plan, now)
+    }
+
+    fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
+        evolve::evolve(state, plan, fact, at);
+    }
+
+    fn outbox(state: &State) -> &Outbox {
+        &state.outbox
+    }
+
+    fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
+        effects::effect(state, plan, key)
+    }
+
+    fn acknowledged(key: EffectKey) -> RunInput {
+        RunInput::Done(key)
+    }
+
+    fn deadline(state: &State) -> Option<Timestamp> {
+        state.deadline()
+    }
+
+    fn is_open(state: &State) -> bool {
+        state.is_open()
+    }
+
+    fn version(fact: &RunFact) -> Option<VersionHash> {
+        match fact {
+            RunFact::Created(new) => new.version,
+            _ => None,
+        }
+    }
+
+    fn woken() -> RunInput {
+        RunInput::Woken
+    }
+}

@@ -1,0 +1,297 @@
+//! What follows from an input of a run.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use porpoise_model::{Address, Cause};
+
+use super::command;
+use super::fact::{After, RunFact};
+use super::parameters;
+use super::ranges::Ranges;
+use super::retry;
+use super::state::{Gate, SlotStage, State};
+use super::tasks::Phase;
+use crate::Plan;
+use crate::aggregate::Decision;
+use crate::effect::{Attempt, Effect, EffectKey, Holder};
+use crate::input::{
+    GateAnswer, GateInput, Input, PoolInput, Report, ReportKind, RunInput, SlotAnswer,
+    SlotAnswerKind,
+};
+use crate::mutant::{self, Mutant};
+
+/// Every input of a run comes through here.
+pub fn decide(state: &State, plan: &Plan, input: &RunInput, now: Timestamp) -> Decision<RunFact> {
+    if state.new.is_none() {
+        return Decision::nothing();
+    }
+    match input {
+        RunInput::Start => Decision::facts(start(state, plan)),
+        RunInput::Woken => Decision::nothing(),
+        RunInput::Reported(reports) => Decision::facts(reported(state, plan, reports, now)),
+        RunInput::Commanded(command) => Decision::facts(command::decide(state, plan, command, now)),
+        RunInput::Slot(answer) => slot(state, plan, answer),
+        RunInput::Gate(answer) => gate(state, *answer),
+        RunInput::Done(key) if state.outbox.contains(key) => {
+            Decision::fact(RunFact::Done { key: *key })
+        }
+        RunInput::Done(_) => Decision::nothing(),
+    }
+}
+
+/// Parameters are resolved for good, or the run can't begin.
+fn start(state: &State, plan: &Plan) -> Vec<RunFact> {
+    if state.parameters.is_some() || state.run_state().is_terminal() {
+        return Vec::new();
+    }
+    let Some(new) = &state.new else {
+        return Vec::new();
+    };
+    match parameters::resolve(new, plan.workflow()) {
+        Ok(parameters) => vec![RunFact::Begun { parameters }],
+        Err(message) => {
+            let cause = Some(Cause::Unresolved { message });
+            vec![RunFact::Ended {
+                state: porpoise_model::RunState::Failed,
+                cause,
+            }]
+        }
+    }
+}
+
+/// Reports name their attempt: one of an attempt that is over or was replaced changes nothing.
+fn reported(state: &State, plan: &Plan, reports: &[Report], now: Timestamp) -> Vec<RunFact> {
+    let mut facts = Vec::with_capacity(reports.len());
+    let mut accepted = Vec::new();
+    let mut over = BTreeSet::new();
+    for report in reports {
+        let task = report.attempt.task;
+        if !is_current(state, report.attempt) || over.contains(&task) {
+            continue;
+        }
+        if report.what == ReportKind::Accepted {
+            accepted.push(task);
+        } else if let Some(fact) = report_fact(state, plan, task, &report.what, now) {
+            if matches!(
+                fact,
+                RunFact::Succeeded { .. } | RunFact::Failed { .. } | RunFact::Canceled { .. }
+            ) {
+                over.insert(task);
+            }
+            facts.push(fact);
+        }
+    }
+    let unknown = |task: &u32| {
+        state
+            .outbox
+            .contains(&EffectKey::Dispatch(state.current(*task)))
+    };
+    let accepted = Ranges::of(
+        accepted
+            .into_iter()
+            .filter(unknown)
+            .filter(|task| !over.contains(task)),
+    );
+    if !accepted.is_empty() {
+        facts.push(RunFact::Accepted { tasks: accepted });
+    }
+    facts
+}
+
+fn is_current(state: &State, attempt: Attempt) -> bool {
+    let same = attempt.map == 0 && attempt.number == state.tasks.attempts(attempt.task);
+    (same || mutant::on(Mutant::LateReportAccepted)) && state.tasks.phase(attempt.task).is_active()
+}
+
+fn report_fact(
+    state: &State,
+    plan: &Plan,
+    task: u32,
+    what: &ReportKind,
+    now: Timestamp,
+) -> Option<RunFact> {
+    match what {
+        ReportKind::Accepted => None,
+        ReportKind::Waiting { why } => {
+            let news = state.tasks.phase(task) == Phase::Dispatched
+                && state.waiting.get(&task) != Some(why);
+            news.then(|| RunFact::Waiting {
+                task,
+                why: why.clone(),
+            })
+        }
+        ReportKind::Started { at, external_id } => {
+            let news = state.tasks.phase(task) == Phase::Dispatched;
+            news.then(|| RunFact::Started {
+                task,
+                at: *at,
+                external_id: external_id.clone(),
+            })
+        }
+        ReportKind::Succeeded {
+            started,
+            ended,
+            outputs,
+        } => {
+            let outputs = (!outputs.is_empty()).then(|| outputs.clone());
+            Some(RunFact::Succeeded {
+                task,
+                started: *started,
+                ended: *ended,
+                outputs,
+            })
+        }
+        ReportKind::Failed {
+            started,
+            ended,
+            cause,
+        } => Some(failed(state, plan, task, (*started, *ended), cause, now)),
+        ReportKind::Canceled { ended } => Some(canceled(state, plan, task, *ended, now)),
+    }
+}
+
+/// The attempt failed by itself, whatever we may have wanted of it meanwhile.
+fn failed(
+    state: &State,
+    plan: &Plan,
+    task: u32,
+    (started, ended): (Option<Timestamp>, Timestamp),
+    cause: &Cause,
+    now: Timestamp,
+) -> RunFact {
+    let timed_out = state.canceling.get(&task) == Some(&After::TimeOut);
+    let cause = if timed_out {
+        Cause::Timeout
+    } else {
+        cause.clone()
+    };
+    let retry = retry::next(state, plan, task, &cause, now);
+    RunFact::Failed {
+        task,
+        started,
+        ended,
+        cause,
+        retry,
+    }
+}
+
+/// The attempt was stopped: by its time-out, which is a failure, or because somebody wanted it.
+fn canceled(state: &State, plan: &Plan, task: u32, ended: Timestamp, now: Timestamp) -> RunFact {
+    if state.canceling.get(&task) == Some(&After::TimeOut) {
+        return failed(state, plan, task, (None, ended), &Cause::Timeout, now);
+    }
+    RunFact::Canceled { task, ended }
+}
+
+/// A pool answers. What it grants and is no longer wanted goes back at once.
+fn slot(state: &State, plan: &Plan, answer: &SlotAnswer) -> Decision<RunFact> {
+    let task = answer.attempt.task;
+    let ours = state
+        .slots
+        .get(&task)
+        .filter(|slot| slot.attempt == answer.attempt);
+    let tasks = Ranges::one(task);
+    match (answer.what, ours.map(|slot| slot.stage)) {
+        (SlotAnswerKind::Queued, Some(SlotStage::Asked)) => {
+            Decision::fact(RunFact::SlotsQueued { tasks })
+        }
+        (SlotAnswerKind::Queued, _) => Decision::nothing(),
+        (SlotAnswerKind::Granted, Some(SlotStage::Asked | SlotStage::Queued)) => tell(
+            state,
+            plan,
+            Decision::fact(RunFact::SlotsGranted { tasks }),
+            answer.attempt,
+            Told::Taken,
+        ),
+        (SlotAnswerKind::Granted, Some(SlotStage::Held)) => tell(
+            state,
+            plan,
+            Decision::nothing(),
+            answer.attempt,
+            Told::Taken,
+        ),
+        (SlotAnswerKind::StillHolding, Some(SlotStage::Held)) => tell(
+            state,
+            plan,
+            Decision::nothing(),
+            answer.attempt,
+            Told::Holding,
+        ),
+        (SlotAnswerKind::StillHolding, Some(SlotStage::Asked | SlotStage::Queued))
+        | (SlotAnswerKind::Granted | SlotAnswerKind::StillHolding, None) => tell(
+            state,
+            plan,
+            Decision::nothing(),
+            answer.attempt,
+            Told::Freed,
+        ),
+        (SlotAnswerKind::Freed, _)
+            if state.outbox.contains(&EffectKey::FreeSlot(answer.attempt)) =>
+        {
+            Decision::fact(RunFact::SlotFreed {
+                attempt: answer.attempt,
+            })
+        }
+        (SlotAnswerKind::Freed, _) => Decision::nothing(),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Told {
+    Taken,
+    Holding,
+    Freed,
+}
+
+fn tell(
+    state: &State,
+    plan: &Plan,
+    decision: Decision<RunFact>,
+    attempt: Attempt,
+    what: Told,
+) -> Decision<RunFact> {
+    let (Some(new), Some(pool)) = (&state.new, super::effects::pool(state, plan, attempt.task))
+    else {
+        return decision;
+    };
+    let holder = Holder {
+        run: new.run,
+        attempt,
+    };
+    let input = match what {
+        Told::Taken => PoolInput::Taken { holder },
+        Told::Holding => PoolInput::Holding { holder },
+        Told::Freed => PoolInput::Freed { holder },
+    };
+    decision.reply(Effect::Tell {
+        to: Address::pool(new.project, pool),
+        input: Input::Pool(input),
+    })
+}
+
+/// The gate answers. It is told at once that its word has arrived.
+fn gate(state: &State, answer: GateAnswer) -> Decision<RunFact> {
+    let waits = matches!(state.gate, Gate::Asked | Gate::Waiting);
+    let decision = match answer {
+        GateAnswer::Waiting if state.gate == Gate::Asked => {
+            return Decision::fact(RunFact::GateWaiting);
+        }
+        GateAnswer::Waiting => return Decision::nothing(),
+        GateAnswer::Left if state.gate == Gate::Leaving => {
+            return Decision::fact(RunFact::LeftGate);
+        }
+        GateAnswer::Left => return Decision::nothing(),
+        GateAnswer::Admitted if waits => Decision::fact(RunFact::Admitted),
+        GateAnswer::Discarded if waits => Decision::fact(RunFact::Discarded),
+        GateAnswer::Admitted | GateAnswer::Discarded => Decision::nothing(),
+    };
+    let Some(new) = &state.new else {
+        return decision;
+    };
+    let noted = Input::Gate(GateInput::Noted { run: new.run });
+    decision.reply(Effect::Tell {
+        to: Address::gate(new.project, new.workflow),
+        input: noted,
+    })
+}

@@ -1,0 +1,149 @@
+//! The effects of a run, built when they are sent.
+
+use jiff::Timestamp;
+use porpoise_model::job::{Job, Work};
+use porpoise_model::workflow::Kind;
+use porpoise_model::{Address, PoolId};
+
+use super::parameters::{self, Rendered};
+use super::state::State;
+use crate::Plan;
+use crate::effect::{Attempt, CancelIntent, Effect, EffectKey, Holder, Intent, Listing, NewRun};
+use crate::input::{GateInput, Input, PoolInput};
+
+/// The effect behind a key of a run's outbox.
+pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
+    let new = state.new.as_deref()?;
+    match key {
+        EffectKey::Dispatch(attempt) => {
+            intent(state, plan, new, attempt, key).map(Effect::Dispatch)
+        }
+        EffectKey::Cancel(attempt) => Some(Effect::Cancel(CancelIntent {
+            place: plan.place(attempt.task).to_owned(),
+            project: new.project,
+            run: new.run,
+            attempt,
+        })),
+        EffectKey::AskSlot(attempt) => ask(state, plan, new, attempt),
+        EffectKey::FreeSlot(attempt) => {
+            let holder = Holder {
+                run: new.run,
+                attempt,
+            };
+            to_pool(state, plan, attempt.task, PoolInput::Freed { holder })
+        }
+        EffectKey::EnterGate => Some(to_gate(
+            new,
+            GateInput::Entered {
+                run: new.run,
+                concurrency: state.concurrency(plan),
+                created: new.created,
+                priority: new.priority.unwrap_or(plan.workflow().priority),
+            },
+        )),
+        EffectKey::LeaveGate => Some(to_gate(new, GateInput::Left { run: new.run })),
+        EffectKey::Listing(revision) => Some(Effect::List(listing(state, plan, new, revision))),
+        EffectKey::GrantSlot(_)
+        | EffectKey::CheckHolder(_)
+        | EffectKey::Admit(_)
+        | EffectKey::Discard(_)
+        | EffectKey::Fire(_) => None,
+    }
+}
+
+/// The pool of a task.
+pub fn pool(state: &State, plan: &Plan, task: u32) -> Option<PoolId> {
+    let name = &plan.task(task)?.pool.as_ref()?.name;
+    Some(PoolId::of_name(state.new.as_ref()?.project, name.as_str()))
+}
+
+fn to_pool(state: &State, plan: &Plan, task: u32, input: PoolInput) -> Option<Effect> {
+    let project = state.new.as_ref()?.project;
+    Some(Effect::Tell {
+        to: Address::pool(project, pool(state, plan, task)?),
+        input: Input::Pool(input),
+    })
+}
+
+fn to_gate(new: &NewRun, input: GateInput) -> Effect {
+    Effect::Tell {
+        to: Address::gate(new.project, new.workflow),
+        input: Input::Gate(input),
+    }
+}
+
+fn rank(plan: &Plan, new: &NewRun, task: u32) -> (u8, u8) {
+    (
+        new.priority.unwrap_or(plan.workflow().priority).rank(),
+        plan.rank(task),
+    )
+}
+
+fn ask(state: &State, plan: &Plan, new: &NewRun, attempt: Attempt) -> Option<Effect> {
+    let usage = plan.task(attempt.task)?.pool.as_ref()?;
+    let input = PoolInput::Asked {
+        holder: Holder {
+            run: new.run,
+            attempt,
+        },
+        slots: usage.slots,
+        weight: usage.weight,
+        rank: rank(plan, new, attempt.task),
+    };
+    to_pool(state, plan, attempt.task, input)
+}
+
+fn intent(
+    state: &State,
+    plan: &Plan,
+    new: &NewRun,
+    attempt: Attempt,
+    key: EffectKey,
+) -> Option<Intent> {
+    let task = plan.task(attempt.task)?;
+    let since = state.outbox.since(&key).unwrap_or(Timestamp::UNIX_EPOCH);
+    // What can't be resolved was refused before it was dispatched.
+    let rendered = parameters::render(state, plan, attempt.task)
+        .unwrap_or_else(|_| Rendered::plain(&task.kind));
+    let simulated = new.simulate && matches!(task.kind, Kind::External { .. });
+    let job = Job {
+        key: attempt.key(new.run),
+        project: new.project,
+        run: new.run,
+        task: attempt.task,
+        map: attempt.map,
+        attempt: attempt.number,
+        task_name: task.name.to_string(),
+        work: if simulated { Work::Noop } else { rendered.work },
+        env: rendered.env,
+        outputs: task
+            .outputs
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        dialect: plan.workflow().dialect.clone(),
+    };
+    Some(Intent {
+        place: plan.place(attempt.task).to_owned(),
+        job,
+        rank: rank(plan, new, attempt.task),
+        since,
+    })
+}
+
+fn listing(state: &State, plan: &Plan, new: &NewRun, revision: u64) -> Listing {
+    Listing {
+        project: new.project,
+        run: new.run,
+        workflow: new.workflow,
+        workflow_name: new.workflow_name.clone(),
+        revision,
+        state: state.run_state(),
+        trigger: new.trigger.clone(),
+        logical_date: new.logical_date,
+        created: new.created,
+        started: state.started.map(|time| time.0),
+        ended: state.ended.map(|time| time.0),
+        tasks: plan.len(),
+    }
+}

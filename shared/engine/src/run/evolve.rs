@@ -1,0 +1,522 @@
+//! The fold: what each fact makes of the state. Total: a fact that does not fit changes nothing.
+
+use jiff::Timestamp;
+use porpoise_model::limits::RETRIES_MAX;
+use porpoise_model::workflow::{Concurrency, Timeout};
+use porpoise_model::{Cause, Outputs, RunState};
+
+use super::fact::{After, RunFact};
+use super::ranges::Ranges;
+use super::state::{Gate, Hold, Slot, SlotStage, State, Time};
+use super::tasks::{Phase, Tasks};
+use super::transition::{RunEvent, TaskEvent, run_next, task_next};
+use super::upstream;
+use crate::Plan;
+use crate::effect::{Attempt, EffectKey};
+use crate::mutant::{self, Mutant};
+
+/// Folds one fact that stands in a record of the time `at`.
+pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
+    match fact {
+        RunFact::Created(new) => {
+            state.new = Some(new.clone());
+            state.state = Some(RunState::Queued);
+            list(state, at);
+        }
+        RunFact::Begun { parameters } => begin(state, plan, parameters, at),
+        RunFact::GateWaiting => gate_waiting(state),
+        RunFact::Admitted => admit(state, plan, at),
+        RunFact::Discarded => {
+            leave_gate_unseen(state);
+            end(state, RunEvent::Canceled, Some(Cause::Discarded), at);
+        }
+        RunFact::LeftGate => left_gate(state),
+        RunFact::SlotsAsked { tasks } => tasks.iter().for_each(|task| ask_slot(state, task, at)),
+        RunFact::SlotsQueued { tasks } => tasks
+            .iter()
+            .for_each(|task| answer_slot(state, task, SlotStage::Queued)),
+        RunFact::SlotsGranted { tasks } => tasks
+            .iter()
+            .for_each(|task| answer_slot(state, task, SlotStage::Held)),
+        RunFact::SlotFreed { attempt } => {
+            state.outbox.remove(&EffectKey::FreeSlot(*attempt));
+        }
+        RunFact::Dispatched { tasks } => tasks.iter().for_each(|task| dispatch(state, task, at)),
+        RunFact::Accepted { tasks } => tasks.iter().for_each(|task| acknowledge(state, task)),
+        RunFact::Waiting { task, why } => {
+            acknowledge(state, *task);
+            if state.tasks.phase(*task) == Phase::Dispatched {
+                state.waiting.insert(*task, why.clone());
+            }
+        }
+        RunFact::Started {
+            task, at: started, ..
+        } => start(state, plan, *task, *started),
+        RunFact::Succeeded { task, outputs, .. } => {
+            succeed(state, plan, *task, outputs.as_ref(), at)
+        }
+        RunFact::Failed { task, retry, .. } => fail(state, plan, *task, *retry, at),
+        RunFact::Canceled { task, .. } => stopped(state, plan, *task, at),
+        RunFact::TimedOut { task, stopped } => time_out(state, *task, *stopped, at),
+        RunFact::PassedDry { tasks } => {
+            tasks
+                .iter()
+                .for_each(|task| finish(state, plan, task, TaskEvent::Succeeded, at));
+        }
+        RunFact::Commanded { id, outcome, .. } => state.commands.record(*id, outcome.clone(), at),
+        RunFact::Pausing => turn(state, RunEvent::PauseAsked, at),
+        RunFact::Paused => turn(state, RunEvent::Paused, at),
+        RunFact::Resumed => turn(state, RunEvent::Resumed, at),
+        RunFact::Stopping { cause } => stop_all(state, cause, at),
+        RunFact::CancelAsked { tasks, then } => tasks
+            .iter()
+            .for_each(|task| ask_cancel(state, task, then, at)),
+        RunFact::Decided { tasks, then } => tasks
+            .iter()
+            .for_each(|task| decide(state, plan, task, then, at)),
+        RunFact::Held {
+            tasks,
+            actor,
+            why,
+            until,
+        } => {
+            let hold = Hold {
+                actor: actor.clone(),
+                why: why.clone(),
+                until: until.map(Time),
+                since: Time(at),
+            };
+            held(state, tasks, &hold);
+        }
+        RunFact::Released { tasks } => release(state, tasks),
+        RunFact::Rerun { tasks } => rerun(state, plan, tasks, at),
+        RunFact::Ended {
+            state: ended,
+            cause,
+        } => {
+            let event = match ended {
+                RunState::Succeeded => RunEvent::Succeeded,
+                RunState::Canceled => RunEvent::Canceled,
+                RunState::Failed
+                | RunState::Queued
+                | RunState::Running
+                | RunState::Pausing
+                | RunState::Paused
+                | RunState::Canceling => RunEvent::Failed,
+            };
+            end(state, event, cause.clone(), at);
+        }
+        RunFact::Done { key } => {
+            state.outbox.remove(key);
+        }
+    }
+}
+
+fn list(state: &mut State, at: Timestamp) {
+    state.outbox.remove(&EffectKey::Listing(state.listed));
+    state.listed += 1;
+    state.outbox.add(EffectKey::Listing(state.listed), at);
+}
+
+/// Moves the run, if the table has an arrow for it.
+fn turn(state: &mut State, event: RunEvent, at: Timestamp) {
+    if let Some(next) = run_next(state.run_state(), event) {
+        state.state = Some(next);
+        list(state, at);
+    }
+}
+
+fn begin(state: &mut State, plan: &Plan, parameters: &[(String, String)], at: Timestamp) {
+    state.parameters = Some(parameters.iter().cloned().collect());
+    knock(state, plan, at);
+}
+
+/// Through the gate: at once where there is none.
+fn knock(state: &mut State, plan: &Plan, at: Timestamp) {
+    if state.concurrency(plan) == Concurrency::Parallel {
+        let_in(state, plan, at);
+    } else {
+        state.gate = Gate::Asked;
+        state.outbox.remove(&EffectKey::LeaveGate);
+        state.outbox.add(EffectKey::EnterGate, at);
+    }
+}
+
+fn gate_waiting(state: &mut State) {
+    if state.gate == Gate::Asked {
+        state.gate = Gate::Waiting;
+        state.outbox.remove(&EffectKey::EnterGate);
+    }
+}
+
+fn admit(state: &mut State, plan: &Plan, at: Timestamp) {
+    if matches!(state.gate, Gate::Asked | Gate::Waiting) {
+        state.gate = Gate::Inside;
+        state.outbox.remove(&EffectKey::EnterGate);
+        let_in(state, plan, at);
+    }
+}
+
+fn let_in(state: &mut State, plan: &Plan, at: Timestamp) {
+    if run_next(state.run_state(), RunEvent::Admitted).is_none() {
+        return;
+    }
+    turn(state, RunEvent::Admitted, at);
+    state.started = Some(Time(at));
+    state.timeout = due(plan.workflow().timeout, at);
+    if state.tasks.is_empty() {
+        let waits = |task| u32::try_from(plan.upstream(task).len()).unwrap_or(u32::MAX);
+        state.tasks = Tasks::new(plan.len(), waits);
+    }
+    upstream::refresh(state, plan, state.tasks.indices(), at);
+}
+
+fn due(timeout: Option<Timeout>, from: Timestamp) -> Option<Time> {
+    timeout
+        .and_then(|timeout| from.checked_add(timeout.after).ok())
+        .map(Time)
+}
+
+/// The gate never let it in, so there is nothing to leave.
+fn leave_gate_unseen(state: &mut State) {
+    state.gate = Gate::Outside;
+    state.outbox.remove(&EffectKey::EnterGate);
+}
+
+fn left_gate(state: &mut State) {
+    if state.gate == Gate::Leaving {
+        state.gate = Gate::Outside;
+    }
+    state.outbox.remove(&EffectKey::LeaveGate);
+}
+
+fn end(state: &mut State, event: RunEvent, cause: Option<Cause>, at: Timestamp) {
+    if run_next(state.run_state(), event).is_none() {
+        return;
+    }
+    turn(state, event, at);
+    (state.ended, state.cause) = (Some(Time(at)), cause);
+    (state.stopping, state.timeout, state.hold) = (None, None, None);
+    state.holds.clear();
+    if state.gate != Gate::Outside {
+        state.gate = Gate::Leaving;
+        state.outbox.remove(&EffectKey::EnterGate);
+        state.outbox.add(EffectKey::LeaveGate, at);
+    }
+}
+
+fn ask_slot(state: &mut State, task: u32, at: Timestamp) {
+    if matches!(state.tasks.phase(task), Phase::Queued | Phase::UpForRetry)
+        && !state.slots.contains_key(&task)
+    {
+        let attempt = state.next(task);
+        state.ready.remove(&task);
+        state.parked.remove(&task);
+        if let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Ready) {
+            state.tasks.set_phase(task, next);
+        }
+        state.slots.insert(
+            task,
+            Slot {
+                attempt,
+                stage: SlotStage::Asked,
+            },
+        );
+        state.outbox.add(EffectKey::AskSlot(attempt), at);
+    }
+}
+
+fn answer_slot(state: &mut State, task: u32, stage: SlotStage) {
+    let Some(slot) = state
+        .slots
+        .get_mut(&task)
+        .filter(|slot| slot.stage != SlotStage::Held)
+    else {
+        return;
+    };
+    slot.stage = stage;
+    state.outbox.remove(&EffectKey::AskSlot(slot.attempt));
+    if stage == SlotStage::Held {
+        state.parked.remove(&task);
+        state.ready.insert(task);
+    }
+}
+
+/// The task no longer needs slots: what it asked for or holds goes back.
+fn free_slot(state: &mut State, task: u32, at: Timestamp) {
+    if let Some(slot) = state.slots.remove(&task) {
+        state.outbox.remove(&EffectKey::AskSlot(slot.attempt));
+        state.outbox.add(EffectKey::FreeSlot(slot.attempt), at);
+    }
+}
+
+fn dispatch(state: &mut State, task: u32, at: Timestamp) {
+    let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Dispatched) else {
+        return;
+    };
+    state.tasks.set_phase(task, next);
+    state.ready.remove(&task);
+    state.parked.remove(&task);
+    let number = state.tasks.next_attempt(task);
+    state
+        .outbox
+        .add(EffectKey::Dispatch(Attempt::of(task, number)), at);
+}
+
+/// The dispatcher knows of the current attempt.
+fn acknowledge(state: &mut State, task: u32) {
+    let current = state.current(task);
+    state.outbox.remove(&EffectKey::Dispatch(current));
+}
+
+fn start(state: &mut State, plan: &Plan, task: u32, started: Timestamp) {
+    acknowledge(state, task);
+    let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Started) else {
+        return;
+    };
+    state.tasks.set_phase(task, next);
+    state.waiting.remove(&task);
+    if let Some(until) = due(plan.task(task).and_then(|task| task.timeout), started) {
+        state.timeouts.insert(task, until);
+    }
+}
+
+/// The current attempt is over: nothing in the world belongs to it any more but slots on their way back.
+fn close_attempt(state: &mut State, task: u32, at: Timestamp) -> Option<After> {
+    let current = state.current(task);
+    state.outbox.remove(&EffectKey::Dispatch(current));
+    state.outbox.remove(&EffectKey::Cancel(current));
+    state.waiting.remove(&task);
+    state.timeouts.remove(&task);
+    let then = state.canceling.remove(&task);
+    let killed = matches!(then, Some(After::Cancel { .. }));
+    if !(killed && mutant::on(Mutant::SlotKeptOnKill)) {
+        free_slot(state, task, at);
+    }
+    then
+}
+
+fn succeed(state: &mut State, plan: &Plan, task: u32, outputs: Option<&Outputs>, at: Timestamp) {
+    if !state.tasks.phase(task).is_active() {
+        return;
+    }
+    let then = close_attempt(state, task, at);
+    if let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) {
+        state.outputs.insert(task, outputs.clone());
+    }
+    match then {
+        Some(After::Rerun) => reset(state, plan, &Ranges::one(task), at),
+        Some(After::Skip { .. }) => finish(state, plan, task, TaskEvent::Skipped, at),
+        Some(After::Cancel { .. } | After::TimeOut | After::Succeed { .. }) | None => {
+            finish(state, plan, task, TaskEvent::Succeeded, at);
+        }
+    }
+}
+
+fn fail(state: &mut State, plan: &Plan, task: u32, retry: Option<Timestamp>, at: Timestamp) {
+    let phase = state.tasks.phase(task);
+    if !phase.is_active() && phase != Phase::Queued && phase != Phase::UpForRetry {
+        return;
+    }
+    let then = close_attempt(state, task, at);
+    state.ready.remove(&task);
+    state.parked.remove(&task);
+    match (then, retry) {
+        (Some(After::Rerun), _) => reset(state, plan, &Ranges::one(task), at),
+        (Some(After::Skip { .. }), _) => finish(state, plan, task, TaskEvent::Skipped, at),
+        (Some(After::Succeed { .. }), _) => finish(state, plan, task, TaskEvent::Succeeded, at),
+        (Some(After::Cancel { .. }), _) => finish(state, plan, task, TaskEvent::Canceled, at),
+        (Some(After::TimeOut) | None, Some(retry)) => {
+            if let Some(next) = task_next(phase, TaskEvent::Retrying) {
+                state.tasks.set_phase(task, next);
+                state.parked.insert(task, Time(retry));
+            }
+        }
+        (Some(After::TimeOut) | None, None) => finish(state, plan, task, TaskEvent::Failed, at),
+    }
+}
+
+fn stopped(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
+    if !state.tasks.phase(task).is_active() {
+        return;
+    }
+    match close_attempt(state, task, at) {
+        Some(After::Rerun) => reset(state, plan, &Ranges::one(task), at),
+        Some(After::Skip { .. }) => finish(state, plan, task, TaskEvent::Skipped, at),
+        Some(After::Succeed { .. }) => finish(state, plan, task, TaskEvent::Succeeded, at),
+        Some(After::Cancel { .. } | After::TimeOut) | None => {
+            finish(state, plan, task, TaskEvent::Canceled, at)
+        }
+    }
+}
+
+/// A task has ended: what follows it learns of that.
+fn finish(state: &mut State, plan: &Plan, task: u32, event: TaskEvent, at: Timestamp) {
+    let was = state.tasks.phase(task);
+    let Some(next) = task_next(was, event) else {
+        return;
+    };
+    forget_waits(state, task);
+    free_slot(state, task, at);
+    state.tasks.set_phase(task, next);
+    if !was.is_terminal() {
+        upstream::propagate(state, plan, task, at);
+    }
+}
+
+fn forget_waits(state: &mut State, task: u32) {
+    state.ready.remove(&task);
+    state.parked.remove(&task);
+    state.holds.remove(&task);
+}
+
+fn time_out(state: &mut State, task: Option<u32>, stopped: bool, at: Timestamp) {
+    match task {
+        Some(task) => {
+            state.timeouts.remove(&task);
+            if stopped {
+                ask_cancel(state, task, &After::TimeOut, at);
+            }
+        }
+        None => {
+            state.timeout = None;
+            if stopped {
+                stop_all(state, &Cause::Timeout, at);
+            }
+        }
+    }
+}
+
+/// Everything that has not ended is stopped: what has a job is canceled, the rest ends at once.
+fn stop_all(state: &mut State, cause: &Cause, at: Timestamp) {
+    if state.stopping.is_some() {
+        return;
+    }
+    state.stopping = Some(cause.clone());
+    if *cause != Cause::FailureStrategy {
+        turn(state, RunEvent::CancelAsked, at);
+    }
+    for task in state.tasks.indices() {
+        let phase = state.tasks.phase(task);
+        if phase.is_active() {
+            ask_cancel(
+                state,
+                task,
+                &After::Cancel {
+                    cause: cause.clone(),
+                },
+                at,
+            );
+        } else if !phase.is_terminal() {
+            forget_waits(state, task);
+            free_slot(state, task, at);
+            state.tasks.set_phase(task, Phase::Canceled);
+        }
+    }
+}
+
+fn ask_cancel(state: &mut State, task: u32, then: &After, at: Timestamp) {
+    let phase = state.tasks.phase(task);
+    if let Some(next) = task_next(phase, TaskEvent::CancelAsked) {
+        state.tasks.set_phase(task, next);
+        let current = state.current(task);
+        state.outbox.remove(&EffectKey::Dispatch(current));
+        state.outbox.add(EffectKey::Cancel(current), at);
+    } else if phase != Phase::Canceling {
+        return;
+    }
+    state.timeouts.remove(&task);
+    state.canceling.insert(task, then.clone());
+}
+
+/// Somebody decided of a task that has no job.
+fn decide(state: &mut State, plan: &Plan, task: u32, then: &After, at: Timestamp) {
+    if state.tasks.phase(task).is_active() {
+        return;
+    }
+    match then {
+        After::Cancel { .. } | After::TimeOut => finish(state, plan, task, TaskEvent::Canceled, at),
+        After::Succeed { .. } => finish(state, plan, task, TaskEvent::Succeeded, at),
+        After::Skip { .. } => finish(state, plan, task, TaskEvent::Skipped, at),
+        After::Rerun => reset(state, plan, &Ranges::one(task), at),
+    }
+}
+
+fn held(state: &mut State, tasks: &Ranges, hold: &Hold) {
+    if tasks.is_empty() {
+        state.hold = Some(hold.clone());
+    }
+    for task in tasks.iter() {
+        state.holds.insert(task, hold.clone());
+    }
+}
+
+fn release(state: &mut State, tasks: &Ranges) {
+    if tasks.is_empty() {
+        state.hold = None;
+    }
+    for task in tasks.iter() {
+        state.holds.remove(&task);
+    }
+}
+
+/// Tasks run again. Those that still have a job are stopped first; the rest is reset together.
+fn rerun(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
+    let (active, idle): (Vec<u32>, Vec<u32>) = tasks
+        .iter()
+        .partition(|task| state.tasks.phase(*task).is_active());
+    for task in active {
+        ask_cancel(state, task, &After::Rerun, at);
+    }
+    let over = state.run_state().is_terminal();
+    reset(state, plan, &idle.into_iter().collect(), at);
+    if over {
+        reopen(state, plan, at);
+    }
+}
+
+fn reopen(state: &mut State, plan: &Plan, at: Timestamp) {
+    (state.ended, state.cause) = (None, None);
+    if state.concurrency(plan) == Concurrency::Parallel {
+        turn(state, RunEvent::Reopened, at);
+        state.started = Some(Time(at));
+        state.timeout = due(plan.workflow().timeout, at);
+    } else {
+        turn(state, RunEvent::Requeued, at);
+        knock(state, plan, at);
+    }
+}
+
+/// Tasks without a job go back to the beginning, and what waits below them waits again.
+fn reset(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
+    let mut again: Vec<u32> = Vec::new();
+    for task in tasks.iter() {
+        state
+            .base
+            .insert(task, state.tasks.attempts(task).min(u32::MAX - RETRIES_MAX));
+        state.outputs.remove(&task);
+        back_to_pending(state, task, at);
+        again.push(task);
+    }
+    let below: Vec<u32> = again
+        .iter()
+        .flat_map(|task| plan.downstream(*task))
+        .copied()
+        .collect();
+    for task in &below {
+        let waits = matches!(state.tasks.phase(*task), Phase::Queued | Phase::UpForRetry);
+        if waits && !upstream::holds(state, plan, *task) {
+            back_to_pending(state, *task, at);
+        }
+    }
+    upstream::refresh(state, plan, again.into_iter().chain(below), at);
+}
+
+fn back_to_pending(state: &mut State, task: u32, at: Timestamp) {
+    free_slot(state, task, at);
+    state.ready.remove(&task);
+    state.parked.remove(&task);
+    if let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Reset) {
+        state.tasks.set_phase(task, next);
+    }
+}

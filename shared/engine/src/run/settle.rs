@@ -1,0 +1,167 @@
+//! What follows from the state of a run alone: what is due happens, what is ready starts, what is over ends.
+
+use jiff::Timestamp;
+use porpoise_model::workflow::{FailureStrategy, TimeoutAction};
+use porpoise_model::{Cause, RunState};
+
+use super::fact::RunFact;
+use super::parameters;
+use super::ranges::Ranges;
+use super::state::{State, Time};
+use crate::Plan;
+
+/// The facts that follow by themselves. Called again until there are none.
+pub fn settle(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
+    let state_now = state.run_state();
+    if state_now.is_terminal() || state.parameters.is_none() {
+        return Vec::new();
+    }
+    let mut facts = overdue(state, plan, now);
+    if !facts.is_empty() {
+        return facts;
+    }
+    if let Some(fact) = ending(state, plan, state_now) {
+        facts.push(fact);
+    } else if state.may_start() {
+        facts = starting(state, plan, now);
+    }
+    facts
+}
+
+/// Holds that end by themselves, and time-outs.
+fn overdue(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
+    let due = |until: &Option<Time>| until.is_some_and(|until| until.0 <= now);
+    let mut facts = Vec::new();
+    if state.hold.as_ref().is_some_and(|hold| due(&hold.until)) {
+        facts.push(RunFact::Released {
+            tasks: Ranges::default(),
+        });
+    }
+    let over: Ranges = state
+        .holds
+        .iter()
+        .filter(|(_, hold)| due(&hold.until))
+        .map(|(task, _)| *task)
+        .collect();
+    if !over.is_empty() {
+        facts.push(RunFact::Released { tasks: over });
+    }
+    for (task, _) in state.timeouts.iter().filter(|(_, until)| until.0 <= now) {
+        let stopped = plan
+            .task(*task)
+            .and_then(|task| task.timeout)
+            .is_some_and(|it| it.action == TimeoutAction::Fail);
+        facts.push(RunFact::TimedOut {
+            task: Some(*task),
+            stopped,
+        });
+    }
+    if due(&state.timeout) {
+        let stopped = plan
+            .workflow()
+            .timeout
+            .is_some_and(|timeout| timeout.action == TimeoutAction::Fail);
+        facts.push(RunFact::TimedOut {
+            task: None,
+            stopped: stopped && state.stopping.is_none(),
+        });
+    }
+    facts
+}
+
+/// The end of the run, a stop because of a failure, or the pause that was asked for.
+fn ending(state: &State, plan: &Plan, state_now: RunState) -> Option<RunFact> {
+    if state.tasks.is_empty() {
+        return None;
+    }
+    let failures = state.tasks.failures();
+    if state.tasks.unfinished() == 0
+        && state_now != RunState::Paused
+        && state_now != RunState::Queued
+    {
+        return Some(ended(state, failures));
+    }
+    let strategy = state
+        .new
+        .as_ref()
+        .and_then(|new| new.on_failure)
+        .unwrap_or(plan.workflow().on_failure);
+    if strategy == FailureStrategy::End
+        && failures > 0
+        && state.stopping.is_none()
+        && state_now == RunState::Running
+    {
+        return Some(RunFact::Stopping {
+            cause: Cause::FailureStrategy,
+        });
+    }
+    let idle = || {
+        !state
+            .tasks
+            .indices()
+            .any(|task| state.tasks.phase(task).is_active())
+    };
+    (state_now == RunState::Pausing && idle()).then_some(RunFact::Paused)
+}
+
+fn ended(state: &State, failures: u32) -> RunFact {
+    let (state, cause) = match &state.stopping {
+        Some(cause @ Cause::KilledBy { .. }) => (RunState::Canceled, Some(cause.clone())),
+        Some(cause @ Cause::Timeout) => (RunState::Failed, Some(cause.clone())),
+        Some(_) | None if failures > 0 => (
+            RunState::Failed,
+            Some(Cause::TasksFailed { count: failures }),
+        ),
+        Some(_) | None => (RunState::Succeeded, None),
+    };
+    RunFact::Ended { state, cause }
+}
+
+/// Ready tasks ask for their slots or are dispatched; one whose parameters can't be resolved fails.
+fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
+    let dry = state.new.as_ref().is_some_and(|new| new.dry_run);
+    let (mut ask, mut dispatch, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    let due = state
+        .parked
+        .iter()
+        .filter(|(_, at)| at.0 <= now)
+        .map(|(task, _)| task);
+    for task in state
+        .ready
+        .iter()
+        .chain(due)
+        .copied()
+        .filter(|task| !state.holds.contains_key(task))
+    {
+        if dry {
+            dispatch.push(task);
+        } else if plan.has_pool(task) && !state.slots.contains_key(&task) {
+            ask.push(task);
+        } else if let Err(message) = parameters::check(state, plan, task) {
+            let cause = Cause::Unresolved { message };
+            facts.push(RunFact::Failed {
+                task,
+                started: None,
+                ended: now,
+                cause,
+                retry: None,
+            });
+        } else {
+            dispatch.push(task);
+        }
+    }
+    if !ask.is_empty() {
+        facts.push(RunFact::SlotsAsked {
+            tasks: Ranges::of(ask),
+        });
+    }
+    if !dispatch.is_empty() {
+        let tasks = Ranges::of(dispatch);
+        facts.push(if dry {
+            RunFact::PassedDry { tasks }
+        } else {
+            RunFact::Dispatched { tasks }
+        });
+    }
+    facts
+}

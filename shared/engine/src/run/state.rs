@@ -1,0 +1,224 @@
+//! The state of a run: what the facts have made of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use minicbor::{Decode, Encode};
+use porpoise_model::workflow::Concurrency;
+use porpoise_model::{Actor, Cause, Outputs, RunState};
+
+use super::fact::After;
+use super::tasks::Tasks;
+use crate::Plan;
+use crate::commands::Commands;
+use crate::effect::{Attempt, NewRun};
+use crate::outbox::Outbox;
+
+/// A run. Three bytes a task, and more only for what is in flight, held, or has set outputs.
+#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
+pub struct State {
+    /// What it was created from; `None` before its first fact.
+    #[n(0)]
+    pub new: Option<Box<NewRun>>,
+    /// Where it is in its life. `None` before its first fact.
+    #[n(1)]
+    pub state: Option<RunState>,
+    /// Its parameters, resolved when it began. `None`: it has not begun.
+    #[n(2)]
+    pub parameters: Option<BTreeMap<String, String>>,
+    /// Its task instances; empty before it is let in.
+    #[n(3)]
+    pub tasks: Tasks,
+    /// Queued tasks that nothing keeps from being dispatched but a hold or a pause of the run.
+    #[n(4)]
+    pub ready: BTreeSet<u32>,
+    /// Tasks that wait for a time: a delay, or a retry.
+    #[n(5)]
+    pub parked: BTreeMap<u32, Time>,
+    /// Slots asked for or held, by task.
+    #[n(6)]
+    pub slots: BTreeMap<u32, Slot>,
+    /// What the dispatcher said about attempts that it can't submit yet, by task.
+    #[n(7)]
+    pub waiting: BTreeMap<u32, String>,
+    /// Time-outs of running attempts, by task.
+    #[n(8)]
+    pub timeouts: BTreeMap<u32, Time>,
+    /// The run's own time-out.
+    #[n(9)]
+    pub timeout: Option<Time>,
+    /// What comes after the cancel that was asked, by task.
+    #[n(10)]
+    pub canceling: BTreeMap<u32, After>,
+    /// Holds of tasks.
+    #[n(11)]
+    pub holds: BTreeMap<u32, Hold>,
+    /// Hold of the run.
+    #[n(12)]
+    pub hold: Option<Hold>,
+    /// Attempts made before the last rerun, by task: retries are counted from there.
+    #[n(13)]
+    pub base: BTreeMap<u32, u32>,
+    /// What tasks have set.
+    #[n(14)]
+    pub outputs: BTreeMap<u32, Outputs>,
+    /// Why everything is being stopped.
+    #[n(15)]
+    pub stopping: Option<Cause>,
+    /// Where it stands with its gate.
+    #[n(16)]
+    pub gate: Gate,
+    /// Commands of the last day.
+    #[n(17)]
+    pub commands: Commands,
+    /// Counts the changes of what lists show.
+    #[n(18)]
+    pub listed: u64,
+    /// When it was let in, the last time.
+    #[n(19)]
+    pub started: Option<Time>,
+    /// When it ended.
+    #[n(20)]
+    pub ended: Option<Time>,
+    /// Why it ended so.
+    #[n(21)]
+    pub cause: Option<Cause>,
+    /// What must be done in the world.
+    #[n(22)]
+    pub outbox: Outbox,
+}
+
+/// A time, stored as whole milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Time(
+    #[n(0)]
+    #[cbor(with = "porpoise_model::codec::timestamp")]
+    pub Timestamp,
+);
+
+/// Slots that the next or current attempt of a task needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Slot {
+    /// For which attempt.
+    #[n(0)]
+    pub attempt: Attempt,
+    /// How far that has come.
+    #[n(1)]
+    pub stage: SlotStage,
+}
+
+/// How far a request for slots has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SlotStage {
+    /// Asked for, no answer yet.
+    #[n(0)]
+    Asked,
+    /// In line.
+    #[n(1)]
+    Queued,
+    /// Held.
+    #[n(2)]
+    Held,
+}
+
+/// A hold: somebody does not want something started.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Hold {
+    /// Who.
+    #[n(0)]
+    pub actor: Actor,
+    /// Why, for people.
+    #[n(1)]
+    pub why: String,
+    /// It ends by itself then.
+    #[n(2)]
+    pub until: Option<Time>,
+    /// Since when.
+    #[n(3)]
+    pub since: Time,
+}
+
+/// Where a run stands with the gate of its workflow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Gate {
+    /// Not there, or not there any more.
+    #[default]
+    #[n(0)]
+    Outside,
+    /// Asked to be let in.
+    #[n(1)]
+    Asked,
+    /// In line.
+    #[n(2)]
+    Waiting,
+    /// Let in.
+    #[n(3)]
+    Inside,
+    /// Going, and the gate does not know yet.
+    #[n(4)]
+    Leaving,
+}
+
+impl State {
+    /// The state of its life; before its first fact it is queued.
+    pub fn run_state(&self) -> RunState {
+        self.state.unwrap_or(RunState::Queued)
+    }
+
+    /// The rule by which it goes together with other runs of its workflow.
+    pub fn concurrency(&self, plan: &Plan) -> Concurrency {
+        self.new
+            .as_ref()
+            .and_then(|new| new.concurrency)
+            .unwrap_or(plan.workflow().concurrency)
+    }
+
+    /// The attempt that a task is at: its latest one.
+    pub fn current(&self, task: u32) -> Attempt {
+        Attempt::of(task, self.tasks.attempts(task))
+    }
+
+    /// The attempt that a task will make next.
+    pub fn next(&self, task: u32) -> Attempt {
+        Attempt::of(task, self.tasks.attempts(task) + 1)
+    }
+
+    /// How many attempts a task has made since it was last rerun.
+    pub fn tries(&self, task: u32) -> u32 {
+        self.tasks
+            .attempts(task)
+            .saturating_sub(self.base.get(&task).copied().unwrap_or_default())
+    }
+
+    /// Whether tasks may start now, as far as the run goes.
+    pub fn may_start(&self) -> bool {
+        self.run_state() == RunState::Running && self.hold.is_none() && self.stopping.is_none()
+    }
+
+    /// The earliest time at which something of its own is due.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let holds = self
+            .holds
+            .values()
+            .chain(&self.hold)
+            .filter_map(|hold| hold.until);
+        let starts = self
+            .parked
+            .iter()
+            .filter(|(task, _)| self.may_start() && !self.holds.contains_key(task));
+        let limits = self.timeouts.values().chain(&self.timeout).copied();
+        holds
+            .chain(starts.map(|(_, at)| *at))
+            .chain(limits)
+            .min()
+            .map(|time| time.0)
+    }
+
+    /// Whether anything may still happen by itself.
+    pub fn is_open(&self) -> bool {
+        self.state.is_some_and(|state| !state.is_terminal()) || !self.outbox.is_empty()
+    }
+}
