@@ -21,10 +21,10 @@ const FRAMES_MAX: u32 = 2400;
 pub(crate) struct Pressure {
     /// Frames in the log after the last commit.
     frames: AtomicU32,
-    /// Frames at the end of the last checkpoint.
-    copied: AtomicU32,
-    /// The checkpointer did all that it can beside the writer.
-    nearly_done: AtomicBool,
+    /// Frames in the log when a checkpoint was last asked for; 0 when the log has started anew since.
+    asked_at: AtomicU32,
+    /// The checkpointer is at work.
+    at_work: AtomicBool,
     asked: Mutex<Asked>,
     changed: Condvar,
 }
@@ -38,23 +38,29 @@ enum Asked {
 }
 
 impl Pressure {
-    /// Notes that a commit left `frames` in the log; wakes the checkpointer when enough have come.
+    /// Notes that a commit left `frames` in the log.
     pub(crate) fn committed(&self, frames: u32) {
         let before = self.frames.swap(frames, Ordering::Relaxed);
         if frames < before {
-            self.copied.store(0, Ordering::Relaxed);
-        }
-        let fresh = frames.saturating_sub(self.copied.load(Ordering::Relaxed));
-        if fresh >= FRAMES_WORTH {
-            self.copied.store(frames, Ordering::Relaxed);
-            self.ask(Asked::Checkpoint);
+            self.asked_at.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Whether the writer should finish the checkpoint before its next commit. Says so once.
-    pub(crate) fn writer_should_finish(&self) -> bool {
-        self.frames.load(Ordering::Relaxed) >= FRAMES_MAX
-            && self.nearly_done.swap(false, Ordering::Relaxed)
+    /// Called by the writer between commits: wakes the checkpointer when it is worth it. `true`: the checkpointer has
+    /// done what it can and rests, and the writer should finish its work before the next commit.
+    pub(crate) fn relieve(&self) -> bool {
+        let frames = self.frames.load(Ordering::Relaxed);
+        let asked_at = self.asked_at.load(Ordering::Relaxed);
+        if frames.saturating_sub(asked_at) < FRAMES_WORTH || self.at_work.load(Ordering::Acquire) {
+            return false;
+        }
+        self.asked_at.store(frames, Ordering::Relaxed);
+        if asked_at > 0 && frames >= FRAMES_MAX {
+            return true;
+        }
+        self.at_work.store(true, Ordering::Relaxed);
+        self.ask(Asked::Checkpoint);
+        false
     }
 
     fn ask(&self, what: Asked) {
@@ -116,27 +122,19 @@ impl Drop for Checkpointer {
 
 fn work(connection: &Connection, pressure: &Pressure) {
     while pressure.wait() == Asked::Checkpoint {
-        let left = checkpoint(connection);
-        if left > 0 && pressure.frames.load(Ordering::Relaxed) >= FRAMES_MAX {
-            pressure.nearly_done.store(true, Ordering::Relaxed);
-        }
+        checkpoint(connection);
+        pressure.at_work.store(false, Ordering::Release);
     }
 }
 
-/// Copies what can be copied without waiting for anybody. Returns the frames that were left.
+/// Copies what can be copied without waiting for anybody.
 ///
 /// A failure costs nothing but space: the frames stay in the log, and the next checkpoint copies them.
-pub(crate) fn checkpoint(connection: &Connection) -> i64 {
-    let copied = connection
+pub(crate) fn checkpoint(connection: &Connection) {
+    let done = connection
         .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")
-        .and_then(|mut pragma| {
-            pragma.query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
-        });
-    match copied {
-        Ok((frames, copied)) => frames - copied,
-        Err(error) => {
-            tracing::warn!(error = %error, "checkpoint of the store failed, its log grows");
-            0
-        }
+        .and_then(|mut pragma| pragma.query_row([], |_| Ok(())));
+    if let Err(error) = done {
+        tracing::warn!(error = %error, "checkpoint of the store failed, its log grows");
     }
 }

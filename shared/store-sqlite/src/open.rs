@@ -19,6 +19,8 @@ const APPLICATION_ID: i32 = 0x5052_5053;
 const WRITER_CACHE_KB: i32 = 4096;
 /// Kilobytes of page cache of each reader.
 const READER_CACHE_KB: i32 = 2048;
+/// Bytes that the log's file keeps when it starts anew after a burst.
+const WAL_BYTES_KEPT: i64 = 32 * 1024 * 1024;
 /// How long another program, such as a backup, may keep the file locked before a call fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -77,6 +79,9 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, OpenError> {
         .map_err(failed)?;
     connection
         .pragma_update(None, "synchronous", "full")
+        .map_err(failed)?;
+    connection
+        .pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)
         .map_err(failed)?;
     migrate(&mut connection).map_err(failed)?;
     Ok(connection)

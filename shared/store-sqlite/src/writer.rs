@@ -204,7 +204,7 @@ impl Work {
                 return;
             }
             self.commit(&mut batch);
-            if self.pressure.writer_should_finish() {
+            if self.pressure.relieve() {
                 checkpoint(&self.connection);
             }
         }
