@@ -118,3 +118,45 @@ impl<F> Decision<F> {
         self
     }
 }
+
+/// Decides a batch: each input on the state that the one before left, then what follows by itself. `state` is left
+/// as the facts make it.
+///
+/// This is all of a step that needs no world; the shell appends the facts and sends what came of them.
+pub fn decide_batch<'a, A: Aggregate>(
+    state: &mut A::State,
+    context: &A::Context,
+    inputs: impl IntoIterator<Item = &'a A::Input>,
+    now: Timestamp,
+) -> Decision<A::Fact>
+where
+    A::Input: 'a,
+{
+    let mut batch = Decision::nothing();
+    for input in inputs {
+        let decided = A::decide(state, context, input, now);
+        fold::<A>(state, context, &decided.facts, now);
+        batch.facts.extend(decided.facts);
+        batch.replies.extend(decided.replies);
+    }
+    loop {
+        let settled = A::settle(state, context, now);
+        if settled.is_empty() {
+            return batch;
+        }
+        fold::<A>(state, context, &settled, now);
+        batch.facts.extend(settled);
+    }
+}
+
+/// Folds facts that stand in one record.
+pub fn fold<A: Aggregate>(
+    state: &mut A::State,
+    context: &A::Context,
+    facts: &[A::Fact],
+    at: Timestamp,
+) {
+    for fact in facts {
+        A::evolve(state, context, fact, at);
+    }
+}

@@ -80,9 +80,10 @@ impl Aggregate for Run {
     }
 
     fn version(fact: &RunFact) -> Option<VersionHash> {
-        match fact {
-            RunFact::Created(new) => new.version,
-            _ => None,
+        if let RunFact::Created(new) = fact {
+            new.version
+        } else {
+            None
         }
     }
 

@@ -102,7 +102,14 @@ fn obey(
 fn pause(state: &State) -> Result<Vec<RunFact>, String> {
     match state.run_state() {
         RunState::Running if state.stopping.is_none() => Ok(vec![RunFact::Pausing]),
-        other => Err(format!(
+        other @ (RunState::Queued
+        | RunState::Running
+        | RunState::Pausing
+        | RunState::Paused
+        | RunState::Canceling
+        | RunState::Succeeded
+        | RunState::Failed
+        | RunState::Canceled) => Err(format!(
             "only a running run can be paused, this one is {}",
             in_words(state, other)
         )),
@@ -120,7 +127,12 @@ fn in_words(state: &State, run: RunState) -> String {
 fn resume(state: &State) -> Result<Vec<RunFact>, String> {
     match state.run_state() {
         RunState::Pausing | RunState::Paused => Ok(vec![RunFact::Resumed]),
-        other => Err(format!(
+        other @ (RunState::Queued
+        | RunState::Running
+        | RunState::Canceling
+        | RunState::Succeeded
+        | RunState::Failed
+        | RunState::Canceled) => Err(format!(
             "only a paused run can be resumed, this one is {other}"
         )),
     }

@@ -53,7 +53,7 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
             task, at: started, ..
         } => start(state, plan, *task, *started),
         RunFact::Succeeded { task, outputs, .. } => {
-            succeed(state, plan, *task, outputs.as_ref(), at)
+            succeed(state, plan, *task, outputs.as_ref(), at);
         }
         RunFact::Failed { task, retry, .. } => fail(state, plan, *task, *retry, at),
         RunFact::Canceled { task, .. } => stopped(state, plan, *task, at),
@@ -345,7 +345,7 @@ fn stopped(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
         Some(After::Skip { .. }) => finish(state, plan, task, TaskEvent::Skipped, at),
         Some(After::Succeed { .. }) => finish(state, plan, task, TaskEvent::Succeeded, at),
         Some(After::Cancel { .. } | After::TimeOut) | None => {
-            finish(state, plan, task, TaskEvent::Canceled, at)
+            finish(state, plan, task, TaskEvent::Canceled, at);
         }
     }
 }
@@ -371,19 +371,16 @@ fn forget_waits(state: &mut State, task: u32) {
 }
 
 fn time_out(state: &mut State, task: Option<u32>, stopped: bool, at: Timestamp) {
-    match task {
-        Some(task) => {
-            state.timeouts.remove(&task);
-            if stopped {
-                ask_cancel(state, task, &After::TimeOut, at);
-            }
+    if let Some(task) = task {
+        state.timeouts.remove(&task);
+        if stopped {
+            ask_cancel(state, task, &After::TimeOut, at);
         }
-        None => {
-            state.timeout = None;
-            if stopped {
-                stop_all(state, &Cause::Timeout, at);
-            }
-        }
+        return;
+    }
+    state.timeout = None;
+    if stopped {
+        stop_all(state, &Cause::Timeout, at);
     }
 }
 

@@ -97,7 +97,7 @@ mod tests {
             let bytes = minicbor::to_vec(&ranges).unwrap();
             let read: Ranges = minicbor::decode(&bytes).unwrap();
             proptest::prop_assert_eq!(read.iter().collect::<Vec<_>>(), tasks.iter().copied().collect::<Vec<_>>());
-            proptest::prop_assert_eq!(ranges.len() as usize, tasks.len());
+            proptest::prop_assert_eq!(usize::try_from(ranges.len()).unwrap(), tasks.len());
         }
     }
 

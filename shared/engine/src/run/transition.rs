@@ -164,6 +164,8 @@ pub fn run_next(state: RunState, event: RunEvent) -> Option<RunState> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -174,7 +176,7 @@ mod tests {
                 .into_iter()
                 .filter_map(|event| Some(format!("{event:?}→{:?}", task_next(phase, event)?)))
                 .collect();
-            table += &format!("{phase:?}: {}\n", row.join(" "));
+            writeln!(table, "{phase:?}: {}", row.join(" ")).unwrap();
         }
         insta::assert_snapshot!("task_transitions", table);
     }
@@ -187,7 +189,7 @@ mod tests {
                 .into_iter()
                 .filter_map(|event| Some(format!("{event:?}→{:?}", run_next(state, event)?)))
                 .collect();
-            table += &format!("{state:?}: {}\n", row.join(" "));
+            writeln!(table, "{state:?}: {}", row.join(" ")).unwrap();
         }
         insta::assert_snapshot!("run_transitions", table);
     }

@@ -1,0 +1,213 @@
+//! Runs against a naive model: how every task ends follows from how the tasks above it ended, and from nothing else.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+#![expect(
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "test support"
+)]
+#![expect(dead_code, reason = "the support is shared with the scenarios")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use porpoise_engine::effect::Attempt;
+use porpoise_engine::input::{Report, ReportKind, RunCommand, RunInput};
+use porpoise_engine::run::Phase;
+use porpoise_model::workflow::TriggerRule;
+use porpoise_model::{Cause, RunState};
+use proptest::prelude::*;
+use support::{Scenario, scenario};
+
+/// A random DAG: for each task its rule, whether it is disabled, how its job ends, and the tasks above it.
+#[derive(Debug, Clone)]
+struct Drawn {
+    rule: TriggerRule,
+    disabled: bool,
+    fails: bool,
+    after: Vec<u32>,
+}
+
+fn rule() -> impl Strategy<Value = TriggerRule> {
+    prop_oneof![
+        4 => Just(TriggerRule::AllSucceeded),
+        1 => Just(TriggerRule::AllDone),
+        1 => Just(TriggerRule::OneSucceeded),
+        1 => Just(TriggerRule::OneFailed),
+        1 => Just(TriggerRule::NoneFailed),
+        1 => Just(TriggerRule::Always),
+    ]
+}
+
+fn dag() -> impl Strategy<Value = Vec<Drawn>> {
+    let task = (
+        rule(),
+        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.25),
+        prop::collection::vec(any::<u32>(), 0..4),
+    );
+    prop::collection::vec(task, 1..24).prop_map(|tasks| {
+        let draw =
+            |(at, (rule, disabled, fails, above)): (usize, (TriggerRule, bool, bool, Vec<u32>))| {
+                let mut after: Vec<u32> = match u32::try_from(at).unwrap() {
+                    0 => Vec::new(),
+                    below => above.into_iter().map(|above| above % below).collect(),
+                };
+                after.sort_unstable();
+                after.dedup();
+                Drawn {
+                    rule,
+                    disabled,
+                    fails,
+                    after,
+                }
+            };
+        tasks.into_iter().enumerate().map(draw).collect()
+    })
+}
+
+/// How each task must end, in the order of indices (the tasks above always come first).
+fn expected(dag: &[Drawn]) -> Vec<Phase> {
+    let mut ends: Vec<Phase> = Vec::new();
+    for task in dag {
+        let above: Vec<Phase> = task
+            .after
+            .iter()
+            .map(|above| ends[*above as usize])
+            .collect();
+        let failed = above.iter().any(|end| end.is_failure());
+        let skipped = above.contains(&Phase::Skipped);
+        let succeeded = above.iter().any(|end| end.is_success());
+        let runs = if task.disabled {
+            Phase::Disabled
+        } else if task.fails {
+            Phase::Failed
+        } else {
+            Phase::Succeeded
+        };
+        ends.push(match task.rule {
+            _ if above.is_empty() => runs,
+            TriggerRule::AllSucceeded | TriggerRule::NoneFailed if failed => Phase::UpstreamFailed,
+            TriggerRule::AllSucceeded if skipped => Phase::Skipped,
+            TriggerRule::OneSucceeded if !succeeded && failed => Phase::UpstreamFailed,
+            TriggerRule::OneSucceeded if !succeeded => Phase::Skipped,
+            TriggerRule::OneFailed if !failed => Phase::Skipped,
+            _ => runs,
+        });
+    }
+    ends
+}
+
+fn build(dag: &[Drawn]) -> Scenario {
+    let names: Vec<String> = (0..dag.len()).map(|task| format!("t{task}")).collect();
+    let mut run = scenario(&names.join(";"));
+    for (task, drawn) in run.workflow.tasks.iter_mut().zip(dag) {
+        (task.trigger, task.disabled, task.after) =
+            (drawn.rule, drawn.disabled, drawn.after.clone());
+    }
+    run
+}
+
+/// Ends active tasks in an order that `picks` draws, some said twice, until nothing is active.
+fn drain(mut run: Scenario, dag: &[Drawn], picks: &[u32]) -> Scenario {
+    for turn in 0.. {
+        let active: Vec<u32> = run
+            .state
+            .tasks
+            .indices()
+            .filter(|task| run.state.tasks.phase(*task).is_active())
+            .collect();
+        if active.is_empty() {
+            return run;
+        }
+        let pick = picks
+            .get(turn % picks.len().max(1))
+            .copied()
+            .unwrap_or_default();
+        let task = active[pick as usize % active.len()];
+        let attempt = Attempt::of(task, run.state.tasks.attempts(task));
+        let (at, fails) = (run.now, dag[task as usize].fails);
+        let what = if fails {
+            ReportKind::Failed {
+                started: Some(at),
+                ended: at,
+                cause: Cause::Exit { code: 3 },
+            }
+        } else {
+            ReportKind::Succeeded {
+                started: at,
+                ended: at,
+                outputs: BTreeMap::new(),
+            }
+        };
+        let report = Report { attempt, what };
+        let reports = vec![report; 1 + pick as usize % 2];
+        run = run.input(&RunInput::Reported(reports));
+    }
+    run
+}
+
+fn phases(run: &Scenario) -> Vec<Phase> {
+    run.state
+        .tasks
+        .indices()
+        .map(|task| run.state.tasks.phase(task))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_task_ends_as_the_naive_model_says(dag in dag(), picks in prop::collection::vec(any::<u32>(), 1..40)) {
+        let run = drain(build(&dag).start(), &dag, &picks);
+        let ends = expected(&dag);
+        prop_assert_eq!(phases(&run), ends.clone());
+        let failed = ends.iter().any(|end| end.is_failure());
+        prop_assert_eq!(run.state.run_state(), if failed { RunState::Failed } else { RunState::Succeeded });
+    }
+
+    #[test]
+    fn a_rerun_of_what_failed_ends_like_a_first_run(dag in dag(), picks in prop::collection::vec(any::<u32>(), 1..40)) {
+        let run = drain(build(&dag).start(), &dag, &picks);
+        prop_assume!(run.state.run_state() == RunState::Failed);
+        let mended: Vec<Drawn> = dag.iter().map(|task| Drawn { fails: false, ..task.clone() }).collect();
+        let reran = run.command(RunCommand::RerunFailed);
+        prop_assert_eq!(reran.state.run_state().is_terminal(), reran.state.tasks.unfinished() == 0);
+        let reran = drain(reran, &mended, &picks);
+        prop_assert!(reran.state.run_state().is_terminal());
+        prop_assert!(reran.state.tasks.indices().all(|task| reran.state.tasks.phase(task) != Phase::Failed));
+    }
+
+    #[test]
+    fn a_rerun_of_everything_ends_like_a_first_run(dag in dag(), picks in prop::collection::vec(any::<u32>(), 1..40)) {
+        let run = drain(build(&dag).start(), &dag, &picks);
+        let all: Vec<u32> = run.state.tasks.indices().collect();
+        let reran = drain(run.command(RunCommand::Rerun { tasks: all, downstream: true }), &dag, &picks);
+        prop_assert_eq!(phases(&reran), expected(&dag));
+    }
+
+    #[test]
+    fn folding_the_facts_gives_the_state(dag in dag(), picks in prop::collection::vec(any::<u32>(), 1..40)) {
+        use porpoise_engine::Aggregate;
+        use porpoise_engine::run::{Run, RunFact, State};
+        let run = drain(build(&dag).start(), &dag, &picks);
+        let plan = run.plan.as_ref().unwrap();
+        let mut folded = State::default();
+        Run::evolve(&mut folded, plan, &RunFact::Created(Box::new(run.new.clone())), support::start_of_day());
+        for (at, fact) in &run.facts {
+            let bytes = minicbor::to_vec(fact).unwrap();
+            let read: RunFact = minicbor::decode(&bytes).unwrap();
+            prop_assert_eq!(&read, fact);
+            Run::evolve(&mut folded, plan, &read, *at);
+        }
+        prop_assert_eq!(&folded, &run.state);
+        let bytes = minicbor::to_vec(&folded).unwrap();
+        prop_assert_eq!(&minicbor::decode::<State>(&bytes).unwrap(), &folded);
+    }
+}
