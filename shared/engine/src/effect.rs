@@ -25,12 +25,12 @@ pub enum EffectKey {
     /// Give an attempt's slots back, or take its request out of the line.
     #[n(3)]
     FreeSlot(#[n(0)] Attempt),
-    /// Ask the gate to let the run in.
+    /// Ask the gate to let the run in: the entry of that number.
     #[n(4)]
-    EnterGate,
-    /// Tell the gate that the run has left.
+    EnterGate(#[n(0)] u32),
+    /// Tell the gate that the run has left: of this entry.
     #[n(5)]
-    LeaveGate,
+    LeaveGate(#[n(0)] u32),
     /// Write what lists show of the run, in this revision.
     #[n(6)]
     Listing(#[n(0)] u64),

@@ -255,8 +255,19 @@ pub enum SlotAnswerKind {
 
 /// What a gate says to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct GateAnswer {
+    /// Of which entry: a word about an earlier one changes nothing.
+    #[n(0)]
+    pub entry: u32,
+    /// What.
+    #[n(1)]
+    pub what: GateAnswerKind,
+}
+
+/// What a gate can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
-pub enum GateAnswer {
+pub enum GateAnswerKind {
     /// In line: it will be let in later.
     #[n(0)]
     Waiting,
@@ -356,6 +367,10 @@ pub enum GateInput {
         /// Before that, the more urgent one.
         #[n(3)]
         priority: Priority,
+        /// Counts the times that this run has come to the gate: a finished run that is rerun comes again. A larger
+        /// one ends what the gate knows of smaller ones.
+        #[n(4)]
+        entry: u32,
     },
     /// A run has taken note of being let in or discarded.
     #[n(2)]
@@ -363,13 +378,20 @@ pub enum GateInput {
         /// Which.
         #[n(0)]
         run: RunId,
+        /// Of which entry.
+        #[n(1)]
+        entry: u32,
     },
-    /// A run has ended, or no longer wants in. Answered by `Left`.
+    /// A run has ended, or no longer wants in. Answered by `Left`, also when it is of an earlier entry and so changes
+    /// nothing.
     #[n(3)]
     Left {
         /// Which.
         #[n(0)]
         run: RunId,
+        /// Of which entry.
+        #[n(1)]
+        entry: u32,
     },
 }
 

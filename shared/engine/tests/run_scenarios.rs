@@ -463,13 +463,14 @@ fn a_serial_run_waits_for_its_gate() {
     let mut run = scenario("a");
     run.workflow.concurrency = Concurrency::SerialWait;
     let run = run.start();
-    assert_eq!(run.pending(), [EffectKey::EnterGate]);
+    assert_eq!(run.pending(), [EffectKey::EnterGate(1)]);
     let run = run
-        .input(&RunInput::Gate(
-            porpoise_engine::input::GateAnswer::Admitted,
-        ))
+        .input(&RunInput::Gate(porpoise_engine::input::GateAnswer {
+            entry: 1,
+            what: porpoise_engine::input::GateAnswerKind::Admitted,
+        }))
         .succeeds("a");
-    assert_eq!(run.pending(), [EffectKey::LeaveGate]);
+    assert_eq!(run.pending(), [EffectKey::LeaveGate(1)]);
 }
 
 #[test]

@@ -16,8 +16,8 @@ use crate::Plan;
 use crate::aggregate::Decision;
 use crate::effect::{Attempt, Effect, EffectKey, Holder};
 use crate::input::{
-    GateAnswer, GateInput, Input, PoolInput, Report, ReportKind, RunInput, SlotAnswer,
-    SlotAnswerKind,
+    GateAnswer, GateAnswerKind, GateInput, Input, PoolInput, Report, ReportKind, RunInput,
+    SlotAnswer, SlotAnswerKind,
 };
 use crate::mutant::{self, Mutant};
 
@@ -272,24 +272,29 @@ fn tell(
 
 /// The gate answers. It is told at once that its word has arrived.
 fn gate(state: &State, answer: GateAnswer) -> Decision<RunFact> {
-    let waits = matches!(state.gate, Gate::Asked | Gate::Waiting);
-    let decision = match answer {
-        GateAnswer::Waiting if state.gate == Gate::Asked => {
+    let waits = matches!(state.gate, Gate::Asked | Gate::Waiting) && answer.entry == state.entry;
+    let decision = match answer.what {
+        GateAnswerKind::Waiting if waits && state.gate == Gate::Asked => {
             return Decision::fact(RunFact::GateWaiting);
         }
-        GateAnswer::Waiting => return Decision::nothing(),
-        GateAnswer::Left if state.gate == Gate::Leaving => {
-            return Decision::fact(RunFact::LeftGate);
+        GateAnswerKind::Waiting => return Decision::nothing(),
+        GateAnswerKind::Left if state.outbox.contains(&EffectKey::LeaveGate(answer.entry)) => {
+            return Decision::fact(RunFact::LeftGate {
+                entry: answer.entry,
+            });
         }
-        GateAnswer::Left => return Decision::nothing(),
-        GateAnswer::Admitted if waits => Decision::fact(RunFact::Admitted),
-        GateAnswer::Discarded if waits => Decision::fact(RunFact::Discarded),
-        GateAnswer::Admitted | GateAnswer::Discarded => Decision::nothing(),
+        GateAnswerKind::Left => return Decision::nothing(),
+        GateAnswerKind::Admitted if waits => Decision::fact(RunFact::Admitted),
+        GateAnswerKind::Discarded if waits => Decision::fact(RunFact::Discarded),
+        GateAnswerKind::Admitted | GateAnswerKind::Discarded => Decision::nothing(),
     };
     let Some(new) = &state.new else {
         return decision;
     };
-    let noted = Input::Gate(GateInput::Noted { run: new.run });
+    let noted = Input::Gate(GateInput::Noted {
+        run: new.run,
+        entry: answer.entry,
+    });
     decision.reply(Effect::Tell {
         to: Address::gate(new.project, new.workflow),
         input: noted,

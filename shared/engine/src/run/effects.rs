@@ -32,16 +32,23 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
             };
             to_pool(state, plan, attempt.task, PoolInput::Freed { holder })
         }
-        EffectKey::EnterGate => Some(to_gate(
+        EffectKey::EnterGate(entry) => Some(to_gate(
             new,
             GateInput::Entered {
                 run: new.run,
                 concurrency: state.concurrency(plan),
                 created: new.created,
                 priority: new.priority.unwrap_or(plan.workflow().priority),
+                entry,
             },
         )),
-        EffectKey::LeaveGate => Some(to_gate(new, GateInput::Left { run: new.run })),
+        EffectKey::LeaveGate(entry) => Some(to_gate(
+            new,
+            GateInput::Left {
+                run: new.run,
+                entry,
+            },
+        )),
         EffectKey::Listing(revision) => Some(Effect::List(listing(state, plan, new, revision))),
         EffectKey::GrantSlot(_)
         | EffectKey::CheckHolder(_)

@@ -30,7 +30,9 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
             leave_gate_unseen(state);
             end(state, RunEvent::Canceled, Some(Cause::Discarded), at);
         }
-        RunFact::LeftGate => left_gate(state),
+        RunFact::LeftGate { entry } => {
+            state.outbox.remove(&EffectKey::LeaveGate(*entry));
+        }
         RunFact::SlotsAsked { tasks } => tasks.iter().for_each(|task| ask_slot(state, task, at)),
         RunFact::SlotsQueued { tasks } => tasks
             .iter()
@@ -137,22 +139,22 @@ fn knock(state: &mut State, plan: &Plan, at: Timestamp) {
         let_in(state, plan, at);
     } else {
         state.gate = Gate::Asked;
-        state.outbox.remove(&EffectKey::LeaveGate);
-        state.outbox.add(EffectKey::EnterGate, at);
+        state.entry += 1;
+        state.outbox.add(EffectKey::EnterGate(state.entry), at);
     }
 }
 
 fn gate_waiting(state: &mut State) {
     if state.gate == Gate::Asked {
         state.gate = Gate::Waiting;
-        state.outbox.remove(&EffectKey::EnterGate);
+        state.outbox.remove(&EffectKey::EnterGate(state.entry));
     }
 }
 
 fn admit(state: &mut State, plan: &Plan, at: Timestamp) {
     if matches!(state.gate, Gate::Asked | Gate::Waiting) {
         state.gate = Gate::Inside;
-        state.outbox.remove(&EffectKey::EnterGate);
+        state.outbox.remove(&EffectKey::EnterGate(state.entry));
         let_in(state, plan, at);
     }
 }
@@ -180,14 +182,7 @@ fn due(timeout: Option<Timeout>, from: Timestamp) -> Option<Time> {
 /// The gate never let it in, so there is nothing to leave.
 fn leave_gate_unseen(state: &mut State) {
     state.gate = Gate::Outside;
-    state.outbox.remove(&EffectKey::EnterGate);
-}
-
-fn left_gate(state: &mut State) {
-    if state.gate == Gate::Leaving {
-        state.gate = Gate::Outside;
-    }
-    state.outbox.remove(&EffectKey::LeaveGate);
+    state.outbox.remove(&EffectKey::EnterGate(state.entry));
 }
 
 fn end(state: &mut State, event: RunEvent, cause: Option<Cause>, at: Timestamp) {
@@ -199,9 +194,9 @@ fn end(state: &mut State, event: RunEvent, cause: Option<Cause>, at: Timestamp) 
     (state.stopping, state.timeout, state.hold) = (None, None, None);
     state.holds.clear();
     if state.gate != Gate::Outside {
-        state.gate = Gate::Leaving;
-        state.outbox.remove(&EffectKey::EnterGate);
-        state.outbox.add(EffectKey::LeaveGate, at);
+        state.gate = Gate::Outside;
+        state.outbox.remove(&EffectKey::EnterGate(state.entry));
+        state.outbox.add(EffectKey::LeaveGate(state.entry), at);
     }
 }
 

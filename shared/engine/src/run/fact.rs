@@ -36,7 +36,11 @@ pub enum RunFact {
     Discarded,
     /// The gate knows that it has left.
     #[n(5)]
-    LeftGate,
+    LeftGate {
+        /// Of this entry.
+        #[n(0)]
+        entry: u32,
+    },
     /// Slots were asked for: the next attempt of each task waits for its pool.
     #[n(6)]
     SlotsAsked {

@@ -86,6 +86,9 @@ pub struct State {
     /// What must be done in the world.
     #[n(22)]
     pub outbox: Outbox,
+    /// How often it has come to its gate.
+    #[n(23)]
+    pub entry: u32,
 }
 
 /// A time, stored as whole milliseconds.
@@ -157,9 +160,6 @@ pub enum Gate {
     /// Let in.
     #[n(3)]
     Inside,
-    /// Going, and the gate does not know yet.
-    #[n(4)]
-    Leaving,
 }
 
 impl State {
