@@ -1,0 +1,218 @@
+//! Records of released forms still read as the facts that they held.
+//!
+//! `tests/golden/*.cbor` are records as a release wrote them, `*.txt` what they say. A file that exists is never
+//! written again: a new form gets a new file (`UPDATE_GOLDEN=1` writes those that are missing).
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use porpoise_engine::EffectKey;
+use porpoise_engine::commands::Outcome;
+use porpoise_engine::effect::{Attempt, NewRun, Trigger};
+use porpoise_engine::record::Record;
+use porpoise_engine::run::fact::After;
+use porpoise_engine::run::{Ranges, RunFact};
+use porpoise_model::{
+    Actor, Cause, CommandId, ProjectId, RunId, RunState, ScheduleId, Value, VersionHash, WorkflowId,
+};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn actor() -> Actor {
+    Actor {
+        principal: "ada".into(),
+        via: "cli".into(),
+        request: Some("r-1".into()),
+    }
+}
+
+/// Every sort of fact of a run, each with everything that it can hold.
+fn run_facts() -> Vec<RunFact> {
+    let project = ProjectId::of_name("retail");
+    let attempt = Attempt::of(7, 2);
+    let tasks = || Ranges::of([0, 1, 2, 9]);
+    let created = NewRun {
+        project,
+        run: RunId::from_bytes([3; 16]),
+        workflow: WorkflowId::first_named(project, "daily-sales"),
+        workflow_name: "daily-sales".into(),
+        version: Some(VersionHash::of(b"stored")),
+        trigger: Trigger::Schedule {
+            schedule: ScheduleId::from_bytes([4; 16]),
+        },
+        logical_date: at(0),
+        timezone: "Europe/Berlin".into(),
+        parameters: BTreeMap::from([("day".into(), "2026-01-01".into())]),
+        actor: actor(),
+        priority: Some(porpoise_model::workflow::Priority::High),
+        on_failure: Some(porpoise_model::workflow::FailureStrategy::End),
+        concurrency: Some(porpoise_model::workflow::Concurrency::SerialWait),
+        dry_run: true,
+        simulate: true,
+        created: at(1),
+    };
+    let outputs = BTreeMap::from([("rows".to_owned(), Value::text("42"))]);
+    vec![
+        RunFact::Created(Box::new(created)),
+        RunFact::Begun {
+            parameters: vec![("day".into(), "2026-01-01".into())],
+        },
+        RunFact::GateWaiting,
+        RunFact::Admitted,
+        RunFact::Discarded,
+        RunFact::LeftGate { entry: 2 },
+        RunFact::SlotsAsked { tasks: tasks() },
+        RunFact::SlotsQueued { tasks: tasks() },
+        RunFact::SlotsGranted { tasks: tasks() },
+        RunFact::SlotFreed { attempt },
+        RunFact::Dispatched { tasks: tasks() },
+        RunFact::Accepted { tasks: tasks() },
+        RunFact::Waiting {
+            task: 7,
+            why: "budget".into(),
+        },
+        RunFact::Started {
+            task: 7,
+            at: at(2),
+            external_id: "pid 12".into(),
+        },
+        RunFact::Succeeded {
+            task: 7,
+            started: at(2),
+            ended: at(3),
+            outputs: Some(outputs),
+        },
+        RunFact::Failed {
+            task: 7,
+            started: Some(at(2)),
+            ended: at(3),
+            cause: Cause::Exit { code: 3 },
+            retry: Some(at(63)),
+        },
+        RunFact::Canceled {
+            task: 7,
+            ended: at(3),
+        },
+        RunFact::TimedOut {
+            task: Some(7),
+            stopped: true,
+        },
+        RunFact::PassedDry { tasks: tasks() },
+        RunFact::Commanded {
+            id: CommandId::from_bytes([5; 16]),
+            actor: actor(),
+            what: "pause".into(),
+            outcome: Outcome::Refused {
+                reason: "it is over".into(),
+            },
+        },
+        RunFact::Pausing,
+        RunFact::Paused,
+        RunFact::Resumed,
+        RunFact::Stopping {
+            cause: Cause::KilledBy { actor: actor() },
+        },
+        RunFact::CancelAsked {
+            tasks: tasks(),
+            then: After::TimeOut,
+        },
+        RunFact::Decided {
+            tasks: tasks(),
+            then: After::Succeed { actor: actor() },
+        },
+        RunFact::Held {
+            tasks: tasks(),
+            actor: actor(),
+            why: "audit".into(),
+            until: Some(at(99)),
+        },
+        RunFact::Released { tasks: tasks() },
+        RunFact::Rerun { tasks: tasks() },
+        RunFact::Ended {
+            state: RunState::Failed,
+            cause: Some(Cause::TasksFailed { count: 2 }),
+        },
+        RunFact::Done {
+            key: EffectKey::Dispatch(attempt),
+        },
+    ]
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
+}
+
+fn text(facts: &[RunFact]) -> String {
+    facts.iter().fold(String::new(), |mut text, fact| {
+        writeln!(text, "{fact:?}").unwrap();
+        text
+    })
+}
+
+#[test]
+fn records_of_run_facts_of_reader_1_still_read() {
+    let (bytes, says) = (golden("run-1.cbor"), golden("run-1.txt"));
+    let record = Record {
+        at: at(100),
+        facts: run_facts(),
+    };
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+        std::fs::write(&says, text(&record.facts)).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    let read = Record::<RunFact>::from_bytes(&stored).unwrap();
+    assert_eq!(text(&read.facts), std::fs::read_to_string(&says).unwrap());
+    assert_eq!(
+        record.to_bytes(),
+        stored,
+        "what is written today is what was released as form 1"
+    );
+}
+
+#[test]
+fn a_record_for_a_later_reader_is_refused_by_its_number() {
+    let mut bytes = Record::<RunFact> {
+        at: at(0),
+        facts: vec![],
+    }
+    .to_bytes();
+    *bytes.get_mut(1).unwrap() = 9;
+    let error = Record::<RunFact>::from_bytes(&bytes).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the record needs reader 9, this release is reader 1: upgrade it"
+    );
+}
+
+#[test]
+fn fields_that_a_later_writer_added_are_skipped() {
+    let mut e = minicbor::Encoder::new(Vec::new());
+    let millis = at(0).as_millisecond();
+    e.array(4).unwrap().u16(1).unwrap().i64(millis).unwrap();
+    e.array(1).unwrap().array(2).unwrap().u32(12).unwrap();
+    e.array(3)
+        .unwrap()
+        .u32(7)
+        .unwrap()
+        .str("budget")
+        .unwrap()
+        .str("new")
+        .unwrap();
+    e.str("more").unwrap();
+    let read = Record::<RunFact>::from_bytes(&e.into_writer()).unwrap();
+    assert_eq!(
+        read.facts,
+        [RunFact::Waiting {
+            task: 7,
+            why: "budget".into()
+        }]
+    );
+}
