@@ -18,6 +18,7 @@ pub mod state;
 pub mod tasks;
 pub mod transition;
 mod upstream;
+pub mod view;
 
 use jiff::Timestamp;
 use porpoise_model::{AggregateKind, VersionHash};
@@ -33,6 +34,7 @@ pub use ranges::Ranges;
 pub use reason::Reason;
 pub use state::State;
 pub use tasks::Phase;
+pub use view::View;
 
 /// The aggregate of runs.
 #[derive(Debug, Clone, Copy)]

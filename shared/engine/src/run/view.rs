@@ -1,0 +1,298 @@
+//! What people see of a run: the fold, with the attempts of each task, their times and their causes.
+//!
+//! Made from the same facts as the state, and only when somebody looks: the decider does not need it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use porpoise_model::{Actor, Cause, CommandId, TaskState};
+
+use super::evolve;
+use super::fact::{After, RunFact};
+use super::reason::{self, Reason};
+use super::state::State;
+use super::tasks::Phase;
+use crate::Plan;
+use crate::commands::Outcome;
+
+/// A run as people see it.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// The fold itself.
+    pub state: State,
+    /// Attempts by task, oldest first.
+    pub attempts: BTreeMap<u32, Vec<AttemptView>>,
+    /// Commands in the order in which they were taken.
+    pub commands: Vec<CommandView>,
+    decided: BTreeMap<u32, (Timestamp, Cause)>,
+    stopped: Option<(Timestamp, Cause)>,
+}
+
+/// An attempt as people see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptView {
+    /// From 1.
+    pub number: u32,
+    /// Its own state: of an attempt that is over this never changes.
+    pub state: TaskState,
+    /// When it was handed to the dispatcher.
+    pub dispatched: Timestamp,
+    /// When its job began.
+    pub started: Option<Timestamp>,
+    /// When its job ended.
+    pub ended: Option<Timestamp>,
+    /// Why it ended so.
+    pub cause: Option<Cause>,
+    /// What the target calls the job.
+    pub external_id: Option<String>,
+    /// It ran longer than it should.
+    pub overdue: bool,
+}
+
+/// A command as people see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandView {
+    /// Its id.
+    pub id: CommandId,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What, in a word.
+    pub what: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// A task instance as people see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskView {
+    /// Index in the version.
+    pub task: u32,
+    /// Now.
+    pub state: TaskState,
+    /// Number of its latest attempt; 0 before the first.
+    pub attempt: u32,
+    /// When the latest attempt's job began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Why it ended so.
+    pub cause: Option<Cause>,
+    /// Why it is not running.
+    pub reason: Option<Reason>,
+}
+
+impl View {
+    /// Folds one fact that stands in a record of the time `at`.
+    pub fn apply(&mut self, plan: &Plan, fact: &RunFact, at: Timestamp) {
+        evolve::evolve(&mut self.state, plan, fact, at);
+        match fact {
+            RunFact::Dispatched { tasks } => {
+                tasks.iter().for_each(|task| self.dispatched(task, at));
+            }
+            RunFact::Started {
+                task,
+                at,
+                external_id,
+            } => self.update(*task, |attempt| {
+                (attempt.state, attempt.started) = (TaskState::Running, Some(*at));
+                attempt.external_id = Some(external_id.clone());
+            }),
+            RunFact::Succeeded {
+                task,
+                started,
+                ended,
+                ..
+            } => {
+                self.ended(*task, TaskState::Succeeded, (Some(*started), *ended), None);
+            }
+            // A task whose texts can't be resolved fails without an attempt.
+            RunFact::Failed {
+                task,
+                started: None,
+                ended,
+                cause: cause @ Cause::Unresolved { .. },
+                ..
+            } => {
+                self.decided.insert(*task, (*ended, cause.clone()));
+            }
+            RunFact::Failed {
+                task,
+                started,
+                ended,
+                cause,
+                ..
+            } => {
+                self.ended(
+                    *task,
+                    TaskState::Failed,
+                    (*started, *ended),
+                    Some(cause.clone()),
+                );
+            }
+            RunFact::Canceled { task, ended } => {
+                let cause = self
+                    .decided
+                    .get(task)
+                    .or(self.stopped.as_ref())
+                    .map(|(_, cause)| cause.clone());
+                self.ended(*task, TaskState::Canceled, (None, *ended), cause);
+            }
+            RunFact::TimedOut {
+                task: Some(task), ..
+            } => self.update(*task, |attempt| attempt.overdue = true),
+            RunFact::CancelAsked { tasks, then } | RunFact::Decided { tasks, then } => {
+                tasks.iter().for_each(|task| self.decide(task, then, at));
+            }
+            RunFact::PassedDry { tasks } => tasks.iter().for_each(|task| {
+                self.decided.insert(task, (at, Cause::DryRun));
+            }),
+            RunFact::Stopping { cause } => self.stopped = Some((at, cause.clone())),
+            RunFact::Rerun { tasks } => tasks.iter().for_each(|task| {
+                self.decided.remove(&task);
+            }),
+            RunFact::Commanded {
+                id,
+                actor,
+                what,
+                outcome,
+            } => self.commands.push(CommandView {
+                id: *id,
+                at,
+                actor: actor.clone(),
+                what: what.clone(),
+                outcome: outcome.clone(),
+            }),
+            RunFact::Created(_)
+            | RunFact::Begun { .. }
+            | RunFact::GateWaiting
+            | RunFact::Admitted
+            | RunFact::Discarded
+            | RunFact::LeftGate { .. }
+            | RunFact::SlotsAsked { .. }
+            | RunFact::SlotsQueued { .. }
+            | RunFact::SlotsGranted { .. }
+            | RunFact::SlotFreed { .. }
+            | RunFact::Accepted { .. }
+            | RunFact::Waiting { .. }
+            | RunFact::TimedOut { task: None, .. }
+            | RunFact::Pausing
+            | RunFact::Paused
+            | RunFact::Resumed
+            | RunFact::Held { .. }
+            | RunFact::Released { .. }
+            | RunFact::Ended { .. }
+            | RunFact::Done { .. } => {}
+        }
+    }
+
+    fn dispatched(&mut self, task: u32, at: Timestamp) {
+        let number = self.state.tasks.attempts(task);
+        self.attempts.entry(task).or_default().push(AttemptView {
+            number,
+            state: TaskState::Dispatched,
+            dispatched: at,
+            started: None,
+            ended: None,
+            cause: None,
+            external_id: None,
+            overdue: false,
+        });
+    }
+
+    fn update(&mut self, task: u32, change: impl FnOnce(&mut AttemptView)) {
+        let latest = self
+            .attempts
+            .get_mut(&task)
+            .and_then(|attempts| attempts.last_mut());
+        if let Some(attempt) = latest.filter(|attempt| !attempt.state.is_terminal()) {
+            change(attempt);
+        }
+    }
+
+    fn ended(
+        &mut self,
+        task: u32,
+        state: TaskState,
+        (started, ended): (Option<Timestamp>, Timestamp),
+        cause: Option<Cause>,
+    ) {
+        self.update(task, |attempt| {
+            attempt.state = state;
+            attempt.started = started.or(attempt.started);
+            (attempt.ended, attempt.cause) = (Some(ended), cause);
+        });
+    }
+
+    fn decide(&mut self, task: u32, then: &After, at: Timestamp) {
+        let cause = match then {
+            After::Cancel { cause } => cause.clone(),
+            After::Succeed { actor } | After::Skip { actor } => Cause::ForcedBy {
+                actor: actor.clone(),
+            },
+            After::TimeOut => Cause::Timeout,
+            After::Rerun => return,
+        };
+        self.decided.insert(task, (at, cause));
+    }
+
+    /// A task instance as it is now.
+    pub fn task(&self, plan: &Plan, task: u32) -> TaskView {
+        let phase = self.state.tasks.phase(task);
+        let latest = self
+            .attempts
+            .get(&task)
+            .and_then(|attempts| attempts.last());
+        let (ended, cause) = self.end(phase, task, latest);
+        TaskView {
+            task,
+            state: phase.state(),
+            attempt: self.state.tasks.attempts(task),
+            started: latest.and_then(|attempt| attempt.started),
+            ended,
+            cause,
+            reason: reason::of(&self.state, plan, task),
+        }
+    }
+
+    /// When and why a task ended: by its attempt, by a person, or by what happened around it.
+    fn end(
+        &self,
+        phase: Phase,
+        task: u32,
+        latest: Option<&AttemptView>,
+    ) -> (Option<Timestamp>, Option<Cause>) {
+        let by_attempt = latest.map_or((None, None), |attempt| {
+            (attempt.ended, attempt.cause.clone())
+        });
+        let decided = self
+            .decided
+            .get(&task)
+            .map(|(at, cause)| (Some(*at), Some(cause.clone())));
+        let same = |state| latest.is_some_and(|attempt| attempt.state == state);
+        match phase {
+            Phase::Succeeded if same(TaskState::Succeeded) => by_attempt,
+            Phase::Failed if same(TaskState::Failed) && decided.is_none() => by_attempt,
+            Phase::Succeeded | Phase::Failed => decided.unwrap_or(by_attempt),
+            Phase::Canceled if same(TaskState::Canceled) => by_attempt,
+            Phase::Canceled => {
+                let stopped = || {
+                    self.stopped
+                        .as_ref()
+                        .map(|(at, cause)| (Some(*at), Some(cause.clone())))
+                };
+                decided.or_else(stopped).unwrap_or(by_attempt)
+            }
+            Phase::Skipped => decided.unwrap_or((None, Some(Cause::Upstream))),
+            Phase::UpstreamFailed => (None, Some(Cause::Upstream)),
+            Phase::Disabled => (None, Some(Cause::Disabled)),
+            Phase::UpForRetry => by_attempt,
+            Phase::Pending
+            | Phase::Queued
+            | Phase::Dispatched
+            | Phase::Running
+            | Phase::Canceling => (None, None),
+        }
+    }
+}
