@@ -1,1 +1,39 @@
-//! Placeholder.
+//! The shell around the engine: load, decide, append, send; written once, for the local server, the functions and
+//! the simulator.
+//!
+//! [`App`] holds the ports and nothing that could not be read again. Each call of it that is driven by messages
+//! ([`App::on_messages`], [`App::on_intents`], [`App::check`]) has a sweep that calls the same code
+//! ([`App::sweep`], [`App::tick`]). Every point at which a call can be cut off is a call of a port; what was done
+//! before it is durable or forgotten, and doing it again is harmless.
+//!
+//! Left out on purpose: loops, threads and timers (the host's), rules (the engine's), adapters (crates of their own),
+//! routes and authorisation (`porpoise-api`).
+//!
+//! Start reading at [`step`], then [`dispatcher`] and [`poller`].
+
+pub mod app;
+pub mod context;
+pub mod create;
+mod decide;
+pub mod dispatcher;
+pub mod executors;
+mod index;
+pub mod job_item;
+mod job_view;
+pub mod lists;
+pub mod log;
+pub mod poller;
+pub mod send;
+mod snapshot;
+pub mod step;
+pub mod stepper;
+pub mod store;
+mod submit;
+pub mod sweep;
+mod warm;
+pub mod workflow_store;
+
+pub use app::{App, HOME, Ports};
+pub use executors::Executors;
+pub use send::Order;
+pub use submit::JobsError;

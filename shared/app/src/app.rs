@@ -1,0 +1,105 @@
+//! The ports, and what this process remembers between calls.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use porpoise_engine::mutant::{self, Mutant};
+use porpoise_engine::{Input, plan};
+use porpoise_model::{Address, id};
+use porpoise_ports::queue::Message;
+use porpoise_ports::{Blobs, Bus, Clock, Ids, Queue, Table, Timers};
+
+use crate::context::Plans;
+use crate::executors::Executors;
+use crate::index::OpenIndex;
+use crate::job_view::Views;
+use crate::store::Store;
+use crate::warm::Warm;
+
+/// The place where the control plane keeps its own blobs.
+pub const HOME: &str = plan::LOCAL_PLACE;
+
+/// What the app asks of the world.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// Logs, lists, jobs.
+    pub table: Arc<dyn Table>,
+    /// Versions, and what is too large for an item.
+    pub blobs: Arc<dyn Blobs>,
+    /// To aggregates.
+    pub queue: Arc<dyn Queue>,
+    /// To dispatchers.
+    pub bus: Arc<dyn Bus>,
+    /// To be woken.
+    pub timers: Arc<dyn Timers>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Fresh numbers.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// Load, decide, append, send: all that a host calls. Its memory is a hint; a new one does the same from the store.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) ports: Ports,
+    pub(crate) store: Store,
+    pub(crate) index: OpenIndex,
+    pub(crate) executors: Executors,
+    pub(crate) plans: Plans,
+    pub(crate) warm: Warm,
+    pub(crate) views: Views,
+}
+
+impl App {
+    /// An app over these ports. `executors` may be empty where nothing is dispatched.
+    pub fn new(ports: Ports, executors: Executors) -> Self {
+        let store = Store::new(Arc::clone(&ports.table));
+        Self {
+            index: OpenIndex::new(store.clone()),
+            store,
+            ports,
+            executors,
+            plans: Plans::default(),
+            warm: Warm::default(),
+            views: Views::default(),
+        }
+    }
+
+    /// The ports that it was made with.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Now, in whole milliseconds: what is folded at once and what is read back later are the same.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.ports.clock.now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
+
+    /// An input on its way to an aggregate.
+    pub(crate) fn message(&self, to: Address, input: &Input) -> Message {
+        let body = minicbor::to_vec(input).unwrap_or_default();
+        let deduplication = if mutant::on(Mutant::ContentAsDeduplication) {
+            u128::from_be_bytes(id::derive("message", &[&body]))
+        } else {
+            self.ports.ids.fresh()
+        };
+        Message {
+            group: to,
+            deduplication,
+            body: body.into(),
+        }
+    }
+
+    /// Sends inputs to aggregates, each as one message.
+    pub async fn tell(
+        &self,
+        inputs: &[(Address, Input)],
+    ) -> Result<(), porpoise_ports::Unavailable> {
+        let messages = inputs
+            .iter()
+            .map(|(to, input)| self.message(*to, input))
+            .collect();
+        self.ports.queue.send(messages).await
+    }
+}

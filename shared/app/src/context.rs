@@ -1,0 +1,123 @@
+//! What an aggregate's facts are read with: a run's plan, compiled once per version and process.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use porpoise_engine::Aggregate;
+use porpoise_engine::plan::{CompileError, Plan};
+use porpoise_model::workflow::Workflow;
+use porpoise_model::{ProjectId, VersionHash};
+use porpoise_ports::Unavailable;
+
+use crate::app::{App, HOME};
+
+/// Tasks of all plans that are kept, together; one plan is always kept.
+const PLANNED_TASKS_MAX: u32 = 250_000;
+
+/// An aggregate that [`App::step`] can take further.
+pub trait Steppable: Aggregate {
+    /// What facts are read with from the one on that names `version`; `None` if they can't be before one names any.
+    fn context(
+        app: &App,
+        project: ProjectId,
+        version: Option<VersionHash>,
+    ) -> impl Future<Output = Result<Option<Arc<Self::Context>>, ContextError>> + Send;
+}
+
+/// A version could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    /// The same call may succeed later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// No such version was ever stored in this project.
+    #[error("there is no workflow version `{0}`")]
+    Missing(VersionHash),
+    /// Stored by a later release, or damaged.
+    #[error("workflow version `{0}` cannot be read")]
+    Unreadable(VersionHash, #[source] serde_json::Error),
+    /// It was never checked.
+    #[error("workflow version `{0}` cannot be compiled")]
+    Uncompilable(VersionHash, #[source] CompileError),
+}
+
+/// Compiled versions, the last used ones.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    plans: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_version: BTreeMap<(ProjectId, VersionHash), (u64, Arc<Plan>)>,
+    tasks: u32,
+    used: u64,
+}
+
+impl Plans {
+    fn get(&self, project: ProjectId, version: VersionHash) -> Option<Arc<Plan>> {
+        let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.used += 1;
+        let now = kept.used;
+        let (used, plan) = kept.by_version.get_mut(&(project, version))?;
+        *used = now;
+        Some(Arc::clone(plan))
+    }
+
+    fn keep(&self, project: ProjectId, version: VersionHash, plan: &Arc<Plan>) {
+        let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.used += 1;
+        let now = kept.used;
+        let before = kept
+            .by_version
+            .insert((project, version), (now, Arc::clone(plan)));
+        if before.is_none() {
+            kept.tasks = kept.tasks.saturating_add(plan.len());
+        }
+        while kept.tasks > PLANNED_TASKS_MAX && kept.by_version.len() > 1 {
+            let oldest = kept.by_version.iter().min_by_key(|(_, (used, _))| *used);
+            let Some(oldest) = oldest.map(|(key, _)| *key) else {
+                break;
+            };
+            if let Some((_, plan)) = kept.by_version.remove(&oldest) {
+                kept.tasks = kept.tasks.saturating_sub(plan.len());
+            }
+        }
+    }
+}
+
+impl App {
+    /// A version, as stored.
+    ///
+    /// Costs a read of a blob.
+    pub async fn version(
+        &self,
+        project: ProjectId,
+        version: VersionHash,
+    ) -> Result<Arc<Workflow>, ContextError> {
+        let stored = self.ports.blobs.get(HOME, project, version).await?;
+        let stored = stored.ok_or(ContextError::Missing(version))?;
+        let workflow = Workflow::from_stored(&stored);
+        workflow
+            .map(Arc::new)
+            .map_err(|error| ContextError::Unreadable(version, error))
+    }
+
+    /// A version, compiled. Costs nothing when it was used lately.
+    pub async fn plan(
+        &self,
+        project: ProjectId,
+        version: VersionHash,
+    ) -> Result<Arc<Plan>, ContextError> {
+        if let Some(plan) = self.plans.get(project, version) {
+            return Ok(plan);
+        }
+        let workflow = self.version(project, version).await?;
+        let plan =
+            Plan::compile(workflow).map_err(|error| ContextError::Uncompilable(version, error))?;
+        let plan = Arc::new(plan);
+        self.plans.keep(project, version, &plan);
+        Ok(plan)
+    }
+}

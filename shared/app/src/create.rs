@@ -1,0 +1,110 @@
+//! Creating a run: three parts, each harmless to repeat.
+
+use porpoise_engine::Input;
+use porpoise_engine::effect::NewRun;
+use porpoise_engine::input::RunInput;
+use porpoise_engine::mutant::{self, Mutant};
+use porpoise_engine::record::Record;
+use porpoise_engine::run::RunFact;
+use porpoise_model::{Address, ProjectId, WorkflowId};
+use porpoise_ports::Unavailable;
+use porpoise_ports::table::{Condition, Item};
+
+use crate::app::App;
+use crate::context::ContextError;
+use crate::log::record_key;
+use crate::store::StoreError;
+use crate::workflow_store::HeadError;
+
+/// A run that exists now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    /// What it was created from; where it existed before, what this call would have created it from.
+    pub run: NewRun,
+    /// Whether this call wrote its first record.
+    pub fresh: bool,
+}
+
+/// A run could not be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateRunError {
+    /// Never applied, or deleted.
+    #[error("there is no workflow `{1}` in project `{0}`")]
+    UnknownWorkflow(ProjectId, WorkflowId),
+    /// The workflow's current version could not be found out.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The version that it is to run cannot be loaded.
+    #[error(transparent)]
+    Version(#[from] ContextError),
+    /// The same call may succeed later.
+    #[error("cannot record the run")]
+    Store(#[from] StoreError),
+    /// It exists, and is not started yet: the same call, or the sweep, starts it.
+    #[error("cannot start the run")]
+    Start(#[source] Unavailable),
+}
+
+impl CreateRunError {
+    /// Whether the same call can never succeed.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::UnknownWorkflow(..) => true,
+            Self::Version(error) => match error {
+                ContextError::Missing(_)
+                | ContextError::Unreadable(..)
+                | ContextError::Uncompilable(..) => true,
+                ContextError::Unavailable(_) => false,
+            },
+            Self::Head(HeadError::Unreadable(..)) => true,
+            Self::Head(HeadError::Store(..)) | Self::Store(_) | Self::Start(_) => false,
+        }
+    }
+}
+
+impl App {
+    /// Creates a run: open index entry if absent, first record if absent, `Start`. A second delivery repeats all
+    /// three; the first record that was written stands.
+    ///
+    /// A version that is left open becomes the workflow's current one, and its name the current name. Costs two puts
+    /// and a message; a read more when the version is left open or was not used lately.
+    pub async fn create_run(&self, mut new: NewRun) -> Result<Created, CreateRunError> {
+        let version = match new.version {
+            Some(version) => version,
+            None => {
+                let head = self.head(new.project, new.workflow).await?;
+                let head =
+                    head.ok_or(CreateRunError::UnknownWorkflow(new.project, new.workflow))?;
+                new.workflow_name = head.name.to_string();
+                head.version
+            }
+        };
+        new.version = Some(version);
+        self.plan(new.project, version).await?;
+        let address = Address::run(new.project, new.run);
+        if !mutant::on(Mutant::CreateWithoutStart) {
+            let body = minicbor::to_vec(&new).unwrap_or_default();
+            self.index.open(address, 1, body.into()).await?;
+        }
+        let fresh = self.first_record(address, &new).await?;
+        if fresh || !mutant::on(Mutant::CreateWithoutStart) {
+            self.tell(&[(address, Input::Run(RunInput::Start))])
+                .await
+                .map_err(CreateRunError::Start)?;
+        }
+        Ok(Created { run: new, fresh })
+    }
+
+    async fn first_record(&self, address: Address, new: &NewRun) -> Result<bool, StoreError> {
+        let record = Record {
+            at: self.now(),
+            facts: vec![RunFact::Created(Box::new(new.clone()))],
+        };
+        let item = Item {
+            key: record_key(address, 1),
+            revision: 1,
+            body: record.to_bytes().into(),
+        };
+        self.store.put(item, Condition::Absent).await
+    }
+}

@@ -1,0 +1,249 @@
+//! The dispatcher of a place: records intents, submits what the targets take, reports home.
+//!
+//! The path of an intent is one durable put (its item, and beside it one index entry for the batch), then the target.
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use porpoise_engine::effect::{CancelIntent, Intent};
+use porpoise_engine::input::ReportKind;
+use porpoise_engine::mutant::{self, Mutant};
+use porpoise_model::{AttemptKey, ProjectId};
+use porpoise_ports::table::Condition;
+
+use crate::app::{App, HOME};
+use crate::executors::kind_of;
+use crate::job_item::{JobEvent, JobId, JobItem, Status, index_item};
+use crate::send::Order;
+use crate::submit::{Change, Changes, JobsError, TRIES_MAX, no_executor};
+
+/// What a batch of intents left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dispatched {
+    /// Jobs of the place are open: the poll loop has to run.
+    pub open: bool,
+}
+
+/// What recording an intent came to.
+enum Recording {
+    /// This call wrote the item.
+    Fresh(JobItem),
+    /// It stood there.
+    Found(JobItem, u64),
+}
+
+impl App {
+    /// Carries out a batch of intents of a place. A batch may come twice, late, or after a later one.
+    ///
+    /// Costs one put for the batch and one for each dispatch; then, beside the calls of the targets, one message for
+    /// each run, and one more put for each job that was submitted.
+    ///
+    /// # Errors
+    /// What could not be recorded is not reported: it is to be delivered again, and comes again anyway.
+    pub async fn on_intents(
+        &self,
+        place: &str,
+        intents: Vec<Bytes>,
+    ) -> Result<Dispatched, JobsError> {
+        let (mut dispatches, mut cancels) = (Vec::new(), Vec::new());
+        for bytes in intents {
+            match minicbor::decode::<Order>(&bytes) {
+                Ok(Order::Dispatch(intent)) => dispatches.push(intent),
+                Ok(Order::Cancel(cancel)) => cancels.push(cancel),
+                Err(error) => self.keep_unreadable(place, bytes, &error).await?,
+            }
+        }
+        let mut changes = Changes::default();
+        let mut result = Ok(());
+        if !dispatches.is_empty() {
+            let recorded = self.record(place, dispatches, &mut changes).await;
+            result = result.and(recorded);
+            let submitted = self.submit_waiting(place, &mut changes).await;
+            result = result.and(submitted);
+        }
+        for canceled in join_all(cancels.into_iter().map(|c| self.cancel(place, c))).await {
+            match canceled {
+                Ok(canceled) => canceled
+                    .into_iter()
+                    .for_each(|(id, change)| changes.add(id, change)),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        let home = self.carry_home(place, changes).await;
+        let open = self.views.with(place, |view| !view.is_empty());
+        result.and(home).map(|()| Dispatched { open })
+    }
+
+    async fn keep_unreadable(
+        &self,
+        place: &str,
+        bytes: Bytes,
+        error: &minicbor::decode::Error,
+    ) -> Result<(), JobsError> {
+        let nobody = ProjectId::from_bytes([0; 16]);
+        let blob = self.ports.blobs.put(HOME, nobody, bytes).await?;
+        tracing::error!(place, %blob, %error, "intent cannot be read");
+        Ok(())
+    }
+
+    /// Items and index entry at the same time; nothing is submitted or reported before all of them are durable.
+    async fn record(
+        &self,
+        place: &str,
+        intents: Vec<Intent>,
+        changes: &mut Changes<'_>,
+    ) -> Result<(), JobsError> {
+        let store = |error| JobsError::Store(place.to_owned(), error);
+        let sort = format!("{:032x}", self.ports.ids.fresh());
+        let ids: Vec<JobId> = intents.iter().map(JobId::of_intent).collect();
+        let entry = index_item(place, sort.clone(), &ids);
+        let again: Vec<Intent> = if mutant::on(Mutant::SubmitTwice) {
+            intents.clone()
+        } else {
+            Vec::new()
+        };
+        let items = join_all(
+            intents
+                .into_iter()
+                .map(|intent| self.record_one(place, intent)),
+        );
+        let entry = self.store.put(entry, Condition::Absent);
+        let (items, entry) = futures_util::future::join(items, entry).await;
+        entry.map_err(store)?;
+        let mut result = Ok(());
+        self.views.with(place, |view| view.add_entry(&sort, ids));
+        for recording in items {
+            match recording {
+                Ok(recording) => self.take_note(place, recording, changes),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        self.submit_twice(again).await;
+        result
+    }
+
+    async fn record_one(&self, place: &str, intent: Intent) -> Result<Recording, JobsError> {
+        let id = JobId::of_intent(&intent);
+        let kind = kind_of(&intent.job.work);
+        let mut item = JobItem::recorded(intent);
+        if self.executors.of(&kind).is_none() {
+            let rejected = JobEvent::Ended(no_executor(&kind, self.now()));
+            item = item.apply(&rejected).unwrap_or(item);
+        }
+        let put = self
+            .store
+            .put(item.to_item(place, 1), Condition::Absent)
+            .await;
+        if put.map_err(|error| JobsError::Store(place.to_owned(), error))? {
+            return Ok(Recording::Fresh(item));
+        }
+        match self.read_job(place, &id).await? {
+            Some((item, revision)) => Ok(Recording::Found(item, revision)),
+            None => Ok(Recording::Fresh(item)),
+        }
+    }
+
+    fn take_note(&self, place: &str, recording: Recording, changes: &mut Changes<'_>) {
+        let (item, revision) = match recording {
+            Recording::Fresh(item) => (item, 1),
+            Recording::Found(item, revision) => (item, revision),
+        };
+        let report = match &item.status {
+            Status::Recorded(_) => ReportKind::Waiting {
+                why: "budget".to_owned(),
+            },
+            Status::Submitted { .. } => ReportKind::Accepted,
+            Status::Finished(end) => end.clone(),
+            Status::Tombstone => ReportKind::Canceled { ended: self.now() },
+        };
+        let id = item.id;
+        changes.add(id, Change::say(report));
+        self.views.with(place, |view| {
+            view.see_or_drop(item, revision);
+            // Whoever asks again did not hear the first answer.
+            view.unsay(&id);
+        });
+    }
+
+    /// A bug on purpose: what stands in the table is submitted again, under a key that the target does not know.
+    async fn submit_twice(&self, intents: Vec<Intent>) {
+        for mut intent in intents {
+            let kind = kind_of(&intent.job.work);
+            let fresh = self.ports.ids.fresh().to_be_bytes();
+            let mut key = [0; 20];
+            key.iter_mut().zip(fresh).for_each(|(to, from)| *to = from);
+            intent.job.key = AttemptKey::from_bytes(key);
+            if let Some(executor) = self.executors.of(&kind) {
+                drop(executor.submit(&intent.job).await);
+            }
+        }
+    }
+
+    /// Stops a job, or sees to it that it is never started.
+    async fn cancel(
+        &self,
+        place: &str,
+        cancel: CancelIntent,
+    ) -> Result<Option<(JobId, Change)>, JobsError> {
+        let store = |error| JobsError::Store(place.to_owned(), error);
+        let id = JobId::of_cancel(&cancel);
+        let canceled = ReportKind::Canceled { ended: self.now() };
+        for _ in 0..TRIES_MAX {
+            let Some((item, revision)) = self.read_job(place, &id).await? else {
+                if mutant::on(Mutant::CancelBeforeDispatchIgnored) {
+                    return Ok(Some((id, Change::say(canceled))));
+                }
+                let tombstone = JobItem::tombstone(id).to_item(place, 1);
+                if self
+                    .store
+                    .put(tombstone, Condition::Absent)
+                    .await
+                    .map_err(store)?
+                {
+                    return Ok(Some((id, Change::say(canceled))));
+                }
+                continue;
+            };
+            let said = match &item.status {
+                Status::Finished(end) => Some(end.clone()),
+                Status::Tombstone => Some(canceled.clone()),
+                Status::Recorded(_) | Status::Submitted { .. } => None,
+            };
+            if let Some(end) = said {
+                return Ok(Some((id, Change::say(end))));
+            }
+            let (item, revision) = match item.apply(&JobEvent::Cancel) {
+                Some(marked) => {
+                    let stored = marked.to_item(place, revision + 1);
+                    let condition = Condition::Revision(revision);
+                    if !self.store.put(stored, condition).await.map_err(store)? {
+                        continue;
+                    }
+                    (marked, revision + 1)
+                }
+                None => (item, revision),
+            };
+            self.views
+                .with(place, |view| view.see(item.clone(), revision));
+            return self.stop(place, &item).await;
+        }
+        Err(JobsError::Contended(id.run))
+    }
+
+    /// Tells the target to stop a job, and asks whether it has.
+    async fn stop(
+        &self,
+        place: &str,
+        item: &JobItem,
+    ) -> Result<Option<(JobId, Change)>, JobsError> {
+        let canceled = ReportKind::Canceled { ended: self.now() };
+        let Some(executor) = self.executors.of(&item.kind) else {
+            return Ok(Some((item.id, Change::ended(canceled))));
+        };
+        executor.cancel(item.id.key()).await?;
+        let mut changes = Changes::default();
+        let known = self.views.with(place, |view| view.job(&item.id).cloned());
+        let known: Vec<_> = known.into_iter().collect();
+        self.ask(&**executor, &known, &mut changes).await?;
+        Ok(changes.take(&item.id).map(|change| (item.id, change)))
+    }
+}

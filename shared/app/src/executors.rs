@@ -1,0 +1,88 @@
+//! Which executor runs which kind of work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use porpoise_model::job::Work;
+use porpoise_ports::Executor;
+
+/// The executors of a host, by the kind of work: `noop`, `shell` …, and for kinds of other systems their name there
+/// in lower case.
+#[derive(Debug, Clone, Default)]
+pub struct Executors {
+    by_kind: BTreeMap<String, Target>,
+}
+
+/// An executor, and how it is spoken to.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) executor: Arc<dyn Executor>,
+    /// It knows the state of a job at once after it was submitted, for nothing: it is asked in the same call.
+    pub(crate) prompt: bool,
+}
+
+impl Executors {
+    /// None: every attempt is rejected.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// With this executor for these kinds.
+    #[must_use]
+    pub fn with<'k>(
+        mut self,
+        kinds: impl IntoIterator<Item = &'k str>,
+        executor: &Arc<dyn Executor>,
+    ) -> Self {
+        self.put(kinds, executor, false);
+        self
+    }
+
+    /// With this executor for these kinds; it is asked for the state of a job at once after it took it, because
+    /// asking costs nothing and jobs may be over by then.
+    #[must_use]
+    pub fn with_prompt<'k>(
+        mut self,
+        kinds: impl IntoIterator<Item = &'k str>,
+        executor: &Arc<dyn Executor>,
+    ) -> Self {
+        self.put(kinds, executor, true);
+        self
+    }
+
+    fn put<'k>(
+        &mut self,
+        kinds: impl IntoIterator<Item = &'k str>,
+        executor: &Arc<dyn Executor>,
+        prompt: bool,
+    ) {
+        for kind in kinds {
+            let target = Target {
+                executor: Arc::clone(executor),
+                prompt,
+            };
+            self.by_kind.insert(kind.to_owned(), target);
+        }
+    }
+
+    /// The executor of a kind, if there is one.
+    pub fn of(&self, kind: &str) -> Option<&Arc<dyn Executor>> {
+        self.target(kind).map(|target| &target.executor)
+    }
+
+    pub(crate) fn target(&self, kind: &str) -> Option<&Target> {
+        self.by_kind.get(kind)
+    }
+}
+
+/// The word by which an executor is found.
+pub(crate) fn kind_of(work: &Work) -> String {
+    match work {
+        Work::External { name, .. } => name.to_lowercase(),
+        Work::Noop
+        | Work::Sleep { .. }
+        | Work::Shell { .. }
+        | Work::Python { .. }
+        | Work::Command { .. } => work.word().to_owned(),
+    }
+}

@@ -1,0 +1,363 @@
+//! The stored form of a job: what the dispatcher of a place knows of an attempt.
+//!
+//! Key: partition `jobs/{place}/{run}`, sort key `{task:08x}/{map:08x}/{attempt:08x}`; the revision counts writes from
+//! 1. Body: CBOR `[1, item]`. Items are kept as long as their run, so that a dispatch that is repeated finds what
+//! became of it.
+//!
+//! The index of what is open: partition `jobs/{place}`, sort key a fresh number, body CBOR `[1, [job, …]]`: one entry
+//! a batch of intents, written with the jobs' items and removed when all of them have ended. It names jobs that may
+//! have no item (yet), and never lacks one whose attempt was accepted.
+
+use bytes::Bytes;
+use minicbor::{Decode, Encode};
+use porpoise_engine::effect::{Attempt, CancelIntent, Intent};
+use porpoise_engine::input::ReportKind;
+use porpoise_model::{Address, AttemptKey, ProjectId, RunId};
+use porpoise_ports::table::{Item, Key};
+
+use crate::executors::kind_of;
+
+/// Which job: an attempt of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct JobId {
+    /// Of which run.
+    #[n(0)]
+    pub run: RunId,
+    /// Which attempt.
+    #[n(1)]
+    pub attempt: Attempt,
+    /// Whose.
+    #[n(2)]
+    pub project: ProjectId,
+}
+
+impl JobId {
+    /// The attempt's idempotency key.
+    pub fn key(&self) -> AttemptKey {
+        self.attempt.key(self.run)
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        Address::run(self.project, self.run)
+    }
+
+    pub(crate) fn of_intent(intent: &Intent) -> Self {
+        let job = &intent.job;
+        Self {
+            run: job.run,
+            attempt: Attempt {
+                task: job.task,
+                map: job.map,
+                number: job.attempt,
+            },
+            project: job.project,
+        }
+    }
+
+    pub(crate) fn of_cancel(cancel: &CancelIntent) -> Self {
+        Self {
+            run: cancel.run,
+            attempt: cancel.attempt,
+            project: cancel.project,
+        }
+    }
+
+    /// Where its item stands.
+    pub fn item_key(&self, place: &str) -> Key {
+        let Attempt { task, map, number } = self.attempt;
+        Key::new(
+            format!("jobs/{place}/{}", self.run),
+            format!("{task:08x}/{map:08x}/{number:08x}"),
+        )
+    }
+}
+
+/// What is known of a job.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct JobItem {
+    /// Which.
+    #[n(0)]
+    pub id: JobId,
+    /// The kind of its work, by which its executor is found; empty in a tombstone.
+    #[n(1)]
+    pub kind: String,
+    /// Somebody wants it stopped.
+    #[n(2)]
+    pub cancel: bool,
+    /// How far it is.
+    #[n(3)]
+    pub status: Status,
+}
+
+/// How far a job is.
+///
+/// ```text
+/// (none) ─dispatch─▶ Recorded ─Submitted─▶ Submitted ─Ended─▶ Finished
+///    │                  ├───────Ended──────────────────────────▶ ▲
+///    └──cancel──▶ Tombstone                       (Cancel marks Recorded and Submitted)
+/// ```
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Status {
+    /// To be submitted; it may have been, and nobody noted it.
+    #[n(0)]
+    Recorded(#[n(0)] Box<Intent>),
+    /// The target has it.
+    #[n(1)]
+    Submitted {
+        /// What the target calls it.
+        #[n(0)]
+        external_id: String,
+    },
+    /// Over, and its run was told.
+    #[n(2)]
+    Finished(#[n(0)] ReportKind),
+    /// Canceled before it was dispatched: it is never submitted.
+    #[n(3)]
+    Tombstone,
+}
+
+/// What happens to a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobEvent {
+    /// The target took it.
+    Submitted {
+        /// What the target calls it.
+        external_id: String,
+    },
+    /// It is over.
+    Ended(ReportKind),
+    /// Somebody wants it stopped.
+    Cancel,
+}
+
+impl JobItem {
+    /// A job that was just dispatched.
+    pub fn recorded(intent: Intent) -> Self {
+        Self {
+            id: JobId::of_intent(&intent),
+            kind: kind_of(&intent.job.work),
+            cancel: false,
+            status: Status::Recorded(Box::new(intent)),
+        }
+    }
+
+    /// What remains of one that was canceled first.
+    pub fn tombstone(id: JobId) -> Self {
+        Self {
+            id,
+            kind: String::new(),
+            cancel: true,
+            status: Status::Tombstone,
+        }
+    }
+
+    /// The whole table of transitions; `None`: nothing changes.
+    #[must_use]
+    pub fn apply(&self, event: &JobEvent) -> Option<Self> {
+        use {JobEvent as E, Status as S};
+        let status = match (&self.status, event) {
+            (S::Recorded(_), E::Submitted { external_id }) => S::Submitted {
+                external_id: external_id.clone(),
+            },
+            (S::Recorded(_) | S::Submitted { .. }, E::Ended(end)) => S::Finished(end.clone()),
+            (S::Recorded(_) | S::Submitted { .. }, E::Cancel) if !self.cancel => {
+                return Some(Self {
+                    cancel: true,
+                    ..self.clone()
+                });
+            }
+            (S::Recorded(_) | S::Submitted { .. }, E::Cancel)
+            | (S::Submitted { .. }, E::Submitted { .. })
+            | (S::Finished(_) | S::Tombstone, E::Submitted { .. } | E::Ended(_) | E::Cancel) => {
+                return None;
+            }
+        };
+        Some(Self {
+            id: self.id,
+            kind: self.kind.clone(),
+            cancel: self.cancel,
+            status,
+        })
+    }
+
+    /// Whether the target may still have to do with it.
+    pub const fn is_open(&self) -> bool {
+        match self.status {
+            Status::Recorded(_) | Status::Submitted { .. } => true,
+            Status::Finished(_) | Status::Tombstone => false,
+        }
+    }
+
+    /// The stored form.
+    pub fn to_item(&self, place: &str, revision: u64) -> Item {
+        Item {
+            key: self.id.item_key(place),
+            revision,
+            body: minicbor::to_vec((1_u8, self)).unwrap_or_default().into(),
+        }
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// Written by a later release, or damaged.
+    pub fn from_body(body: &[u8]) -> Result<Self, minicbor::decode::Error> {
+        let (form, item): (u8, Self) = minicbor::decode(body)?;
+        if form > 1 {
+            return Err(minicbor::decode::Error::message(
+                "written by a later release",
+            ));
+        }
+        Ok(item)
+    }
+}
+
+/// The partition of the index of what is open at a place.
+pub(crate) fn index_partition(place: &str) -> String {
+    format!("jobs/{place}")
+}
+
+pub(crate) fn index_item(place: &str, sort: String, jobs: &[JobId]) -> Item {
+    Item {
+        key: Key::new(index_partition(place), sort),
+        revision: 1,
+        body: minicbor::to_vec((1_u8, jobs)).unwrap_or_default().into(),
+    }
+}
+
+pub(crate) fn index_jobs(body: &Bytes) -> Result<Vec<JobId>, minicbor::decode::Error> {
+    let (_, jobs): (u8, Vec<JobId>) = minicbor::decode(body)?;
+    Ok(jobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    use jiff::Timestamp;
+    use porpoise_model::job::{Job, Work};
+
+    use super::*;
+
+    fn recorded() -> JobItem {
+        let (run, attempt) = (RunId::from_bytes([7; 16]), Attempt::of(3, 2));
+        JobItem::recorded(Intent {
+            place: "local".to_owned(),
+            job: Job {
+                key: attempt.key(run),
+                project: ProjectId::of_name("retail"),
+                run,
+                task: 3,
+                map: 0,
+                attempt: 2,
+                task_name: "load".to_owned(),
+                work: Work::Shell {
+                    script: "true".to_owned(),
+                },
+                env: BTreeMap::from([("day".to_owned(), "2026-01-01".to_owned())]),
+                outputs: BTreeMap::new(),
+                dialect: "porpoise/1".to_owned(),
+            },
+            rank: (2, 1),
+            since: Timestamp::from_millisecond(1_000).unwrap(),
+        })
+    }
+
+    fn events() -> Vec<JobEvent> {
+        let ended = Timestamp::from_millisecond(2_000).unwrap();
+        vec![
+            JobEvent::Submitted {
+                external_id: "p1".to_owned(),
+            },
+            JobEvent::Cancel,
+            JobEvent::Ended(ReportKind::Canceled { ended }),
+        ]
+    }
+
+    fn states() -> Vec<JobItem> {
+        let [submitted, cancel, ended] = events().try_into().unwrap();
+        let recorded = recorded();
+        let submitted = recorded.apply(&submitted).unwrap();
+        vec![
+            recorded.apply(&cancel).unwrap(),
+            submitted.apply(&cancel).unwrap(),
+            submitted.apply(&ended).unwrap(),
+            JobItem::tombstone(recorded.id),
+            recorded,
+            submitted,
+        ]
+    }
+
+    fn word(item: &JobItem) -> String {
+        let status = match &item.status {
+            Status::Recorded(_) => "recorded",
+            Status::Submitted { .. } => "submitted",
+            Status::Finished(_) => "finished",
+            Status::Tombstone => "tombstone",
+        };
+        format!("{status}{}", if item.cancel { "+cancel" } else { "" })
+    }
+
+    #[test]
+    fn every_state_and_event_goes_where_the_table_says() {
+        let mut table = String::new();
+        for state in states() {
+            for event in events() {
+                let name = format!("{event:?}");
+                let name = name.split([' ', '(']).next().unwrap();
+                let next = state
+                    .apply(&event)
+                    .map_or("-".to_owned(), |next| word(&next));
+                writeln!(table, "{} {name} {next}", word(&state)).unwrap();
+            }
+        }
+        let expected = "\
+recorded+cancel Submitted submitted+cancel
+recorded+cancel Cancel -
+recorded+cancel Ended finished+cancel
+submitted+cancel Submitted -
+submitted+cancel Cancel -
+submitted+cancel Ended finished+cancel
+finished Submitted -
+finished Cancel -
+finished Ended -
+tombstone+cancel Submitted -
+tombstone+cancel Cancel -
+tombstone+cancel Ended -
+recorded Submitted submitted
+recorded Cancel recorded+cancel
+recorded Ended finished
+submitted Submitted -
+submitted Cancel submitted+cancel
+submitted Ended finished
+";
+        assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn items_read_back_what_was_written() {
+        for state in states() {
+            let item = state.to_item("local", 1);
+            assert_eq!(JobItem::from_body(&item.body).unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn items_of_the_first_release_still_read() {
+        for (state, name) in states().iter().zip(0..) {
+            let path = format!("{}/tests/golden/job-{name}.hex", env!("CARGO_MANIFEST_DIR"));
+            let written = data_encoding::HEXLOWER.encode(&state.to_item("local", 1).body);
+            if std::env::var_os("PORPOISE_BLESS").is_some() {
+                std::fs::write(&path, &written).unwrap();
+            }
+            let golden = std::fs::read_to_string(&path).unwrap();
+            let golden = data_encoding::HEXLOWER.decode(golden.trim().as_bytes());
+            assert_eq!(
+                &JobItem::from_body(&golden.unwrap()).unwrap(),
+                state,
+                "{path}"
+            );
+        }
+    }
+}

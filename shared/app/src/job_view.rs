@@ -1,0 +1,250 @@
+//! What this process remembers of the open jobs of a place: a hint that is rebuilt from the jobs table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use porpoise_engine::effect::Intent;
+use porpoise_engine::input::ReportKind;
+use porpoise_model::AttemptKey;
+
+use crate::job_item::{JobId, JobItem, Status};
+
+/// The order in which jobs of one kind are submitted: rank of the run, of the task, then first come, first served.
+type Line = ((u8, u8), Timestamp, JobId);
+
+/// An open job.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) item: JobItem,
+    pub(crate) revision: u64,
+    /// The last thing that was reported of it while it was open.
+    said: Option<ReportKind>,
+}
+
+/// The open jobs of a place.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    jobs: BTreeMap<JobId, Known>,
+    by_key: BTreeMap<AttemptKey, JobId>,
+    /// By kind: recorded jobs that nobody submits right now.
+    waiting: BTreeMap<String, BTreeSet<Line>>,
+    /// Entries of the index, with those of their jobs that are not known to be over.
+    entries: BTreeMap<String, BTreeSet<JobId>>,
+    /// In which entries a job stands.
+    listed: BTreeMap<JobId, BTreeSet<String>>,
+}
+
+impl View {
+    pub(crate) fn job(&self, id: &JobId) -> Option<&Known> {
+        self.jobs.get(id)
+    }
+
+    pub(crate) fn by_key(&self, key: &AttemptKey) -> Option<&Known> {
+        self.by_key.get(key).and_then(|id| self.jobs.get(id))
+    }
+
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &Known> {
+        self.jobs.values()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.entries.is_empty()
+    }
+
+    pub(crate) fn has_entry(&self, sort: &str) -> bool {
+        self.entries.contains_key(sort)
+    }
+
+    pub(crate) fn add_entry(&mut self, sort: &str, jobs: impl IntoIterator<Item = JobId>) {
+        let entry = self.entries.entry(sort.to_owned()).or_default();
+        for job in jobs {
+            entry.insert(job);
+            self.listed.entry(job).or_default().insert(sort.to_owned());
+        }
+    }
+
+    /// Jobs of entries of which no item was seen yet.
+    pub(crate) fn unseen(&self) -> Vec<JobId> {
+        let listed = self.listed.keys();
+        listed
+            .filter(|id| !self.jobs.contains_key(id))
+            .copied()
+            .collect()
+    }
+
+    /// Entries all of whose jobs are over.
+    pub(crate) fn spent(&self) -> Vec<String> {
+        let spent = self.entries.iter().filter(|(_, jobs)| jobs.is_empty());
+        spent.map(|(sort, _)| sort.clone()).collect()
+    }
+
+    pub(crate) fn forget_entry(&mut self, sort: &str) {
+        self.entries.remove(sort);
+    }
+
+    /// Takes note of an item, unless a newer one is known.
+    pub(crate) fn see(&mut self, item: JobItem, revision: u64) {
+        let id = item.id;
+        let known = self.jobs.get(&id);
+        if known.is_some_and(|known| known.revision >= revision) {
+            return;
+        }
+        if !item.is_open() {
+            self.over(&id);
+            return;
+        }
+        let said = known.and_then(|known| known.said.clone());
+        let fresh = known.is_none();
+        self.unwait(&id);
+        self.by_key.insert(id.key(), id);
+        let known = Known {
+            item,
+            revision,
+            said,
+        };
+        // One that is known already and does not wait is being submitted by somebody.
+        if fresh && let Some((kind, line)) = place_in_line(&known.item) {
+            self.waiting.entry(kind).or_default().insert(line);
+        }
+        self.jobs.insert(id, known);
+    }
+
+    /// The same of an item that was just read: one that is over leaves the entries of the index, known or not.
+    pub(crate) fn see_or_drop(&mut self, item: JobItem, revision: u64) {
+        if item.is_open() {
+            self.see(item, revision);
+        } else {
+            self.over(&item.id);
+        }
+    }
+
+    fn over(&mut self, id: &JobId) {
+        self.unwait(id);
+        self.jobs.remove(id);
+        self.by_key.remove(&id.key());
+        for sort in self.listed.remove(id).unwrap_or_default() {
+            if let Some(entry) = self.entries.get_mut(&sort) {
+                entry.remove(id);
+            }
+        }
+    }
+
+    fn unwait(&mut self, id: &JobId) {
+        if let Some((kind, line)) = self.jobs.get(id).and_then(|j| place_in_line(&j.item))
+            && let Some(waiting) = self.waiting.get_mut(&kind)
+        {
+            waiting.remove(&line);
+        }
+    }
+
+    /// Back in line, if it is still to be submitted.
+    fn wait(&mut self, id: &JobId) {
+        if let Some((kind, line)) = self.jobs.get(id).and_then(|j| place_in_line(&j.item)) {
+            self.waiting.entry(kind).or_default().insert(line);
+        }
+    }
+
+    pub(crate) fn waiting_kinds(&self) -> Vec<String> {
+        let waiting = self.waiting.iter().filter(|(_, jobs)| !jobs.is_empty());
+        waiting.map(|(kind, _)| kind.clone()).collect()
+    }
+
+    fn take(&mut self, kind: &str, count: usize) -> Vec<(JobId, Intent)> {
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            let first = self.waiting.get_mut(kind).and_then(BTreeSet::pop_first);
+            let Some((_, _, id)) = first else { break };
+            if let Some(Status::Recorded(intent)) = self.jobs.get(&id).map(|j| &j.item.status) {
+                taken.push((id, (**intent).clone()));
+            }
+        }
+        taken
+    }
+
+    /// Whether this is news of an open job; from now on it is not.
+    pub(crate) fn say(&mut self, id: &JobId, report: &ReportKind) -> bool {
+        match self.jobs.get_mut(id) {
+            Some(known) if known.said.as_ref() == Some(report) => false,
+            Some(known) => {
+                known.said = Some(report.clone());
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// Reported again from now on: nobody knows whether the report arrived.
+    pub(crate) fn unsay(&mut self, id: &JobId) {
+        if let Some(known) = self.jobs.get_mut(id) {
+            known.said = None;
+        }
+    }
+}
+
+/// The kind and line in which a job stands that is to be submitted; none, if it is to be stopped.
+fn place_in_line(item: &JobItem) -> Option<(String, Line)> {
+    match &item.status {
+        Status::Recorded(intent) if !item.cancel => {
+            Some((item.kind.clone(), (intent.rank, intent.since, item.id)))
+        }
+        Status::Recorded(_)
+        | Status::Submitted { .. }
+        | Status::Finished(_)
+        | Status::Tombstone => None,
+    }
+}
+
+/// The views of this process, by place. Never locked across a call of a port.
+#[derive(Debug, Default)]
+pub(crate) struct Views {
+    by_place: Mutex<BTreeMap<String, View>>,
+}
+
+impl Views {
+    pub(crate) fn with<T>(&self, place: &str, work: impl FnOnce(&mut View) -> T) -> T {
+        let mut views = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = views.get_mut(place) {
+            return work(view);
+        }
+        work(views.entry(place.to_owned()).or_default())
+    }
+
+    /// Takes the first jobs of a kind out of the line, to submit them.
+    pub(crate) fn claim(&self, place: &str, kind: &str, count: usize) -> Claim<'_> {
+        Claim {
+            views: self,
+            place: place.to_owned(),
+            jobs: self.with(place, |view| view.take(kind, count)),
+        }
+    }
+}
+
+/// Jobs that this task submits and no other. Whatever is not submitted by its end is back in line.
+#[derive(Debug)]
+pub(crate) struct Claim<'a> {
+    views: &'a Views,
+    place: String,
+    pub(crate) jobs: Vec<(JobId, Intent)>,
+}
+
+impl Claim<'_> {
+    /// Puts those back in line at once that are not among `taken`.
+    pub(crate) fn keep(&mut self, taken: &BTreeSet<JobId>) {
+        let (kept, back) = std::mem::take(&mut self.jobs)
+            .into_iter()
+            .partition(|(id, _)| taken.contains(id));
+        self.jobs = kept;
+        self.views.with(&self.place, |view| {
+            back.iter().for_each(|(id, _)| view.wait(id))
+        });
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.views.with(&self.place, |view| {
+            self.jobs.iter().for_each(|(id, _)| view.wait(id));
+        });
+    }
+}

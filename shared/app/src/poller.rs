@@ -1,0 +1,144 @@
+//! The poll loop of a place: submits what waits, asks what became of jobs, carries it home. Works from the jobs table
+//! alone; what this process remembers only spares reads.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use porpoise_model::AttemptKey;
+use porpoise_ports::table::Query;
+
+use crate::app::App;
+use crate::job_item::{JobId, index_jobs, index_partition};
+use crate::job_view::Known;
+use crate::submit::{Changes, JobsError};
+
+/// Between two ticks.
+const TICK: SignedDuration = SignedDuration::from_secs(1);
+/// Items that are read at the same time.
+const AT_ONCE: usize = 64;
+
+/// When the poll loop has to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// After this time, or when an executor says that something ended.
+    In(SignedDuration),
+    /// No job is open: when something is dispatched.
+    Idle,
+}
+
+impl App {
+    /// One tick of the poll loop of a place.
+    ///
+    /// Costs a query of the index, a read of each job that this process has not seen, a list call for each hundred
+    /// submitted jobs of a kind, and a put and a share of a message for each job of which there is news.
+    pub async fn tick(&self, place: &str) -> Result<Next, JobsError> {
+        let mut result = self.refresh(place).await;
+        let jobs = self
+            .views
+            .with(place, |view| view.jobs().cloned().collect());
+        result = result.and(self.advance(place, jobs).await);
+        let idle = self.views.with(place, |view| view.is_empty());
+        result.map(|()| if idle { Next::Idle } else { Next::In(TICK) })
+    }
+
+    /// An executor says that something happened to these jobs: they are asked for at once, and what waits for their
+    /// place at the target is submitted. Saying it twice, late or of others is harmless.
+    ///
+    /// Costs what a tick costs, for these jobs alone.
+    pub async fn check(&self, place: &str, keys: &[AttemptKey]) -> Result<Next, JobsError> {
+        let find = |view: &mut crate::job_view::View| -> Vec<Known> {
+            keys.iter()
+                .filter_map(|key| view.by_key(key).cloned())
+                .collect()
+        };
+        let mut jobs = self.views.with(place, find);
+        if jobs.len() < keys.len() {
+            self.refresh(place).await?;
+            jobs = self.views.with(place, find);
+        }
+        self.advance(place, jobs).await?;
+        let idle = self.views.with(place, |view| view.is_empty());
+        Ok(if idle { Next::Idle } else { Next::In(TICK) })
+    }
+
+    /// Asks for these jobs, cancels those that are to be stopped again, and submits what waits.
+    async fn advance(&self, place: &str, jobs: Vec<Known>) -> Result<(), JobsError> {
+        let mut changes = Changes::default();
+        let mut result = Ok(());
+        let mut by_kind: BTreeMap<String, Vec<Known>> = BTreeMap::new();
+        for job in jobs {
+            if job.is_submitted() || job.item.cancel {
+                by_kind.entry(job.item.kind.clone()).or_default().push(job);
+            }
+        }
+        for (kind, jobs) in by_kind {
+            let asked = self.ask_kind(&kind, &jobs, &mut changes).await;
+            result = result.and(asked);
+        }
+        let submitted = self.submit_waiting(place, &mut changes).await;
+        let home = self.carry_home(place, changes).await;
+        result.and(submitted).and(home)
+    }
+
+    async fn ask_kind(
+        &self,
+        kind: &str,
+        jobs: &[Known],
+        changes: &mut Changes<'_>,
+    ) -> Result<(), JobsError> {
+        let Some(executor) = self.executors.of(kind) else {
+            tracing::error!(
+                kind,
+                jobs = jobs.len(),
+                "executor of submitted jobs is gone"
+            );
+            return Ok(());
+        };
+        for job in jobs.iter().filter(|job| job.item.cancel) {
+            executor.cancel(job.item.id.key()).await?;
+        }
+        self.ask(&**executor, jobs, changes).await
+    }
+
+    /// Reads the index, and the items that it names and this process has not seen.
+    async fn refresh(&self, place: &str) -> Result<(), JobsError> {
+        let store = |error| JobsError::Store(place.to_owned(), error);
+        let query = Query::prefix(index_partition(place), "");
+        let entries = self.store.all(query).await.map_err(store)?;
+        for entry in entries {
+            let known = self
+                .views
+                .with(place, |view| view.has_entry(&entry.key.sort));
+            match index_jobs(&entry.body) {
+                Ok(_) if known => {}
+                Ok(jobs) => self.learn(place, &entry.key.sort, jobs).await?,
+                Err(error) => {
+                    tracing::error!(place, sort = entry.key.sort, %error, "index entry of jobs cannot be read");
+                }
+            }
+        }
+        let unseen = self.views.with(place, |view| view.unseen());
+        self.read_jobs(place, &unseen).await
+    }
+
+    async fn learn(&self, place: &str, sort: &str, jobs: Vec<JobId>) -> Result<(), JobsError> {
+        self.views
+            .with(place, |view| view.add_entry(sort, jobs.iter().copied()));
+        self.read_jobs(place, &jobs).await
+    }
+
+    /// One that has no item yet stays unseen: its dispatcher is about to write it, or will do so when it is
+    /// dispatched again.
+    async fn read_jobs(&self, place: &str, ids: &[JobId]) -> Result<(), JobsError> {
+        for ids in ids.chunks(AT_ONCE) {
+            for read in join_all(ids.iter().map(|id| self.read_job(place, id))).await {
+                if let Some((item, revision)) = read? {
+                    self.views
+                        .with(place, |view| view.see_or_drop(item, revision));
+                }
+            }
+        }
+        Ok(())
+    }
+}

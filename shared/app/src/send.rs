@@ -1,0 +1,193 @@
+//! What follows a commit: effects to their receivers, as few calls as they fit in. All of it may happen twice.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use minicbor::{Decode, Encode};
+use porpoise_engine::effect::{CancelIntent, EffectKey, Intent, Listing, NewRun};
+use porpoise_engine::{Aggregate, Effect};
+use porpoise_model::Address;
+use porpoise_ports::Unavailable;
+use porpoise_ports::queue::Message;
+
+use crate::app::App;
+use crate::create::CreateRunError;
+use crate::store::StoreError;
+use crate::warm::Copy;
+
+/// Bytes of one batch on the bus or one message of reports: an EventBridge event and an SQS message have 256 KB.
+pub(crate) const BATCH_BYTES_MAX: usize = 200 * 1024;
+
+/// What travels on the bus to a place.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub enum Order {
+    /// Start a job.
+    #[n(0)]
+    Dispatch(#[n(0)] Intent),
+    /// Stop one, or never start it.
+    #[n(1)]
+    Cancel(#[n(0)] CancelIntent),
+}
+
+/// Something of what follows could not be sent; the rest was.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The queue or the bus.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The lists.
+    #[error("cannot write the run's line in the lists")]
+    List(#[source] StoreError),
+    /// A run that is to be created.
+    #[error("cannot create the run")]
+    Create(#[source] Box<CreateRunError>),
+}
+
+/// What the shell carries out by itself.
+enum Own {
+    Create(NewRun),
+    List(Listing),
+}
+
+#[derive(Default)]
+struct Outgoing {
+    messages: Vec<Message>,
+    orders: BTreeMap<String, Vec<Bytes>>,
+    own: Vec<(Option<EffectKey>, Own)>,
+    sent: Vec<EffectKey>,
+}
+
+impl App {
+    /// Sends replies, and what of the outbox this process has not sent lately. Returns how many effects.
+    pub(crate) async fn send_due<A: Aggregate>(
+        &self,
+        address: Address,
+        copy: &mut Copy<A>,
+        replies: Vec<Effect>,
+        now: Timestamp,
+    ) -> Result<usize, SendError> {
+        let state = &copy.loaded.state;
+        let due = copy.sent.due(A::outbox(state), now);
+        if due.is_empty() && replies.is_empty() {
+            copy.sent.note(&[], A::outbox(state), now);
+            return Ok(0);
+        }
+        let mut outgoing = Outgoing::default();
+        replies
+            .into_iter()
+            .for_each(|effect| outgoing.add(self, None, effect));
+        for key in due {
+            let context = copy.loaded.context.as_deref();
+            match context.and_then(|context| A::effect(state, context, key)) {
+                Some(effect) => outgoing.add(self, Some(key), effect),
+                None => tracing::error!(%address, ?key, "effect of the outbox cannot be built"),
+            }
+        }
+        let count = outgoing.sent.len().max(outgoing.messages.len());
+        let acks = self.send_out(&mut outgoing).await?;
+        copy.sent.note(&outgoing.sent, A::outbox(state), now);
+        copy.acks.extend(acks);
+        Ok(count)
+    }
+
+    /// Orders first: jobs start while the rest is sent. Everything is tried before the first error is returned.
+    async fn send_out(&self, outgoing: &mut Outgoing) -> Result<Vec<EffectKey>, SendError> {
+        let mut result = Ok(());
+        for (place, orders) in std::mem::take(&mut outgoing.orders) {
+            for batch in batches(orders, Bytes::len) {
+                let sent = self.ports.bus.send(&place, batch).await;
+                result = result.and(sent.map_err(SendError::from));
+            }
+        }
+        if !outgoing.messages.is_empty() {
+            let messages = std::mem::take(&mut outgoing.messages);
+            let sent = self.ports.queue.send(messages).await;
+            result = result.and(sent.map_err(SendError::from));
+        }
+        let mut acks = Vec::new();
+        for (key, own) in std::mem::take(&mut outgoing.own) {
+            match self.carry_out(own).await {
+                Ok(()) => acks.extend(key),
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result.map(|()| acks)
+    }
+
+    async fn carry_out(&self, own: Own) -> Result<(), SendError> {
+        match own {
+            Own::List(listing) => self.list(&listing).await.map_err(SendError::List),
+            Own::Create(new) => match self.create_run(new).await {
+                Ok(_) => Ok(()),
+                // Nothing that anybody does later makes this run possible.
+                Err(error) if error.is_final() => {
+                    tracing::error!(%error, "run of a schedule cannot be created");
+                    Ok(())
+                }
+                Err(error) => Err(SendError::Create(Box::new(error))),
+            },
+        }
+    }
+}
+
+impl Outgoing {
+    fn add(&mut self, app: &App, key: Option<EffectKey>, effect: Effect) {
+        self.sent.extend(key);
+        match effect {
+            Effect::Tell { to, input } => self.messages.push(app.message(to, &input)),
+            Effect::Dispatch(intent) => self.order(intent.place.clone(), &Order::Dispatch(intent)),
+            Effect::Cancel(cancel) => self.order(cancel.place.clone(), &Order::Cancel(cancel)),
+            Effect::CreateRun(new) => self.own.push((key, Own::Create(new))),
+            Effect::List(listing) => self.own.push((key, Own::List(listing))),
+        }
+    }
+
+    fn order(&mut self, place: String, order: &Order) {
+        let bytes = minicbor::to_vec(order).unwrap_or_default();
+        self.orders.entry(place).or_default().push(bytes.into());
+    }
+}
+
+/// Cuts a list into batches of at most [`BATCH_BYTES_MAX`], in order; what is larger goes alone.
+pub(crate) fn batches<T>(all: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let mut batches: Vec<Vec<T>> = Vec::new();
+    let mut used = 0;
+    for one in all {
+        let bytes = size(&one);
+        match batches.last_mut() {
+            Some(batch) if used + bytes <= BATCH_BYTES_MAX => {
+                used += bytes;
+                batch.push(one);
+            }
+            Some(_) | None => {
+                used = bytes;
+                batches.push(vec![one]);
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_order_and_size_and_what_is_larger_goes_alone() {
+        let third = BATCH_BYTES_MAX / 3;
+        let cut = batches(
+            vec![third, third, third, 1, BATCH_BYTES_MAX * 2, 5],
+            |size| *size,
+        );
+        assert_eq!(
+            cut,
+            [
+                vec![third, third, third],
+                vec![1],
+                vec![BATCH_BYTES_MAX * 2],
+                vec![5]
+            ]
+        );
+    }
+}

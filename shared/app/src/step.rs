@@ -1,0 +1,353 @@
+//! The generic step: load, decide, append, send. The only writer of logs.
+//!
+//! One put if absent is commit and lock in one. Everything before it only decides; everything after it may happen
+//! twice. A step that is cut off is done again by whoever delivers its messages again, or by the sweep.
+
+use jiff::Timestamp;
+use porpoise_engine::mutant::{self, Mutant};
+use porpoise_model::Address;
+use porpoise_ports::Unavailable;
+
+use crate::app::App;
+use crate::context::{ContextError, Steppable};
+use crate::decide::{Decided, Prefetched, Undecided, decide};
+use crate::log::{Appended, LoadError};
+use crate::send::SendError;
+use crate::snapshot;
+use crate::store::StoreError;
+use crate::warm::Copy;
+
+/// Times that a step is decided again because another one was committed first, or a context was missing.
+const TRIES_MAX: u32 = 8;
+/// Commits of one step: its own, and those of what this process itself carried out.
+const COMMITS_MAX: u32 = 4;
+
+/// What a step did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StepReport {
+    /// The last record of the log.
+    pub sequence: u64,
+    /// Facts that were recorded.
+    pub facts: usize,
+    /// Records that were appended.
+    pub records: u64,
+    /// Bytes of those records.
+    pub bytes: usize,
+    /// Effects that were sent, replies included.
+    pub sent: usize,
+    /// Whether anything may still happen by itself.
+    pub open: bool,
+    /// The wake that was asked for.
+    pub armed: Option<Timestamp>,
+    /// Inputs that could not be decided, and were kept as notes.
+    pub rejected: usize,
+}
+
+impl StepReport {
+    fn and(self, later: Self) -> Self {
+        Self {
+            sequence: later.sequence,
+            facts: self.facts + later.facts,
+            records: self.records + later.records,
+            bytes: self.bytes + later.bytes,
+            sent: self.sent + later.sent,
+            open: later.open,
+            armed: later.armed.or(self.armed),
+            rejected: self.rejected + later.rejected,
+        }
+    }
+}
+
+/// A step was not finished: its inputs are to be delivered again.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The log or what it is read with could not be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A version that a decision names could not be loaded.
+    #[error("cannot load what `{0}` is to go on with")]
+    Context(Address, #[source] ContextError),
+    /// The decision was not recorded, or nobody knows.
+    #[error("cannot append to the log of `{0}`")]
+    Append(Address, #[source] StoreError),
+    /// Others were faster each time.
+    #[error("`{0}` moved on {TRIES_MAX} times while it was decided")]
+    Contended(Address),
+    /// It is recorded, and something of what follows could not be sent.
+    #[error("cannot send what follows for `{0}`")]
+    Send(Address, #[source] SendError),
+    /// It is recorded, and the open index or a note could not be written.
+    #[error("cannot keep the books of `{0}`")]
+    Books(Address, #[source] StoreError),
+    /// It is recorded, and its wake could not be armed.
+    #[error("cannot arm a wake for `{0}`")]
+    Wake(Address, #[source] Unavailable),
+}
+
+/// How a try went that was no error.
+enum Tried<A: Steppable> {
+    Done(StepReport),
+    /// Load again, decide again; with this context if one was missing.
+    Again(Prefetched<A>),
+    /// The inputs can't be decided together.
+    Fault(String),
+}
+
+impl App {
+    /// Takes an aggregate further by a batch of inputs, and sends whatever of its outbox is due.
+    ///
+    /// Costs, beside what it sends: on a warm copy one put, or one query when nothing follows; cold, a read and a
+    /// query more.
+    pub async fn step<A: Steppable>(
+        &self,
+        address: Address,
+        inputs: Vec<A::Input>,
+    ) -> Result<StepReport, StepError> {
+        match self.step_together::<A>(address, &inputs).await? {
+            Ok(report) => Ok(report),
+            Err(fault) => self.step_apart::<A>(address, inputs, &fault).await,
+        }
+    }
+
+    /// Each input alone: the ones that cannot be decided are kept as notes, the others take hold.
+    async fn step_apart<A: Steppable>(
+        &self,
+        address: Address,
+        inputs: Vec<A::Input>,
+        fault: &str,
+    ) -> Result<StepReport, StepError> {
+        tracing::error!(%address, fault, inputs = inputs.len(), "batch cannot be decided");
+        let mut whole = StepReport::default();
+        for input in inputs {
+            let alone = std::slice::from_ref(&input);
+            match self.step_together::<A>(address, alone).await? {
+                Ok(report) => whole = whole.and(report),
+                Err(fault) => {
+                    let body = minicbor::to_vec(&input).unwrap_or_default();
+                    self.reject(address, body.into(), &fault).await?;
+                    whole.rejected += 1;
+                }
+            }
+        }
+        Ok(whole)
+    }
+
+    async fn step_together<A: Steppable>(
+        &self,
+        address: Address,
+        inputs: &[A::Input],
+    ) -> Result<Result<StepReport, String>, StepError> {
+        let mut prefetched = None;
+        for _ in 0..TRIES_MAX {
+            match self.try_step::<A>(address, inputs, prefetched).await? {
+                Tried::Done(report) => return Ok(Ok(report)),
+                Tried::Again(context) => prefetched = context,
+                Tried::Fault(fault) => return Ok(Err(fault)),
+            }
+        }
+        Err(StepError::Contended(address))
+    }
+
+    /// One try. The copy goes back only when all went well: after anything else the next try loads.
+    async fn try_step<A: Steppable>(
+        &self,
+        address: Address,
+        inputs: &[A::Input],
+        prefetched: Prefetched<A>,
+    ) -> Result<Tried<A>, StepError> {
+        let warm = self.warm.take::<A>(address);
+        let mut current = warm.is_none();
+        let mut copy = match warm {
+            Some(copy) => copy,
+            None => Box::new(Copy::cold(self.look::<A>(address).await?)),
+        };
+        let now = self.now();
+        copy.armed.begin(now, inputs.contains(&A::woken()));
+        let mut report = StepReport::default();
+        let mut inputs = inputs;
+        for commit in 1..=COMMITS_MAX {
+            let decided = self
+                .decide_now(address, &mut copy, inputs, &prefetched, &mut current, now)
+                .await?;
+            let mut decided = match decided {
+                Ok(decided) => decided,
+                Err(undecided) => return self.undecided::<A>(address, undecided).await,
+            };
+            let open = A::is_open(&copy.loaded.state);
+            copy.unlisted &= !open;
+            report.facts += decided.facts.len();
+            if !decided.facts.is_empty() {
+                match self.commit(address, &mut copy, now, &mut decided).await? {
+                    Appended::Written { records, bytes } => {
+                        report.records += records;
+                        report.bytes += bytes;
+                    }
+                    Appended::Conflict => return Ok(Tried::Again(prefetched)),
+                }
+                current = true;
+            }
+            let replies = decided.replies;
+            report.sent += self.send(address, &mut copy, replies, now).await?;
+            if copy.acks.is_empty() || !copy.nothing_else_comes() || commit == COMMITS_MAX {
+                break;
+            }
+            inputs = &[];
+        }
+        report.open = A::is_open(&copy.loaded.state);
+        report.sequence = copy.loaded.sequence;
+        report.armed = self.finish(address, &mut copy, now).await?;
+        self.warm.give(address, copy);
+        Ok(Tried::Done(report))
+    }
+
+    /// Decides on what is current: an empty decision on a copy counts only once the log's tail was read.
+    async fn decide_now<A: Steppable>(
+        &self,
+        address: Address,
+        copy: &mut Copy<A>,
+        inputs: &[A::Input],
+        prefetched: &Prefetched<A>,
+        current: &mut bool,
+        now: Timestamp,
+    ) -> Result<Result<Decided<A>, Undecided>, StepError> {
+        let acks = std::mem::take(&mut copy.acks);
+        acks.iter().for_each(|key| copy.sent.forget(*key));
+        let acks = acks.into_iter().map(A::acknowledged);
+        let all: Vec<A::Input> = acks.chain(inputs.iter().cloned()).collect();
+        let decided = decide(&mut copy.loaded, &all, now, prefetched);
+        let empty = decided
+            .as_ref()
+            .is_ok_and(|decided| decided.facts.is_empty());
+        if !empty || *current || mutant::on(Mutant::StaleCopyTrusted) {
+            return Ok(decided);
+        }
+        *current = true;
+        if !self.catch_up(address, &mut copy.loaded).await? {
+            return Ok(decided);
+        }
+        // What this process carried out for the copy may not be what the log now waits for: it is sent again.
+        Ok(decide(&mut copy.loaded, inputs, now, prefetched))
+    }
+
+    async fn undecided<A: Steppable>(
+        &self,
+        address: Address,
+        undecided: Undecided,
+    ) -> Result<Tried<A>, StepError> {
+        match undecided {
+            Undecided::Needs(version) => {
+                let context = A::context(self, address.project, Some(version)).await;
+                let context = context.map_err(|error| StepError::Context(address, error))?;
+                Ok(Tried::Again(context.map(|context| (version, context))))
+            }
+            // Its creation is not finished: whoever creates it, or sweeps it, will start it.
+            Undecided::Unborn => Ok(Tried::Done(StepReport::default())),
+            Undecided::Fault(fault) => Ok(Tried::Fault(fault)),
+        }
+    }
+
+    /// The commit. An aggregate that it opens is in the open index before.
+    async fn commit<A: Steppable>(
+        &self,
+        address: Address,
+        copy: &mut Copy<A>,
+        now: Timestamp,
+        decided: &mut Decided<A>,
+    ) -> Result<Appended, StepError> {
+        let sequence = copy.loaded.sequence;
+        if !decided.was_open && A::is_open(&copy.loaded.state) {
+            self.index
+                .open(address, sequence + 1, bytes::Bytes::new())
+                .await
+                .map_err(|error| StepError::Books(address, error))?;
+        }
+        let facts = std::mem::take(&mut decided.facts);
+        let appended = self
+            .append::<A>(address, sequence, now, facts, &decided.breaks)
+            .await
+            .map_err(|error| StepError::Append(address, error))?;
+        if let Appended::Written { records, bytes } = &appended {
+            copy.loaded.sequence += records;
+            copy.loaded.tail_bytes += bytes;
+        }
+        Ok(appended)
+    }
+
+    async fn send<A: Steppable>(
+        &self,
+        address: Address,
+        copy: &mut Copy<A>,
+        replies: Vec<porpoise_engine::Effect>,
+        now: Timestamp,
+    ) -> Result<usize, StepError> {
+        self.send_due(address, copy, replies, now)
+            .await
+            .map_err(|error| StepError::Send(address, error))
+    }
+
+    /// Wake, open index, snapshot. Returns the wake that was asked for.
+    async fn finish<A: Steppable>(
+        &self,
+        address: Address,
+        copy: &mut Copy<A>,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StepError> {
+        let state = &copy.loaded.state;
+        if !A::is_open(state) && !copy.unlisted {
+            self.index
+                .close(address, copy.loaded.sequence)
+                .await
+                .map_err(|error| StepError::Books(address, error))?;
+            copy.unlisted = true;
+        }
+        let wake = [A::deadline(state), A::outbox(state).next_resend(now)];
+        let wake = wake.into_iter().flatten().min();
+        let wake = wake.filter(|at| copy.armed.lacks(*at));
+        if let Some(at) = wake {
+            let armed = self.ports.timers.wake(address, at).await;
+            armed.map_err(|error| StepError::Wake(address, error))?;
+            copy.armed.note(at);
+        }
+        if snapshot::is_due(&copy.loaded) {
+            let written = snapshot::write(self, address, &mut copy.loaded).await;
+            if let Err(error) = written {
+                tracing::warn!(%address, %error, "snapshot not written");
+            }
+        }
+        Ok(wake)
+    }
+
+    /// Keeps an input that cannot be decided: the bytes as a blob, a note under the aggregate, an error in the log.
+    pub(crate) async fn reject(
+        &self,
+        address: Address,
+        body: bytes::Bytes,
+        why: &str,
+    ) -> Result<(), StepError> {
+        let kept = self
+            .ports
+            .blobs
+            .put(crate::app::HOME, address.project, body)
+            .await
+            .map_err(|error| StepError::Books(address, error.into()))?;
+        tracing::error!(%address, blob = %kept, why, "input rejected");
+        let note = minicbor::to_vec((1_u8, kept, why, self.now().as_millisecond()));
+        self.note(
+            address,
+            &format!("rejected/{kept}"),
+            note.unwrap_or_default().into(),
+        )
+        .await
+        .map_err(|error| StepError::Books(address, error))
+    }
+}
+
+impl<A: Steppable> Copy<A> {
+    /// Whether all that the aggregate waits for is what this process has carried out: no answer will come to which
+    /// the acknowledgements could be joined.
+    fn nothing_else_comes(&self) -> bool {
+        A::outbox(&self.loaded.state)
+            .iter()
+            .all(|(key, _)| self.acks.contains(&key))
+    }
+}

@@ -1,0 +1,115 @@
+//! Messages of the queue: each aggregate's together, and returned together when that fails.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use porpoise_engine::plan::Plan;
+use porpoise_engine::run::Run;
+use porpoise_engine::{Aggregate, Input};
+use porpoise_model::{Address, AggregateKind, ProjectId, VersionHash};
+
+use crate::app::App;
+use crate::context::{ContextError, Steppable};
+use crate::step::{StepError, StepReport};
+
+impl Steppable for Run {
+    async fn context(
+        app: &App,
+        project: ProjectId,
+        version: Option<VersionHash>,
+    ) -> Result<Option<Arc<Plan>>, ContextError> {
+        match version {
+            Some(version) => app.plan(project, version).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The messages of one aggregate, which are to be delivered again.
+#[derive(Debug)]
+pub struct Returned {
+    /// Whose.
+    pub address: Address,
+    /// Why.
+    pub error: StepError,
+}
+
+impl App {
+    /// Steps each aggregate by its messages, in their order; different aggregates at the same time.
+    ///
+    /// Returns the aggregates whose messages have to be delivered again; those of all others are done with, also the
+    /// ones that could not be decoded or decided: they are kept as notes.
+    pub async fn on_messages(&self, batch: Vec<(Address, Vec<Bytes>)>) -> Vec<Returned> {
+        let mut groups: BTreeMap<Address, Vec<Bytes>> = BTreeMap::new();
+        for (address, bodies) in batch {
+            groups.entry(address).or_default().extend(bodies);
+        }
+        let steps = groups.into_iter().map(|(address, bodies)| async move {
+            let stepped = self.on_group(address, bodies).await;
+            stepped.err().map(|error| Returned { address, error })
+        });
+        join_all(steps).await.into_iter().flatten().collect()
+    }
+
+    /// Steps one aggregate by its messages.
+    pub async fn on_group(
+        &self,
+        address: Address,
+        bodies: Vec<Bytes>,
+    ) -> Result<StepReport, StepError> {
+        let mut inputs = Vec::with_capacity(bodies.len());
+        for body in bodies {
+            match minicbor::decode::<Input>(&body) {
+                Ok(input) if input.kind() == address.kind => inputs.push(input),
+                Ok(_) => {
+                    self.reject(address, body, "for another sort of aggregate")
+                        .await?
+                }
+                Err(error) => self.reject(address, body, &error.to_string()).await?,
+            }
+        }
+        self.step_any(address, inputs).await
+    }
+
+    /// A wake: "look again".
+    pub async fn wake(&self, address: Address) -> Result<StepReport, StepError> {
+        match address.kind {
+            AggregateKind::Run => self.woken::<Run>(address).await,
+            AggregateKind::Pool
+            | AggregateKind::Gate
+            | AggregateKind::Schedule
+            | AggregateKind::Backfill => Ok(StepReport::default()),
+        }
+    }
+
+    async fn woken<A: Steppable>(&self, address: Address) -> Result<StepReport, StepError> {
+        self.step::<A>(address, vec![<A as Aggregate>::woken()])
+            .await
+    }
+
+    /// Steps an aggregate of whatever sort by inputs of that sort; others are left out.
+    pub async fn step_any(
+        &self,
+        address: Address,
+        inputs: Vec<Input>,
+    ) -> Result<StepReport, StepError> {
+        let (mut runs, mut pools, mut gates, mut schedules) = (vec![], vec![], vec![], vec![]);
+        for input in inputs {
+            match input {
+                Input::Run(input) => runs.push(input),
+                Input::Pool(input) => pools.push(input),
+                Input::Gate(input) => gates.push(input),
+                Input::Schedule(input) => schedules.push(input),
+            }
+        }
+        match address.kind {
+            AggregateKind::Run => self.step::<Run>(address, runs).await,
+            AggregateKind::Pool
+            | AggregateKind::Gate
+            | AggregateKind::Schedule
+            | AggregateKind::Backfill => Ok(StepReport::default()),
+        }
+    }
+}
