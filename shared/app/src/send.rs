@@ -177,14 +177,14 @@ mod tests {
     fn batches_keep_order_and_size_and_what_is_larger_goes_alone() {
         let third = BATCH_BYTES_MAX / 3;
         let cut = batches(
-            vec![third, third, third, 1, BATCH_BYTES_MAX * 2, 5],
+            vec![third, third, third, 3, BATCH_BYTES_MAX * 2, 5],
             |size| *size,
         );
         assert_eq!(
             cut,
             [
                 vec![third, third, third],
-                vec![1],
+                vec![3],
                 vec![BATCH_BYTES_MAX * 2],
                 vec![5]
             ]

@@ -1,0 +1,198 @@
+//! Every call of every port is the last one of a process once, and fails after it took effect once: what is under
+//! way ends as it would have, and nothing is done twice.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use porpoise_app::workflow_store::Head;
+use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_engine::input::{Command, RunCommand, RunInput};
+use porpoise_engine::{Input, run::Run};
+use porpoise_model::workflow::{Kind, Retry, Task, Workflow};
+use porpoise_model::{Actor, Address, CommandId, ProjectId, RunId, RunState};
+use support::{Fault, Host, World};
+
+fn task(name: &str, kind: Kind, after: &[u32]) -> Task {
+    Task {
+        after: after.to_vec(),
+        ..Task::new(name.parse().unwrap(), kind)
+    }
+}
+
+fn shell(script: &str) -> Kind {
+    Kind::Shell {
+        script: script.to_owned(),
+    }
+}
+
+fn workflow(tasks: Vec<Task>) -> Workflow {
+    Workflow {
+        form: 1,
+        project: "retail".parse().unwrap(),
+        name: "daily".parse().unwrap(),
+        description: String::new(),
+        dialect: "porpoise/1".to_owned(),
+        schedule: None,
+        parameters: IndexMap::new(),
+        timeout: None,
+        on_failure: porpoise_model::workflow::FailureStrategy::Continue,
+        concurrency: porpoise_model::workflow::Concurrency::Parallel,
+        priority: porpoise_model::workflow::Priority::Medium,
+        labels: BTreeMap::new(),
+        tasks,
+    }
+}
+
+/// A diamond with a no-op, a process, and one that fails once and is tried again.
+fn diamond() -> Workflow {
+    let mut flaky = task("flaky", shell("false"), &[0]);
+    flaky.retry = Retry {
+        limit: 2,
+        ..Retry::default()
+    };
+    workflow(vec![
+        task("first", Kind::Noop, &[]),
+        task("left", shell("true"), &[0]),
+        flaky,
+        task("last", Kind::Noop, &[1, 2]),
+    ])
+}
+
+fn project() -> ProjectId {
+    ProjectId::of_name("retail")
+}
+
+fn run_id() -> RunId {
+    RunId::of_command(command_id("create"))
+}
+
+fn command_id(key: &str) -> CommandId {
+    CommandId::of_key("test", key)
+}
+
+fn new_run(head: &Head) -> NewRun {
+    NewRun {
+        project: project(),
+        run: run_id(),
+        workflow: head.workflow,
+        workflow_name: String::new(),
+        version: None,
+        trigger: Trigger::Manual,
+        logical_date: Timestamp::UNIX_EPOCH,
+        timezone: "UTC".to_owned(),
+        parameters: BTreeMap::new(),
+        actor: Actor::engine(),
+        priority: None,
+        on_failure: None,
+        concurrency: None,
+        dry_run: false,
+        simulate: false,
+        created: Timestamp::from_millisecond(1_767_225_600_000).unwrap(),
+    }
+}
+
+/// Applies, creates, and goes on until nothing is under way.
+fn play(at: i64, fault: Fault, workflow: &Workflow, command: Option<RunCommand>) -> Host {
+    let mut host = Host::new(World::new(at, fault));
+    let actor = Actor::engine();
+    let head = host.insist(async |app| app.apply(workflow, &actor).await).head;
+    let new = new_run(&head);
+    host.insist(async |app| app.create_run(new.clone()).await);
+    if let Some(what) = command {
+        let input = Input::Run(RunInput::Commanded(Command {
+            id: command_id("command"),
+            actor,
+            what,
+        }));
+        let to = Address::run(project(), run_id());
+        host.insist(async |app| app.tell(&[(to, input.clone())]).await);
+    }
+    host.drive(2);
+    host
+}
+
+fn state(host: &mut Host) -> Option<RunState> {
+    let address = Address::run(project(), run_id());
+    let loaded = host.call(async |app| app.look::<Run>(address).await);
+    loaded.unwrap().unwrap().state.state
+}
+
+fn check(host: &mut Host, expected: RunState, submits: &[(u32, u32)], hit: &str) {
+    assert_eq!(state(host), Some(expected), "{hit}");
+    let mut seen = host.world.submits.lock().unwrap().clone();
+    seen.sort_unstable();
+    assert_eq!(seen, submits, "{hit}: attempts that became jobs");
+    let listed = host.call(async |app| app.runs(project(), &Default::default(), None, 10).await);
+    let listed = listed.unwrap().unwrap().runs;
+    assert_eq!(listed.len(), 1, "{hit}");
+    assert_eq!(listed[0].state, expected, "{hit}: in the list");
+    // What a repeated creation left behind goes with the next sweep.
+    host.call(async |app| app.sweep().await).unwrap().unwrap();
+    host.call(async |app| app.tick(support::PLACE).await)
+        .unwrap()
+        .unwrap();
+    assert_eq!(host.world.open_entries(), Vec::<String>::new(), "{hit}");
+}
+
+fn hit_every_call(workflow: &Workflow, expected: RunState, submits: &[(u32, u32)]) {
+    let mut calm = play(-1, Fault::Cut, workflow, None);
+    let calls = i64::try_from(calm.world.calls()).unwrap();
+    check(&mut calm, expected, submits, "calm");
+    assert!(calls > 40, "{calls} calls");
+    for fault in [Fault::Cut, Fault::LostAnswer] {
+        let mut felt = 0;
+        for at in 0..calls {
+            let mut host = play(at, fault, workflow, None);
+            felt += i64::from(host.deaths > 0)
+                + i64::from(host.world.errors.load(std::sync::atomic::Ordering::SeqCst) > 0);
+            check(&mut host, expected, submits, &format!("{fault:?} at call {at}"));
+        }
+        assert!(felt > calls / 2, "{fault:?} was felt {felt} times only");
+    }
+}
+
+#[test]
+fn a_run_ends_the_same_wherever_its_process_is_cut_off() {
+    let submits = [(0, 1), (1, 1), (2, 1), (2, 2), (3, 1)];
+    hit_every_call(&diamond(), RunState::Succeeded, &submits);
+}
+
+#[test]
+fn a_run_that_fails_fails_the_same_wherever_its_process_is_cut_off() {
+    let tasks = vec![
+        task("first", shell("false"), &[]),
+        task("second", Kind::Noop, &[0]),
+    ];
+    hit_every_call(&workflow(tasks), RunState::Failed, &[(0, 1)]);
+}
+
+#[test]
+fn a_kill_is_confirmed_wherever_its_process_is_cut_off() {
+    let workflow = workflow(vec![
+        task("first", shell("true"), &[]),
+        task("second", Kind::Noop, &[0]),
+    ]);
+    let calm = play(-1, Fault::Cut, &workflow, Some(RunCommand::Kill));
+    let calls = i64::try_from(calm.world.calls()).unwrap();
+    for fault in [Fault::Cut, Fault::LostAnswer] {
+        for at in -1..calls {
+            let mut host = play(at, fault, &workflow, Some(RunCommand::Kill));
+            let end = state(&mut host);
+            assert!(
+                end.is_some_and(RunState::is_terminal),
+                "{fault:?} at {at}: {end:?}"
+            );
+            assert_eq!(host.world.running(), 0, "{fault:?} at {at}");
+        }
+    }
+}
