@@ -297,3 +297,66 @@ pub fn check_key(key: &Key) -> Result<(), WriteError> {
         Err(WriteError::BadKey(key.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sort() -> impl Strategy<Value = String> {
+        "[ab\u{0}ä]{0,3}"
+    }
+
+    fn item(number: usize, size: usize) -> Item {
+        let key = Key::new("p", format!("{number:03}"));
+        let body = vec![0; size - 8 - 1 - 3].into();
+        Item {
+            key,
+            revision: 0,
+            body,
+        }
+    }
+
+    fn fill(limit: usize, items: Vec<Item>) -> Page {
+        Page::fill(limit, items.into_iter().map(Ok::<_, ReadError>)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_half_open_range_holds_exactly_what_a_query_wants(
+            from in sort(), to in sort(), after in prop::option::of(sort()), descending: bool, sort in sort(),
+        ) {
+            let query = Query { from, to, descending, after, ..Query::prefix("p", "") };
+            let (first, beyond) = query.half_open();
+            let inside = sort.as_str() >= &*first && beyond.is_none_or(|beyond| sort.as_str() < &*beyond);
+            prop_assert_eq!(inside, query.wants(&sort));
+        }
+    }
+
+    #[test]
+    fn a_page_ends_before_the_item_that_exceeds_a_megabyte() {
+        let exact = fill(
+            9,
+            (0..4)
+                .map(|number| item(number, PAGE_BYTES_MAX / 4))
+                .collect(),
+        );
+        assert_eq!((exact.items.len(), exact.next), (4, None));
+        let mut items: Vec<Item> = (0..3)
+            .map(|number| item(number, PAGE_BYTES_MAX / 4))
+            .collect();
+        items.push(item(3, PAGE_BYTES_MAX / 4 + 1));
+        let short = fill(9, items);
+        assert_eq!((short.items.len(), short.next.as_deref()), (3, Some("002")));
+    }
+
+    #[test]
+    fn a_page_of_the_limit_names_a_successor() {
+        let items = || (0..3).map(|number| item(number, 100)).collect();
+        assert_eq!(fill(2, items()).next.as_deref(), Some("001"));
+        assert_eq!(fill(3, items()).next.as_deref(), Some("002"));
+        assert_eq!(fill(4, items()).next, None);
+        assert_eq!(fill(0, items()), Page::default());
+    }
+}

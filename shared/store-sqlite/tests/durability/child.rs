@@ -104,7 +104,7 @@ async fn write(table: Arc<SqliteTable>) {
                 let item = item(
                     &format!("writer {writer}"),
                     number,
-                    50 + 11 * (number as usize % 100),
+                    50 + usize::try_from(number % 100).unwrap() * 11,
                 );
                 table
                     .put(item, Condition::OlderThan(number + 1))
@@ -125,10 +125,10 @@ async fn write(table: Arc<SqliteTable>) {
     writers.join_all().await;
 }
 
-/// Writes until that fails, and a few times more.
+/// Writes until that fails, and a few times more; gives up where it never fails.
 async fn fill(table: &SqliteTable) {
     let mut failures = 0;
-    for number in 0.. {
+    for number in 0..2000 {
         match table
             .put(item("fill", number, 16_000), Condition::Absent)
             .await

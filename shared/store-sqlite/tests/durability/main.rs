@@ -1,5 +1,11 @@
 //! Acknowledged means durable: after kills, torn logs, full disks; and a directory has one owner.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "what tests share fails by panicking, as tests do"
+)]
+
 mod child;
 mod full;
 mod group;
