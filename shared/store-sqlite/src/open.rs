@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::{OpenError, StoreError};
 
-/// The data file, inside the data directory.
+/// The data file, inside the data directory. Nothing in this process may open it beside SQLite: closing it would free
+/// SQLite's locks on it, which POSIX gives to the process.
 pub(crate) const DATA_FILE: &str = "porpoise.db";
 /// The schema that this release writes; it reads every one up to it.
 pub(crate) const SCHEMA_VERSION: u32 = 1;

@@ -237,6 +237,7 @@ impl Work {
 
     /// Returns for each write whether its condition held.
     fn transact(&self, batch: &[Write]) -> rusqlite::Result<Vec<bool>> {
+        self.roll_back()?;
         let before = self.connection.total_changes();
         self.execute("BEGIN IMMEDIATE")?;
         let done = batch
@@ -244,20 +245,20 @@ impl Work {
             .map(|write| self.apply(write))
             .collect::<rusqlite::Result<Vec<bool>>>()
             .and_then(|held| self.execute("COMMIT").map(|()| held));
-        match done {
-            Ok(held) => {
-                if self.connection.total_changes() > before {
-                    self.syncs.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok(held)
-            }
-            Err(error) => {
-                // SQLite may have rolled back by itself.
-                if !self.connection.is_autocommit() {
-                    self.execute("ROLLBACK")?;
-                }
-                Err(error)
-            }
+        if done.is_err() {
+            self.roll_back()?;
+        } else if self.connection.total_changes() > before {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+        }
+        done
+    }
+
+    /// Ends a transaction that failed, unless SQLite has done so by itself.
+    fn roll_back(&self) -> rusqlite::Result<()> {
+        if self.connection.is_autocommit() {
+            Ok(())
+        } else {
+            self.execute("ROLLBACK")
         }
     }
 

@@ -58,7 +58,8 @@ fn writes_at_once_share_syncs_and_a_refused_one_fails_alone() {
     for (number, done) in outcomes {
         assert_eq!(done, number != 7, "write {number}");
     }
-    assert_eq!(revisions(&table, "p"), Vec::from_iter(0..WRITES));
+    let expected: Vec<u64> = (0..WRITES).collect();
+    assert_eq!(revisions(&table, "p"), expected);
     let syncs = table.sync_count();
     assert!(syncs < WRITES / 20, "{syncs} syncs for {WRITES} writes");
 }

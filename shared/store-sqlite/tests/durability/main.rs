@@ -1,7 +1,6 @@
 //! Acknowledged means durable: after kills, torn logs, full disks; and a directory has one owner.
 
 #![expect(
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "what tests share fails by panicking, as tests do"
 )]
