@@ -3,7 +3,7 @@
 //! One put if absent is commit and lock in one. Everything before it only decides; everything after it may happen
 //! twice. A step that is cut off is done again by whoever delivers its messages again, or by the sweep.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_model::Address;
 use porpoise_ports::Unavailable;
@@ -21,6 +21,9 @@ use crate::warm::Copy;
 const TRIES_MAX: u32 = 8;
 /// Commits of one step: its own, and those of what this process itself carried out.
 const COMMITS_MAX: u32 = 4;
+
+/// After a wake, the next one comes no sooner.
+const PAUSE: SignedDuration = SignedDuration::from_millis(5);
 
 /// What a step did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -162,7 +165,8 @@ impl App {
             None => Box::new(Copy::cold(self.look::<A>(address).await?)),
         };
         let now = self.now();
-        copy.armed.begin(now, inputs.contains(&A::woken()));
+        let woken = inputs.contains(&A::woken());
+        copy.armed.begin(now, woken);
         let mut report = StepReport::default();
         let mut inputs = inputs;
         for commit in 1..=COMMITS_MAX {
@@ -195,7 +199,7 @@ impl App {
         }
         report.open = A::is_open(&copy.loaded.state);
         report.sequence = copy.loaded.sequence;
-        report.armed = self.finish(address, &mut copy, now).await?;
+        report.armed = self.finish(address, &mut copy, now, woken).await?;
         self.warm.give(address, copy);
         Ok(Tried::Done(report))
     }
@@ -212,9 +216,13 @@ impl App {
     ) -> Result<Result<Decided<A>, Undecided>, StepError> {
         let acks = std::mem::take(&mut copy.acks);
         acks.iter().for_each(|key| copy.sent.forget(*key));
-        let acks = acks.into_iter().map(A::acknowledged);
-        let all: Vec<A::Input> = acks.chain(inputs.iter().cloned()).collect();
-        let decided = decide(&mut copy.loaded, &all, now, prefetched);
+        let decided = if acks.is_empty() {
+            decide(&mut copy.loaded, inputs, now, prefetched)
+        } else {
+            let acks = acks.into_iter().map(A::acknowledged);
+            let all: Vec<A::Input> = acks.chain(inputs.iter().cloned()).collect();
+            decide(&mut copy.loaded, &all, now, prefetched)
+        };
         let empty = decided
             .as_ref()
             .is_ok_and(|decided| decided.facts.is_empty());
@@ -291,6 +299,7 @@ impl App {
         address: Address,
         copy: &mut Copy<A>,
         now: Timestamp,
+        woken: bool,
     ) -> Result<Option<Timestamp>, StepError> {
         let state = &copy.loaded.state;
         if !A::is_open(state) && !copy.unlisted {
@@ -301,7 +310,9 @@ impl App {
             copy.unlisted = true;
         }
         let wake = [A::deadline(state), A::outbox(state).next_resend(now)];
-        let wake = wake.into_iter().flatten().min();
+        // A deadline that a wake did not settle must not turn into a loop without a pause.
+        let earliest = if woken { now + PAUSE } else { now };
+        let wake = wake.into_iter().flatten().min().map(|at| at.max(earliest));
         let wake = wake.filter(|at| copy.armed.lacks(*at));
         if let Some(at) = wake {
             let armed = self.ports.timers.wake(address, at).await;

@@ -68,22 +68,14 @@ impl Sent {
 
     /// Sent at `now`, or carried out.
     pub(crate) fn note(&mut self, keys: &[EffectKey], outbox: &Outbox, now: Timestamp) {
-        if keys.is_empty() && self.entries.len() <= outbox.len() {
-            return;
+        for key in keys {
+            if let Some(decided) = outbox.since(key) {
+                self.entries.insert(*key, (decided, now));
+            }
         }
-        let keys: BTreeSet<_> = keys.iter().copied().collect();
-        let before = std::mem::take(&mut self.entries);
-        self.entries = outbox
-            .iter()
-            .filter_map(|(key, decided)| {
-                let sent = if keys.contains(&key) {
-                    Some((decided, now))
-                } else {
-                    before.get(&key).copied()
-                };
-                sent.map(|sent| (key, sent))
-            })
-            .collect();
+        if self.entries.len() > 2 * outbox.len() + 16 {
+            self.entries.retain(|key, _| outbox.contains(key));
+        }
     }
 
     /// No longer sent: what comes under this key from now on is another effect.

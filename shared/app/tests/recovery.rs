@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     unreachable_pub,
+    dead_code,
     reason = "tests"
 )]
 
@@ -105,7 +106,9 @@ fn new_run(head: &Head) -> NewRun {
 fn play(at: i64, fault: Fault, workflow: &Workflow, command: Option<RunCommand>) -> Host {
     let mut host = Host::new(World::new(at, fault));
     let actor = Actor::engine();
-    let head = host.insist(async |app| app.apply(workflow, &actor).await).head;
+    let head = host
+        .insist(async |app| app.apply(workflow, &actor).await)
+        .head;
     let new = new_run(&head);
     host.insist(async |app| app.create_run(new.clone()).await);
     if let Some(what) = command {
@@ -155,7 +158,12 @@ fn hit_every_call(workflow: &Workflow, expected: RunState, submits: &[(u32, u32)
             let mut host = play(at, fault, workflow, None);
             felt += i64::from(host.deaths > 0)
                 + i64::from(host.world.errors.load(std::sync::atomic::Ordering::SeqCst) > 0);
-            check(&mut host, expected, submits, &format!("{fault:?} at call {at}"));
+            check(
+                &mut host,
+                expected,
+                submits,
+                &format!("{fault:?} at call {at}"),
+            );
         }
         assert!(felt > calls / 2, "{fault:?} was felt {felt} times only");
     }

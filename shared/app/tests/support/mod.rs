@@ -13,7 +13,9 @@ use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, ProjectId, VersionHash};
 use porpoise_ports::executor::{JobReport, JobState, LogChunk, SubmitError, Submitted};
 use porpoise_ports::queue::Message;
-use porpoise_ports::table::{Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError};
+use porpoise_ports::table::{
+    Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
+};
 use porpoise_ports::{Blobs, Bus, Clock, Executor, Ids, Queue, Table, Timers, Unavailable};
 use porpoise_store_memory::{MemoryBlobs, MemoryTable};
 
@@ -33,11 +35,13 @@ pub struct Fuse {
     left: AtomicI64,
     calls: AtomicU64,
     fault: Fault,
+    trace: Mutex<Vec<String>>,
 }
 
 impl Fuse {
     /// `Err`: say that it failed, after doing it.
-    async fn pass(&self) -> bool {
+    async fn pass(&self, call: &str) -> bool {
+        self.trace.lock().unwrap().push(call.to_owned());
         self.calls.fetch_add(1, Ordering::SeqCst);
         if self.left.fetch_sub(1, Ordering::SeqCst) != 0 {
             return true;
@@ -81,6 +85,7 @@ impl World {
                 left: AtomicI64::new(at),
                 calls: AtomicU64::new(0),
                 fault,
+                trace: Mutex::default(),
             },
             table: MemoryTable::new(),
             blobs: MemoryBlobs::new(),
@@ -99,6 +104,11 @@ impl World {
 
     pub fn calls(&self) -> u64 {
         self.fuse.calls.load(Ordering::SeqCst)
+    }
+
+    /// Every call so far, by its name and subject.
+    pub fn trace(&self) -> Vec<String> {
+        self.fuse.trace.lock().unwrap().clone()
     }
 
     pub fn advance(&self, millis: i64) {
@@ -174,25 +184,46 @@ impl World {
 #[async_trait]
 impl Table for Port {
     async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, ReadError> {
-        let heard = self.0.fuse.pass().await;
+        let heard = self
+            .0
+            .fuse
+            .pass(&format!("get {} {}", key.partition, key.sort))
+            .await;
         let item = self.0.table.get(key, consistency).await;
         if heard { item } else { Err(lost().into()) }
     }
 
     async fn query(&self, query: &Query) -> Result<Page, ReadError> {
-        let heard = self.0.fuse.pass().await;
+        let heard = self
+            .0
+            .fuse
+            .pass(&format!("query {} {}", query.partition, query.from))
+            .await;
         let page = self.0.table.query(query).await;
         if heard { page } else { Err(lost().into()) }
     }
 
     async fn put(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
-        let heard = self.0.fuse.pass().await;
+        let heard = self
+            .0
+            .fuse
+            .pass(&format!(
+                "put {} {} {}",
+                item.key.partition,
+                item.key.sort,
+                item.body.len()
+            ))
+            .await;
         let put = self.0.table.put(item, condition).await;
         if heard { put } else { Err(lost().into()) }
     }
 
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
-        let heard = self.0.fuse.pass().await;
+        let heard = self
+            .0
+            .fuse
+            .pass(&format!("delete {} {}", key.partition, key.sort))
+            .await;
         let deleted = self.0.table.delete(key, condition).await;
         if heard { deleted } else { Err(lost().into()) }
     }
@@ -200,14 +231,24 @@ impl Table for Port {
 
 #[async_trait]
 impl Blobs for Port {
-    async fn put(&self, place: &str, project: ProjectId, bytes: Bytes) -> Result<VersionHash, Unavailable> {
-        let heard = self.0.fuse.pass().await;
+    async fn put(
+        &self,
+        place: &str,
+        project: ProjectId,
+        bytes: Bytes,
+    ) -> Result<VersionHash, Unavailable> {
+        let heard = self.0.fuse.pass("blob put").await;
         let put = self.0.blobs.put(place, project, bytes).await;
         if heard { put } else { Err(lost()) }
     }
 
-    async fn get(&self, place: &str, project: ProjectId, hash: VersionHash) -> Result<Option<Bytes>, Unavailable> {
-        let heard = self.0.fuse.pass().await;
+    async fn get(
+        &self,
+        place: &str,
+        project: ProjectId,
+        hash: VersionHash,
+    ) -> Result<Option<Bytes>, Unavailable> {
+        let heard = self.0.fuse.pass("blob get").await;
         let got = self.0.blobs.get(place, project, hash).await;
         if heard { got } else { Err(lost()) }
     }
@@ -216,10 +257,13 @@ impl Blobs for Port {
 #[async_trait]
 impl Queue for Port {
     async fn send(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
-        let heard = self.0.fuse.pass().await;
+        let heard = self.0.fuse.pass(&format!("queue {}", messages.len())).await;
         let mut queue = self.0.queue.lock().unwrap();
         for message in messages {
-            queue.entry(message.group).or_default().push_back(message.body);
+            queue
+                .entry(message.group)
+                .or_default()
+                .push_back(message.body);
         }
         if heard { Ok(()) } else { Err(lost()) }
     }
@@ -228,8 +272,12 @@ impl Queue for Port {
 #[async_trait]
 impl Bus for Port {
     async fn send(&self, place: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
-        let heard = self.0.fuse.pass().await;
-        self.0.bus.lock().unwrap().push_back((place.to_owned(), intents));
+        let heard = self.0.fuse.pass(&format!("bus {}", intents.len())).await;
+        self.0
+            .bus
+            .lock()
+            .unwrap()
+            .push_back((place.to_owned(), intents));
         if heard { Ok(()) } else { Err(lost()) }
     }
 }
@@ -237,8 +285,12 @@ impl Bus for Port {
 #[async_trait]
 impl Timers for Port {
     async fn wake(&self, aggregate: Address, at: Timestamp) -> Result<(), Unavailable> {
-        let heard = self.0.fuse.pass().await;
-        self.0.wakes.lock().unwrap().push((at.as_millisecond(), aggregate));
+        let heard = self.0.fuse.pass("wake").await;
+        self.0
+            .wakes
+            .lock()
+            .unwrap()
+            .push((at.as_millisecond(), aggregate));
         if heard { Ok(()) } else { Err(lost()) }
     }
 }
@@ -258,7 +310,7 @@ impl Ids for Port {
 #[async_trait]
 impl Executor for Port {
     async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
-        let heard = self.0.fuse.pass().await;
+        let heard = self.0.fuse.pass(&format!("submit {}", job.task)).await;
         let running = u64::try_from(self.0.running()).unwrap();
         let known = self.0.jobs.lock().unwrap().contains_key(&job.key);
         if !known {
@@ -278,16 +330,22 @@ impl Executor for Port {
                 _ => JobState::Running { started },
             };
             self.0.submits.lock().unwrap().push((job.task, job.attempt));
-            self.0.jobs.lock().unwrap().insert(job.key, (job.clone(), state));
+            self.0
+                .jobs
+                .lock()
+                .unwrap()
+                .insert(job.key, (job.clone(), state));
         }
         if !heard {
             return Err(lost().into());
         }
-        Ok(Submitted { external_id: format!("job of {}", job.key) })
+        Ok(Submitted {
+            external_id: format!("job of {}", job.key),
+        })
     }
 
     async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
-        let heard = self.0.fuse.pass().await;
+        let heard = self.0.fuse.pass(&format!("list {}", keys.len())).await;
         let jobs = self.0.jobs.lock().unwrap();
         let report = |key: &AttemptKey| {
             jobs.get(key).map(|(_, state)| JobReport {
@@ -296,11 +354,15 @@ impl Executor for Port {
                 state: state.clone(),
             })
         };
-        if heard { Ok(keys.iter().filter_map(report).collect()) } else { Err(lost()) }
+        if heard {
+            Ok(keys.iter().filter_map(report).collect())
+        } else {
+            Err(lost())
+        }
     }
 
     async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
-        let heard = self.0.fuse.pass().await;
+        let heard = self.0.fuse.pass("cancel").await;
         let ended = self.now();
         self.0.canceled.lock().unwrap().push(key);
         if let Some((_, state)) = self.0.jobs.lock().unwrap().get_mut(&key)
@@ -327,7 +389,11 @@ pub struct Host {
 impl Host {
     pub fn new(world: Arc<World>) -> Self {
         let app = world.app();
-        Self { world, app, deaths: 0 }
+        Self {
+            world,
+            app,
+            deaths: 0,
+        }
     }
 
     /// Runs one call; `None`: the process died in it and a new one has swept.
@@ -368,7 +434,14 @@ impl Host {
                 self.world.errors.fetch_add(1, Ordering::SeqCst);
                 continue;
             }
-            if !self.world.queue.lock().unwrap().values().all(VecDeque::is_empty) {
+            if !self
+                .world
+                .queue
+                .lock()
+                .unwrap()
+                .values()
+                .all(VecDeque::is_empty)
+            {
                 continue;
             }
             if self.world.running() > 0 {
@@ -378,7 +451,11 @@ impl Host {
             }
             let first = self.world.wakes.lock().unwrap().iter().min().copied();
             let Some(wake) = first else { return };
-            self.world.wakes.lock().unwrap().retain(|other| *other != wake);
+            self.world
+                .wakes
+                .lock()
+                .unwrap()
+                .retain(|other| *other != wake);
             let wait = wake.0 - self.world.now_millis();
             self.world.advance(wait.max(0));
             let woken = self.call(async |app| app.wake(wake.1).await);
@@ -394,7 +471,9 @@ impl Host {
             let full = queue.iter().find(|(_, bodies)| !bodies.is_empty());
             full.map(|(address, bodies)| (*address, bodies.clone()))
         };
-        let Some((address, bodies)) = group else { return false };
+        let Some((address, bodies)) = group else {
+            return false;
+        };
         let bodies: Vec<Bytes> = bodies.into();
         let batch = vec![(address, bodies.clone())];
         let returned = self.call(async move |app| app.on_messages(batch).await);
@@ -409,7 +488,9 @@ impl Host {
 
     fn deliver_intents(&mut self) -> bool {
         let batch = self.world.bus.lock().unwrap().pop_front();
-        let Some((place, intents)) = batch else { return false };
+        let Some((place, intents)) = batch else {
+            return false;
+        };
         let done = self.call(async |app| app.on_intents(&place, intents.clone()).await);
         // What failed is not delivered again: the outbox has to.
         if !matches!(done, Some(Ok(_))) {
