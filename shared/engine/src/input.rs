@@ -439,9 +439,12 @@ pub enum ScheduleCommand {
     /// Fire from now on.
     #[n(1)]
     Online,
-    /// Fire no more.
+    /// Fire no more, until somebody says `Online`.
     #[n(2)]
     Offline,
+    /// The workflow has no schedule any more: the next `Set` is like a first one.
+    #[n(3)]
+    Unset,
 }
 
 /// When a schedule fires: the model's [`Schedule`], as it goes into facts.

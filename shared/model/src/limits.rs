@@ -28,9 +28,27 @@ pub const RETRIES_MAX: u32 = 1_000;
 pub const DELAY_SECONDS_MAX: i64 = 366 * 24 * 3600;
 /// Slots of a pool.
 pub const POOL_SLOTS_MAX: u32 = 100_000;
+/// Slots of a pool that nobody has resized: what names a pool and says no more wants things one after the other.
+pub const POOL_SLOTS_DEFAULT: u32 = 1;
+/// Seconds after which a silent holder of slots is asked whether it still holds them.
+pub const POOL_LEASE_SECONDS: i64 = 600;
+/// How long a gate knows runs that have left it, so that an entry which comes late does not let them in again.
+pub const GATE_REMEMBERED_HOURS: i64 = 24;
+/// How many of those it knows at the most: the longest gone are forgotten first.
+pub const GATE_REMEMBERED_MAX: usize = 4_096;
+/// Seconds up to which an instant of a schedule is on time; Quartz counts later ones as misfired, too.
+pub const SCHEDULE_GRACE_SECONDS: i64 = 60;
+/// Instants of a schedule that fire in one step: as many as a cron has within the grace, both ends counted.
+pub const SCHEDULE_FIRES_MAX: usize = 61;
 /// How long the fold of an aggregate remembers a command (design.md, "Inputs take hold once").
 pub const COMMANDS_REMEMBERED_HOURS: i64 = 24;
 /// After how long an effect that nothing acknowledged is due again (design.md, "Outbox").
 pub const EFFECT_RESEND_SECONDS: i64 = 120;
 /// Runs that one page of a list shows at the most.
 pub const LIST_PAGE_MAX: usize = 500;
+/// Nodes of a definition file, aliases counted in full: 100,000 tasks with a million edges need half of it.
+pub const DEFINITION_NODES_MAX: usize = 3_000_000;
+/// Bytes of all texts of a definition once aliases and defaults are copied to where they apply.
+pub const DEFINITION_EXPANDED_BYTES_MAX: usize = 4 * DEFINITION_BYTES_MAX;
+/// Faults, and notes, that one check reports; the rest are counted.
+pub const FINDINGS_MAX: usize = 1_000;

@@ -1,0 +1,185 @@
+//! The rules of a schedule.
+
+use jiff::Timestamp;
+
+use super::calendar::Calendar;
+use super::fact::ScheduleFact;
+use super::state::{Setting, State};
+use crate::commands::Outcome;
+use crate::effect::EffectKey;
+use crate::input::{Command, ScheduleCommand, ScheduleInput};
+use crate::mutant::{self, Mutant};
+use crate::run::state::Time;
+
+/// What follows from an input. A link of the chain and a wake say nothing that the clock does not: what is due is
+/// found by [`settle`].
+pub(super) fn decide(state: &State, input: &ScheduleInput, now: Timestamp) -> Vec<ScheduleFact> {
+    match input {
+        ScheduleInput::Woken | ScheduleInput::Fired { .. } => Vec::new(),
+        ScheduleInput::Commanded(command) => commanded(state, command, now),
+        ScheduleInput::Done(EffectKey::Fire(instant))
+            if state.outbox.contains(&EffectKey::Fire(*instant)) =>
+        {
+            created(*instant).into_iter().collect()
+        }
+        ScheduleInput::Done(_) => Vec::new(),
+    }
+}
+
+fn created(instant: i64) -> Option<ScheduleFact> {
+    let instant = Timestamp::from_millisecond(instant).ok()?;
+    Some(ScheduleFact::Created { instant })
+}
+
+/// What is due fires or is passed over.
+pub(super) fn settle(state: &State, now: Timestamp) -> Vec<ScheduleFact> {
+    if mutant::on(Mutant::ScheduleLinkLost) {
+        let forgotten: Vec<ScheduleFact> = forgotten(state, now).collect();
+        if !forgotten.is_empty() {
+            return forgotten;
+        }
+    }
+    came(state, now).into_iter().collect()
+}
+
+/// The bug on purpose: what could not be created in the step that fired it is taken for created.
+fn forgotten(state: &State, now: Timestamp) -> impl Iterator<Item = ScheduleFact> + '_ {
+    let old = state.outbox.iter().filter(move |(_, since)| *since < now);
+    old.filter_map(|(key, _)| match key {
+        EffectKey::Fire(instant) => created(instant),
+        EffectKey::Dispatch(_)
+        | EffectKey::Cancel(_)
+        | EffectKey::AskSlot(_)
+        | EffectKey::FreeSlot(_)
+        | EffectKey::EnterGate(_)
+        | EffectKey::LeaveGate(_)
+        | EffectKey::Listing(_)
+        | EffectKey::GrantSlot(_)
+        | EffectKey::CheckHolder(_)
+        | EffectKey::Admit(_)
+        | EffectKey::Discard(_) => None,
+    })
+}
+
+/// The fact of what is due, if anything may be. Reads the cron only then.
+fn came(state: &State, now: Timestamp) -> Option<ScheduleFact> {
+    let setting = state.setting.as_ref()?;
+    state.deadline().filter(|next| *next <= now)?;
+    let calendar = match Calendar::of(&setting.spec) {
+        Ok(calendar) => calendar,
+        Err(error) => {
+            let reason = error.to_string();
+            return Some(ScheduleFact::Halted { reason });
+        }
+    };
+    let due = calendar.due(state.after(), now, setting.spec.missed);
+    let last_missed = due.missed.map(|missed| missed.to);
+    let last = due.fire.iter().copied().chain(last_missed).max();
+    let next = calendar.next_after(last.unwrap_or_else(|| state.after().max(now)));
+    Some(ScheduleFact::Came {
+        fired: due.fire.into_iter().map(Time).collect(),
+        missed: due.missed,
+        next: next.map(Time),
+    })
+}
+
+/// What follows from a command, behind the fact that it was given. A repeat does nothing. What was due before it
+/// comes first, by the spec that it was due by.
+fn commanded(
+    state: &State,
+    command: &Command<ScheduleCommand>,
+    now: Timestamp,
+) -> Vec<ScheduleFact> {
+    if state.commands.seen(command.id).is_some() && !mutant::on(Mutant::CommandTwice) {
+        return Vec::new();
+    }
+    let came = came(state, now);
+    let mut after = state.clone();
+    if let Some(came) = &came {
+        after.evolve(came, now);
+    }
+    let (outcome, change) = match obey(&after, &command.what, now) {
+        Ok(change) => (Outcome::Accepted, change),
+        Err(reason) => (Outcome::Refused { reason }, None),
+    };
+    let given = ScheduleFact::Commanded {
+        id: command.id,
+        actor: command.actor.clone(),
+        what: word(&command.what).to_owned(),
+        outcome,
+    };
+    came.into_iter().chain([given]).chain(change).collect()
+}
+
+/// The word for a command.
+pub const fn word(command: &ScheduleCommand) -> &'static str {
+    match command {
+        ScheduleCommand::Set { .. } => "set",
+        ScheduleCommand::Online => "online",
+        ScheduleCommand::Offline => "offline",
+        ScheduleCommand::Unset => "unset",
+    }
+}
+
+fn obey(
+    state: &State,
+    command: &ScheduleCommand,
+    now: Timestamp,
+) -> Result<Option<ScheduleFact>, String> {
+    match command {
+        ScheduleCommand::Set {
+            workflow,
+            workflow_name,
+            spec,
+        } => set(
+            state,
+            Setting {
+                workflow: *workflow,
+                workflow_name: workflow_name.clone(),
+                spec: spec.clone(),
+            },
+            now,
+        ),
+        ScheduleCommand::Online => online(state, now).map(Some),
+        ScheduleCommand::Offline if state.online => Ok(Some(ScheduleFact::WentOffline)),
+        ScheduleCommand::Offline => Err("the schedule is not online".to_owned()),
+        ScheduleCommand::Unset if state.setting.is_some() => Ok(Some(ScheduleFact::Unset)),
+        ScheduleCommand::Unset => Err("there is no schedule".to_owned()),
+    }
+}
+
+/// Setting what is set already changes nothing. An edit leaves it online or offline, as people have switched it,
+/// unless it is about that.
+fn set(state: &State, setting: Setting, now: Timestamp) -> Result<Option<ScheduleFact>, String> {
+    let before = state.setting.as_deref();
+    if before == Some(&setting) {
+        return Ok(None);
+    }
+    let calendar = Calendar::of(&setting.spec).map_err(|error| error.to_string())?;
+    let online = match before {
+        Some(before) if before.spec.offline == setting.spec.offline => state.online,
+        Some(_) | None => !setting.spec.offline,
+    };
+    Ok(Some(ScheduleFact::Set {
+        next: next(state, &calendar, now).filter(|_| online),
+        setting: Box::new(setting),
+        online,
+    }))
+}
+
+fn online(state: &State, now: Timestamp) -> Result<ScheduleFact, String> {
+    let setting = state.setting.as_ref().ok_or("there is no schedule")?;
+    if state.online {
+        return Err("the schedule is online already".to_owned());
+    }
+    let calendar = Calendar::of(&setting.spec).map_err(|error| error.to_string())?;
+    Ok(ScheduleFact::WentOnline {
+        next: next(state, &calendar, now),
+    })
+}
+
+/// The next instant, counted from now; never one that was considered before.
+fn next(state: &State, calendar: &Calendar, now: Timestamp) -> Option<Time> {
+    let considered = state.considered.map_or(now, |time| time.0.max(now));
+    calendar.next_after(considered).map(Time)
+}
