@@ -17,6 +17,8 @@ pub struct Plan {
     rules: Vec<TriggerRule>,
     ranks: Vec<u8>,
     traits: Vec<u8>,
+    /// Indices in the order of names.
+    by_name: Vec<u32>,
 }
 
 /// Marks of a task that the decider asks for on its hot path, as bits.
@@ -133,9 +135,12 @@ impl Plan {
         let upstream = Adjacency::build(tasks, up());
         let downstream = Adjacency::build(tasks, up().map(|(to, from)| (from, to)));
         check_order(count, &upstream, &downstream)?;
+        let mut by_name: Vec<u32> = (0..count).collect();
+        by_name.sort_by_key(|task| workflow.tasks.get(index(*task)).map(|task| &task.name));
         Ok(Self {
             upstream,
             downstream,
+            by_name,
             rules: workflow.tasks.iter().map(|task| task.trigger).collect(),
             ranks: workflow
                 .tasks
@@ -169,6 +174,16 @@ impl Plan {
     /// The task at an index.
     pub fn task(&self, task: u32) -> Option<&Task> {
         self.workflow.tasks.get(index(task))
+    }
+
+    /// The index of the task of this name.
+    pub fn find(&self, name: &str) -> Option<u32> {
+        let name_at = |task: &u32| self.task(*task).map(|task| task.name.as_str());
+        let at = self
+            .by_name
+            .binary_search_by(|task| name_at(task).cmp(&Some(name)))
+            .ok()?;
+        self.by_name.get(at).copied()
     }
 
     /// Indices of the tasks that a task follows.

@@ -1,9 +1,16 @@
 //! Parameters and texts of tasks: resolved when a run begins, and rendered when an attempt is dispatched.
+//!
+//! Precedence, the first that knows a name wins: the task's own parameters, outputs of tasks above (`${task.output}`),
+//! the run's parameters, built-ins. Native scripts are passed as they are; values reach them as environment variables
+//! (docs/adr/0004-values.md).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
+use porpoise_expression::{Dialect, Instant, Scope, Template, Unknown, Value};
 use porpoise_model::job::Work;
-use porpoise_model::workflow::{Kind, Workflow};
+use porpoise_model::workflow::{Kind, Task, Workflow};
 
 use super::state::State;
 use crate::Plan;
@@ -50,13 +57,73 @@ impl Rendered {
     }
 }
 
+/// What expressions of a run are read with.
+struct Reading {
+    dialect: Dialect,
+    instant: Instant,
+}
+
+impl Reading {
+    fn of(new: &NewRun, workflow: &Workflow) -> Result<Self, String> {
+        let dialect = workflow
+            .dialect
+            .parse::<Dialect>()
+            .map_err(|error| error.to_string())?;
+        let zone = TimeZone::get(&new.timezone)
+            .map_err(|_| format!("no time zone is named `{}`", new.timezone))?;
+        Ok(Self {
+            dialect,
+            instant: Instant::at(new.logical_date, zone),
+        })
+    }
+
+    fn unknown(&self) -> Unknown {
+        if self.dialect.is_native() {
+            Unknown::Fault
+        } else {
+            Unknown::Keep
+        }
+    }
+
+    fn render(&self, text: &str, scope: &dyn Scope, unknown: Unknown) -> Result<String, String> {
+        if !text.contains('$') {
+            return Ok(text.to_owned());
+        }
+        let template = Template::parse(text);
+        porpoise_expression::render(&template, scope, &self.instant, self.dialect, unknown)
+            .map_err(|error| error.to_string())
+    }
+}
+
 /// The parameters of a run, in the order of the definition, start-up ones in place of the definition's.
+///
+/// # Errors
+/// Every parameter that cannot be resolved, with the reason, in one text.
 pub fn resolve(new: &NewRun, workflow: &Workflow) -> Result<Vec<(String, String)>, String> {
-    let _ = (new, workflow);
-    Ok(Vec::new())
+    let reading = Reading::of(new, workflow)?;
+    let declared = workflow
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.text.as_str()));
+    let given = new
+        .parameters
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    let resolved =
+        porpoise_expression::resolve_parameters(declared, given, &reading.instant, reading.dialect);
+    resolved.map_err(|errors| {
+        let texts: Vec<String> = errors
+            .iter()
+            .map(|error| format!("{error}: {}", error.source))
+            .collect();
+        texts.join("; ")
+    })
 }
 
 /// Whether a task can be rendered.
+///
+/// # Errors
+/// What cannot be resolved, and why.
 pub fn check(state: &State, plan: &Plan, task: u32) -> Result<(), String> {
     if plan.has_texts(task) {
         render(state, plan, task).map(|_| ())
@@ -66,11 +133,164 @@ pub fn check(state: &State, plan: &Plan, task: u32) -> Result<(), String> {
 }
 
 /// Renders a task for its next attempt.
+///
+/// # Errors
+/// What cannot be resolved, and why.
 pub fn render(state: &State, plan: &Plan, task: u32) -> Result<Rendered, String> {
-    let _ = state;
-    let kind = &plan
+    let definition = plan
         .task(task)
-        .ok_or_else(|| format!("there is no task at index {task}"))?
-        .kind;
-    Ok(Rendered::plain(kind))
+        .ok_or_else(|| format!("there is no task at index {task}"))?;
+    if !plan.has_texts(task) {
+        return Ok(Rendered::plain(&definition.kind));
+    }
+    let new = state.new.as_deref().ok_or("the run does not exist yet")?;
+    let reading = Reading::of(new, plan.workflow())?;
+    let native = reading.dialect.is_native();
+    let mut scope = TaskScope {
+        state,
+        plan,
+        task: definition,
+        index: task,
+        native,
+        own: None,
+        except: None,
+    };
+    scope.own = Some(own_parameters(&reading, &scope)?);
+    let env = environment(&reading, &scope, state)?;
+    let script = |text: &String| {
+        if scope.native {
+            Ok(text.clone())
+        } else {
+            reading.render(text, &scope, Unknown::Keep)
+        }
+    };
+    let work = match &definition.kind {
+        Kind::Shell { script: text } => Work::Shell {
+            script: script(text)?,
+        },
+        Kind::Python { script: text } => Work::Python {
+            script: script(text)?,
+        },
+        Kind::Command { argv } => {
+            let argv = argv
+                .iter()
+                .map(|text| reading.render(text, &scope, reading.unknown()));
+            Work::Command {
+                argv: argv.collect::<Result<_, _>>()?,
+            }
+        }
+        kind @ (Kind::Noop | Kind::Sleep { .. } | Kind::External { .. }) => {
+            Rendered::plain(kind).work
+        }
+    };
+    Ok(Rendered { work, env })
+}
+
+/// The task's parameters. One that names itself means the run's of that name.
+fn own_parameters(
+    reading: &Reading,
+    scope: &TaskScope<'_>,
+) -> Result<BTreeMap<String, String>, String> {
+    let resolve = |(name, value): (&String, &porpoise_model::Value)| {
+        let scope = TaskScope {
+            except: Some(name),
+            own: None,
+            ..*scope
+        };
+        named(name, reading.render(&value.text, &scope, reading.unknown()))
+    };
+    scope.task.parameters.iter().map(resolve).collect()
+}
+
+fn named(name: &str, value: Result<String, String>) -> Result<(String, String), String> {
+    match value {
+        Ok(value) => Ok((name.to_owned(), value)),
+        Err(error) => Err(format!("cannot resolve `{name}`: {error}")),
+    }
+}
+
+/// Parameters of the run and of the task, and what the task declares as its environment; later ones win.
+fn environment(
+    reading: &Reading,
+    scope: &TaskScope<'_>,
+    state: &State,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut env = state.parameters.clone().unwrap_or_default();
+    env.extend(scope.own.clone().unwrap_or_default());
+    for (name, text) in &scope.task.env {
+        let (name, value) = named(name, reading.render(text, scope, reading.unknown()))?;
+        env.insert(name, value);
+    }
+    Ok(env)
+}
+
+/// The names that a task's texts may use.
+struct TaskScope<'a> {
+    state: &'a State,
+    plan: &'a Plan,
+    task: &'a Task,
+    index: u32,
+    native: bool,
+    /// The task's own parameters, once they are resolved.
+    own: Option<BTreeMap<String, String>>,
+    /// The task's own parameter that is being resolved.
+    except: Option<&'a str>,
+}
+
+impl TaskScope<'_> {
+    /// The output that `task.output` names.
+    fn output(&self, name: &str) -> Option<&str> {
+        let (task, output) = name.rsplit_once('.')?;
+        let outputs = self.state.outputs.get(&self.plan.find(task)?)?;
+        outputs.get(output).map(|value| value.text.as_str())
+    }
+
+    /// What DolphinScheduler knows of the run and the task by itself.
+    fn system(&self, name: &str) -> Option<String> {
+        let new = self.state.new.as_deref()?;
+        let workflow = self.plan.workflow();
+        match name {
+            "system.task.instance.id" => Some(self.state.next(self.index).key(new.run).to_string()),
+            "system.task.definition.name" => Some(self.task.name.to_string()),
+            "system.workflow.instance.id" => Some(new.run.to_string()),
+            "system.workflow.definition.name" => Some(workflow.name.to_string()),
+            "system.project.name" => Some(workflow.project.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl Scope for TaskScope<'_> {
+    fn lookup(&self, name: &str) -> Option<Value<'_>> {
+        if let Some(own) = self
+            .own
+            .as_ref()
+            .and_then(|own| own.get(name))
+            .filter(|own| self.native || !own.is_empty())
+        {
+            return Some(Value::Data(Cow::Borrowed(own)));
+        }
+        let text = self
+            .task
+            .parameters
+            .get(name)
+            .filter(|_| self.own.is_none() && self.except != Some(name));
+        if let Some(text) = text.filter(|own| self.native || !own.text.is_empty()) {
+            return Some(Value::Text(Cow::Borrowed(&text.text)));
+        }
+        if let Some(output) = self.output(name) {
+            return Some(Value::Data(Cow::Borrowed(output)));
+        }
+        let of_run = self
+            .state
+            .parameters
+            .as_ref()
+            .and_then(|parameters| parameters.get(name));
+        match of_run {
+            Some(text) if self.native => Some(Value::Data(Cow::Borrowed(text))),
+            Some(text) => Some(Value::Text(Cow::Borrowed(text))),
+            None if self.native => None,
+            None => self.system(name).map(|text| Value::Data(Cow::Owned(text))),
+        }
+    }
 }
