@@ -30,6 +30,7 @@ pub mod stepper;
 pub mod store;
 mod submit;
 pub mod sweep;
+pub mod view;
 mod warm;
 pub mod workflow_store;
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use porpoise_engine::gate::Gate;
 use porpoise_engine::plan::Plan;
+use porpoise_engine::pool::Pool;
 use porpoise_engine::run::Run;
+use porpoise_engine::schedule::Schedule;
 use porpoise_engine::{Aggregate, Input};
 use porpoise_model::{Address, AggregateKind, ProjectId, VersionHash};
 
@@ -26,6 +29,23 @@ impl Steppable for Run {
         }
     }
 }
+
+/// Aggregates that need nothing beside their facts but their project.
+macro_rules! within_project {
+    ($($aggregate:ty),*) => {$(
+        impl Steppable for $aggregate {
+            async fn context(
+                _: &App,
+                project: ProjectId,
+                _: Option<VersionHash>,
+            ) -> Result<Option<Arc<ProjectId>>, ContextError> {
+                Ok(Some(Arc::new(project)))
+            }
+        }
+    )*};
+}
+
+within_project!(Pool, Gate, Schedule);
 
 /// The messages of one aggregate, which are to be delivered again.
 #[derive(Debug)]
@@ -77,10 +97,10 @@ impl App {
     pub async fn wake(&self, address: Address) -> Result<StepReport, StepError> {
         match address.kind {
             AggregateKind::Run => self.woken::<Run>(address).await,
-            AggregateKind::Pool
-            | AggregateKind::Gate
-            | AggregateKind::Schedule
-            | AggregateKind::Backfill => Ok(StepReport::default()),
+            AggregateKind::Pool => self.woken::<Pool>(address).await,
+            AggregateKind::Gate => self.woken::<Gate>(address).await,
+            AggregateKind::Schedule => self.woken::<Schedule>(address).await,
+            AggregateKind::Backfill => Ok(StepReport::default()),
         }
     }
 
@@ -106,10 +126,10 @@ impl App {
         }
         match address.kind {
             AggregateKind::Run => self.step::<Run>(address, runs).await,
-            AggregateKind::Pool
-            | AggregateKind::Gate
-            | AggregateKind::Schedule
-            | AggregateKind::Backfill => Ok(StepReport::default()),
+            AggregateKind::Pool => self.step::<Pool>(address, pools).await,
+            AggregateKind::Gate => self.step::<Gate>(address, gates).await,
+            AggregateKind::Schedule => self.step::<Schedule>(address, schedules).await,
+            AggregateKind::Backfill => Ok(StepReport::default()),
         }
     }
 }
