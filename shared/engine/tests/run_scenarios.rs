@@ -527,7 +527,7 @@ fn values_reach_a_task_by_name_and_scripts_stay_as_they_are() {
         .with("load", |task| {
             task.env = [("x".to_owned(), "${extract.nothing}".to_owned())]
                 .into_iter()
-                .collect()
+                .collect();
         });
     let run = run.start();
     let (at, outputs) = (

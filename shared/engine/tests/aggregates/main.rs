@@ -1,0 +1,19 @@
+//! Pools, gates and schedules: scenarios, and each against a naive model with inputs that are repeated, late or lost.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::as_conversions,
+    reason = "tests"
+)]
+
+mod driver;
+mod gate_network;
+mod gate_reference;
+mod gate_scenarios;
+mod pool_network;
+mod pool_reference;
+mod pool_scenarios;
+mod schedule_reference;
+mod schedule_scenarios;
