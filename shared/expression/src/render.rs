@@ -205,13 +205,11 @@ impl<'a> Expansion<'a> {
             draft.text.push_str(written);
             return Ok(());
         };
-        match self.value(&name) {
+        match self.value(&name)? {
             Some(Value::Data(value)) => {
-                self.charge(value.len())?;
                 draft.push_closed(&value);
             }
             Some(Value::Text(value)) => {
-                self.charge(value.len())?;
                 self.enter(&name, nesting)?;
                 self.expand(&value, nesting, draft)?;
                 self.path.pop();
@@ -239,11 +237,16 @@ impl<'a> Expansion<'a> {
         Ok((misses == self.misses).then_some(Cow::Owned(draft.text)))
     }
 
-    fn value(&self, name: &str) -> Option<Value<'a>> {
+    fn value(&mut self, name: &str) -> Result<Option<Value<'a>>, ExpressionError> {
         let builtin = || builtin(name, self.rules.instant);
-        self.scope
+        let value = self
+            .scope
             .lookup(name)
-            .or_else(|| builtin().map(|text| Value::Text(text.into())))
+            .or_else(|| builtin().map(|text| Value::Text(text.into())));
+        if let Some(Value::Text(text) | Value::Data(text)) = &value {
+            self.charge(text.len().max(1))?; // also an empty one: this bounds the work
+        }
+        Ok(value)
     }
 
     fn miss(&mut self, name: &str, span: Range<usize>) {
@@ -277,9 +280,8 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    /// Every value costs something, also an empty one: this bounds the work too.
     fn charge(&mut self, bytes: usize) -> Result<(), ExpressionError> {
-        let left = self.left.checked_sub(bytes.max(1));
+        let left = self.left.checked_sub(bytes);
         self.left = left.ok_or(ExpressionError::TooLarge { limit: self.limit })?;
         Ok(())
     }
@@ -291,7 +293,7 @@ impl<'a> Expansion<'a> {
             let expression = inside(part(&draft.text, span.clone()));
             match date::evaluate(expression, self.rules.instant, self.rules.dialect) {
                 Ok(date) => {
-                    self.charge(date.len())?;
+                    self.charge(date.len().saturating_sub(span.len()))?;
                     rendered.replace(span, &date);
                 }
                 Err(_) if self.rules.dates_may_stay() => {}

@@ -260,6 +260,8 @@ fn megabytes_of_placeholders_take_bounded_time() {
         assert!(length <= text.len());
         assert!(template.pieces().count() <= text.len());
     }
+    let dates = strict(&"$[yyyy]".repeat(100_000), &[]);
+    assert_eq!(dates.unwrap(), "2024".repeat(100_000));
     let large = "x".repeat(5_000_000);
     assert_eq!(strict(&large, &[]).unwrap(), large);
 }
