@@ -308,3 +308,29 @@ fn intents_and_ticks_that_are_cut_off_anywhere_end_the_same() {
         }
     }
 }
+
+/// Each bug on purpose that lives in the dispatcher shows in what the tests above look at.
+#[cfg(feature = "mutants")]
+mod mutants {
+    use porpoise_engine::mutant::{Mutant, activate};
+
+    use super::*;
+
+    #[test]
+    fn without_a_tombstone_a_canceled_job_starts() {
+        let (world, app) = world();
+        activate(Some(Mutant::CancelBeforeDispatchIgnored));
+        send(&app, vec![cancel(0)]);
+        send(&app, vec![shell(0)]);
+        assert_eq!(world.submits.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_dispatch_that_is_repeated_starts_a_second_job() {
+        let (world, app) = world();
+        send(&app, vec![shell(0)]);
+        activate(Some(Mutant::SubmitTwice));
+        send(&app, vec![shell(0)]);
+        assert_eq!(world.submits.lock().unwrap().len(), 2);
+    }
+}

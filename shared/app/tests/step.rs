@@ -430,3 +430,42 @@ fn a_step_that_is_cut_off_or_loses_an_answer_is_finished_by_the_next() {
         assert_eq!(hits, 6, "read, query, index, record, queue, wake");
     }
 }
+
+/// Each bug on purpose that lives in the step shows in what the tests above look at.
+#[cfg(feature = "mutants")]
+mod mutants {
+    use porpoise_engine::mutant::{Mutant, activate};
+
+    use super::*;
+
+    #[test]
+    fn a_trusted_stale_copy_loses_an_answer() {
+        let world = world();
+        let (a, b) = (world.app(), world.app());
+        step(&a, vec![In::Add(9)]);
+        step(&b, vec![In::Add(1)]);
+        activate(Some(Mutant::StaleCopyTrusted));
+        assert_eq!(step(&a, vec![In::Answered(1)]).facts, 0);
+    }
+
+    #[test]
+    fn without_resends_a_cold_start_sends_nothing() {
+        let world = world();
+        step(&world.app(), vec![In::Add(10)]);
+        activate(Some(Mutant::NoResend));
+        world.advance(600_000);
+        step(&world.app(), vec![In::Woken]);
+        assert_eq!(sent(&world), 1);
+    }
+
+    #[test]
+    fn a_record_without_its_condition_overwrites_another() {
+        let world = world();
+        let (a, b) = (world.app(), world.app());
+        step(&a, vec![In::Add(1)]);
+        activate(Some(Mutant::RecordOverwritten));
+        step(&b, vec![In::Add(2)]);
+        step(&a, vec![In::Add(4)]);
+        assert_eq!(sum(&a), 5, "2 is lost");
+    }
+}
