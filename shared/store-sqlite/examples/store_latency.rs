@@ -1,4 +1,4 @@
-//! What a durable write and a read cost, beside the bare disk: `cargo run --release --example measure [DIRECTORY]`.
+//! What a durable write and a read cost, beside the bare disk: `cargo run --release --example store_latency [DIRECTORY]`.
 
 #![expect(
     clippy::disallowed_methods,
