@@ -3,11 +3,11 @@
 
 use porpoise_engine::aggregate::Aggregate;
 use porpoise_engine::effect::Effect;
-use porpoise_engine::input::{Input, PoolInput, RunInput, SlotAnswerKind};
+use porpoise_engine::input::{Input, PoolCommand, PoolInput, RunInput, SlotAnswerKind};
 use porpoise_engine::pool::Pool;
 use proptest::prelude::*;
 
-use crate::driver::{Driver, holder};
+use crate::driver::{Driver, command, holder};
 use crate::pool_scenarios::{ask_as, free};
 
 const ATTEMPTS: u8 = 12;
@@ -86,7 +86,11 @@ struct World {
 impl World {
     fn send_all(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            let Effect::Tell { to, input: Input::Run(RunInput::Slot(answer)) } = effect else {
+            let Effect::Tell {
+                to,
+                input: Input::Run(RunInput::Slot(answer)),
+            } = effect
+            else {
                 panic!("{effect:?}");
             };
             self.network.push(Message::Down(to.id[0], answer.what));
@@ -125,7 +129,11 @@ impl World {
     }
 
     fn check(&self) {
-        for client in self.clients.iter().filter(|client| client.stage == Stage::Held) {
+        for client in self
+            .clients
+            .iter()
+            .filter(|client| client.stage == Stage::Held)
+        {
             let held = self.pool.state.held.contains_key(&holder(client.number));
             assert!(held, "{} believes that it holds slots", client.number);
         }
@@ -209,14 +217,17 @@ proptest! {
             clients: (0..ATTEMPTS).zip(wants).map(client).collect(),
             network: Vec::new(),
         };
-        world.pool.state.size = Some(size);
-        world.pool.log.clear();
-        for step in steps.iter().filter(|step| !matches!(step, Step::Restart)) {
+        let what = PoolCommand::Resize { slots: size, name: "p".to_owned() };
+        world.give(&[PoolInput::Commanded(command(1, what))]);
+        for step in &steps {
             world.act(step);
             world.check();
         }
         // From here on nothing is lost, and everybody goes on.
-        for _ in 0..200 {
+        for _ in 0..100 {
+            if world.clients.iter().all(|client| client.stage == Stage::Done) {
+                break;
+            }
             (0..ATTEMPTS).for_each(|who| world.act(&Step::Begin(who)));
             world.resend();
             while !world.network.is_empty() {
@@ -232,6 +243,12 @@ proptest! {
         for client in &world.clients {
             prop_assert_eq!(client.stage, Stage::Done);
             prop_assert!(client.held_once || client.gave_up);
+        }
+        while Pool::is_open(&world.pool.state) && !world.pool.pending().is_empty() {
+            world.resend();
+            while !world.network.is_empty() {
+                world.deliver(0, false);
+            }
         }
         prop_assert!(!Pool::is_open(&world.pool.state));
     }

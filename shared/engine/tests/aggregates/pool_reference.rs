@@ -69,10 +69,16 @@ impl Reference {
 
     fn give(&mut self, input: &PoolInput) {
         match input {
-            PoolInput::Asked { holder, slots, weight, rank } => {
+            PoolInput::Asked {
+                holder,
+                slots,
+                weight,
+                rank,
+            } => {
                 let who = holder.run.as_bytes()[0];
                 if !self.knows(who) {
-                    self.line.push((who, u64::from(*slots).max(1), *weight, *rank));
+                    self.line
+                        .push((who, u64::from(*slots).max(1), *weight, *rank));
                 }
             }
             PoolInput::Freed { holder } => {

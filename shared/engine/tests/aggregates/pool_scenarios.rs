@@ -74,7 +74,9 @@ fn who(holder: &Holder) -> u8 {
 
 fn say(fact: &PoolFact) -> String {
     match fact {
-        PoolFact::Asked { holder, request } => format!("{} asks for {}", who(holder), request.slots),
+        PoolFact::Asked { holder, request } => {
+            format!("{} asks for {}", who(holder), request.slots)
+        }
         PoolFact::Granted { holder } => format!("{} granted", who(holder)),
         PoolFact::Taken { holder } => format!("{} knows", who(holder)),
         PoolFact::Freed { holder } => format!("{} freed", who(holder)),
@@ -119,7 +121,12 @@ fn the_line_goes_by_weight_then_by_rank_then_by_arrival() {
     pool.give(&[ask_as(2, 1, 0, (2, 3))]);
     pool.give(&[ask_as(3, 1, 0, (2, 2)), ask_as(4, 1, 0, (2, 2))]);
     pool.give(&[ask_as(5, 1, 7, (4, 4)), ask_as(6, 1, -1, (0, 0))]);
-    let line: Vec<u8> = pool.state.line.iter().map(|(holder, _)| who(&holder)).collect();
+    let line: Vec<u8> = pool
+        .state
+        .line
+        .iter()
+        .map(|(holder, _)| who(&holder))
+        .collect();
     assert_eq!(line, [5, 3, 4, 2, 6]);
 }
 
@@ -128,7 +135,11 @@ fn nobody_overtakes_a_large_request_at_the_head_of_the_line() {
     let mut pool = pool_of(3);
     pool.give(&[ask(1, 2)]);
     pool.give(&[ask(2, 2), ask(3, 1)]);
-    assert_eq!(pool.state.used(), 2, "one slot is free, and kept for the head");
+    assert_eq!(
+        pool.state.used(),
+        2,
+        "one slot is free, and kept for the head"
+    );
     pool.give(&[free(1)]);
     insta::assert_snapshot!(pool.story(say), @"
     00:00:00 resize accepted, warehouse has 3
@@ -168,16 +179,27 @@ fn a_silent_holder_is_asked_and_keeps_its_slots_whatever_it_answers_but_freed() 
     pool.give(&[taken(1)]);
     pool.pass(599);
     pool.give(&[PoolInput::Woken]);
-    assert_eq!(Pool::deadline(&pool.state), Some(pool.now + jiff::SignedDuration::from_secs(1)));
+    assert_eq!(
+        Pool::deadline(&pool.state),
+        Some(pool.now + jiff::SignedDuration::from_secs(1))
+    );
     pool.pass(1);
     pool.give(&[PoolInput::Woken]);
     let expected = ["1 still holding?", "2 granted"];
     let mut pending = said(&pool.pending());
     pending.sort();
-    assert_eq!(pending, expected, "one that has not taken its slots is not asked");
+    assert_eq!(
+        pending, expected,
+        "one that has not taken its slots is not asked"
+    );
     pool.pass(30);
     pool.give(&[PoolInput::Holding { holder: holder(1) }]);
-    assert!(!pool.state.outbox.contains(&EffectKey::CheckHolder(holder(1))));
+    assert!(
+        !pool
+            .state
+            .outbox
+            .contains(&EffectKey::CheckHolder(holder(1)))
+    );
     pool.pass(600);
     pool.give(&[PoolInput::Woken]);
     pool.give(&[free(1)]);

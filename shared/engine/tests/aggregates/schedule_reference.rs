@@ -1,0 +1,264 @@
+//! Schedules against a naive enumeration of every instant, over stops, clocks that jump, repeats and restarts.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use porpoise_cron::Cron;
+use porpoise_engine::EffectKey;
+use porpoise_engine::aggregate::Aggregate;
+use porpoise_engine::effect::Effect;
+use porpoise_engine::input::{ScheduleCommand, ScheduleInput, Spec};
+use porpoise_engine::schedule::{Schedule, ScheduleFact};
+use porpoise_model::RunId;
+use porpoise_model::workflow::MissedFires;
+use proptest::prelude::*;
+
+use crate::driver::{Driver, midnight};
+use crate::schedule_scenarios::{set, spec, switch};
+
+const CRONS: [&str; 5] = [
+    "* * * * *",
+    "*/7 * * * *",
+    "0/20 * * * * ?",
+    "15 * * * *",
+    "30 2 * * *",
+];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Pass(i64),
+    Deadline,
+    Jump(i64),
+    Link(u32),
+    Set(usize, bool, Option<i64>, Option<i64>),
+    Online,
+    Offline,
+    Unset,
+    Done(usize),
+    Repeat(usize),
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let cron = (
+        0..CRONS.len(),
+        any::<bool>(),
+        prop::option::weighted(0.2, 0_i64..7_200),
+        prop::option::weighted(0.2, 0_i64..20_000),
+    );
+    prop_oneof![
+        6 => Just(Step::Deadline),
+        4 => (0_i64..200).prop_map(Step::Pass),
+        2 => (0_i64..20_000).prop_map(Step::Pass),
+        2 => (-4_000_i64..0).prop_map(Step::Jump),
+        2 => (0_u32..6).prop_map(Step::Link),
+        1 => cron.prop_map(|(at, skip, start, end)| Step::Set(at, skip, start, end)),
+        1 => Just(Step::Online),
+        1 => Just(Step::Offline),
+        1 => Just(Step::Unset),
+        4 => any::<usize>().prop_map(Step::Done),
+        2 => any::<usize>().prop_map(Step::Repeat),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// What a schedule would be if nothing cost anything.
+#[derive(Debug, Default)]
+struct Reference {
+    spec: Option<Spec>,
+    online: bool,
+    since: Option<Timestamp>,
+    considered: Option<Timestamp>,
+    fired: Vec<Timestamp>,
+}
+
+impl Reference {
+    /// Every instant from midnight to now, one after the other.
+    fn instants(spec: &Spec, now: Timestamp) -> Vec<Timestamp> {
+        let cron = Cron::parse(&spec.cron).unwrap();
+        let utc = jiff::tz::TimeZone::UTC;
+        let mut instants = Vec::new();
+        let mut at = midnight() - SignedDuration::from_hours(2);
+        while let Some(next) = cron.next_after(at, &utc).filter(|next| *next <= now) {
+            instants.push(next);
+            at = next;
+        }
+        instants
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let Some(spec) = self.spec.as_ref().filter(|_| self.online) else {
+            return;
+        };
+        let mut due = Self::instants(spec, now);
+        due.retain(|at| self.since.is_none_or(|since| *at > since));
+        due.retain(|at| self.considered.is_none_or(|considered| *at > considered));
+        due.retain(|at| spec.start.is_none_or(|start| *at >= start));
+        due.retain(|at| spec.end.is_none_or(|end| *at < end));
+        let late = |at: &Timestamp| now.duration_since(*at) > SignedDuration::from_secs(60);
+        let missed: Vec<Timestamp> = due.iter().copied().filter(late).collect();
+        if spec.missed == MissedFires::Latest {
+            self.fired.extend(missed.last());
+        }
+        self.fired.extend(due.iter().filter(|at| !late(at)));
+        self.considered = self.considered.max(due.last().copied());
+    }
+
+    fn command(&mut self, command: &ScheduleCommand, now: Timestamp) {
+        match command {
+            ScheduleCommand::Set { spec, .. } if self.spec.as_ref() == Some(spec) => {}
+            ScheduleCommand::Set { spec, .. } => {
+                if self.spec.is_none() {
+                    self.online = true;
+                }
+                (self.spec, self.since) = (Some(spec.clone()), Some(now));
+            }
+            ScheduleCommand::Online if self.spec.is_some() && !self.online => {
+                (self.online, self.since) = (true, Some(now));
+            }
+            ScheduleCommand::Online => {}
+            ScheduleCommand::Offline => self.online = false,
+            ScheduleCommand::Unset => (self.online, self.spec) = (false, None),
+        }
+    }
+}
+
+fn fired(schedule: &Driver<Schedule>) -> Vec<Timestamp> {
+    let facts = schedule.log.iter().flat_map(|record| &record.facts);
+    facts
+        .flat_map(|fact| match fact {
+            ScheduleFact::Came { fired, .. } => fired.iter().map(|at| at.0).collect(),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+#[derive(Debug)]
+struct World {
+    schedule: Driver<Schedule>,
+    naive: Reference,
+    commands: Vec<ScheduleInput>,
+    created: BTreeSet<RunId>,
+    carried_out: usize,
+}
+
+impl World {
+    fn give(&mut self, input: ScheduleInput) {
+        self.schedule.give(&[input]);
+    }
+
+    fn command(&mut self, what: &ScheduleCommand) {
+        let id = u8::try_from(self.commands.len()).unwrap();
+        let input = match what.clone() {
+            ScheduleCommand::Set { spec, .. } => set(id, spec),
+            other => switch(id, other),
+        };
+        self.naive.tick(self.schedule.now);
+        self.naive.command(what, self.schedule.now);
+        self.commands.push(input.clone());
+        self.give(input);
+    }
+
+    /// The shell creates the run of one pending instant; its word may come twice.
+    fn carry_out(&mut self, at: usize) {
+        let pending: Vec<EffectKey> = self
+            .schedule
+            .state
+            .outbox
+            .iter()
+            .map(|(key, _)| key)
+            .collect();
+        if pending.is_empty() {
+            return;
+        }
+        let at = at % pending.len();
+        let Effect::CreateRun(new) = self.schedule.pending()[at].clone() else {
+            panic!("a schedule only creates runs");
+        };
+        self.carried_out += 1;
+        self.created.insert(new.run);
+        self.give(ScheduleInput::Done(pending[at]));
+        self.give(ScheduleInput::Done(pending[at]));
+    }
+
+    fn act(&mut self, step: &Step) {
+        match step {
+            Step::Pass(seconds) | Step::Jump(seconds) => {
+                self.schedule.pass(*seconds);
+                self.give(ScheduleInput::Woken);
+            }
+            Step::Deadline => {
+                if let Some(at) = Schedule::deadline(&self.schedule.state) {
+                    self.schedule.now = at.max(self.schedule.now);
+                }
+                self.give(ScheduleInput::Woken);
+            }
+            Step::Link(generation) => {
+                let instant = self.schedule.now;
+                self.give(ScheduleInput::Fired {
+                    generation: *generation,
+                    instant,
+                });
+            }
+            Step::Set(cron, skip, start, end) => {
+                let after = |seconds: i64| midnight() + SignedDuration::from_secs(seconds);
+                self.command(&ScheduleCommand::Set {
+                    workflow: crate::schedule_scenarios::workflow(),
+                    workflow_name: "nightly".to_owned(),
+                    spec: Spec {
+                        missed: if *skip {
+                            MissedFires::Skip
+                        } else {
+                            MissedFires::Latest
+                        },
+                        start: start.map(after),
+                        end: end.map(after),
+                        ..spec(CRONS[*cron])
+                    },
+                });
+            }
+            Step::Online => self.command(&ScheduleCommand::Online),
+            Step::Offline => self.command(&ScheduleCommand::Offline),
+            Step::Unset => self.command(&ScheduleCommand::Unset),
+            Step::Done(at) => self.carry_out(*at),
+            Step::Repeat(at) => {
+                let at = at % self.commands.len();
+                self.give(self.commands[at].clone());
+            }
+            Step::Restart => self.schedule.restart(),
+        }
+        self.naive.tick(self.schedule.now);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_schedule_fires_what_the_naive_enumeration_does_and_nothing_twice(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut world = World {
+            schedule: Driver::new(),
+            naive: Reference::default(),
+            commands: Vec::new(),
+            created: BTreeSet::new(),
+            carried_out: 0,
+        };
+        world.act(&Step::Set(0, false, None, None));
+        for step in &steps {
+            // Commands are remembered for a day: the clock stays within it.
+            if world.schedule.now.duration_since(midnight()) > SignedDuration::from_hours(20) {
+                break;
+            }
+            world.act(step);
+            let fired = fired(&world.schedule);
+            prop_assert_eq!(&fired, &world.naive.fired);
+            prop_assert!(fired.is_sorted_by(|a, b| a < b), "an instant fired twice");
+        }
+        while !world.schedule.state.outbox.is_empty() {
+            world.carry_out(0);
+        }
+        prop_assert_eq!(world.created.len(), world.naive.fired.len());
+        prop_assert_eq!(world.carried_out, world.naive.fired.len());
+        world.schedule.restart();
+    }
+}
