@@ -69,15 +69,13 @@ impl App {
     /// A version that is left open becomes the workflow's current one, and its name the current name. Costs two puts
     /// and a message; a read more when the version is left open or was not used lately.
     pub async fn create_run(&self, mut new: NewRun) -> Result<Created, CreateRunError> {
-        let version = match new.version {
-            Some(version) => version,
-            None => {
-                let head = self.head(new.project, new.workflow).await?;
-                let head =
-                    head.ok_or(CreateRunError::UnknownWorkflow(new.project, new.workflow))?;
-                new.workflow_name = head.name.to_string();
-                head.version
-            }
+        let version = if let Some(version) = new.version {
+            version
+        } else {
+            let head = self.head(new.project, new.workflow).await?;
+            let head = head.ok_or(CreateRunError::UnknownWorkflow(new.project, new.workflow))?;
+            new.workflow_name = head.name.to_string();
+            head.version
         };
         new.version = Some(version);
         self.plan(new.project, version).await?;

@@ -13,7 +13,7 @@ use crate::log::Loaded;
 const SETTLE_ROUNDS_MAX: u32 = 1_000;
 
 /// A version and its context, loaded because a decision is about to name it.
-pub(crate) type Prefetched<A> = Option<(VersionHash, Arc<<A as Aggregate>::Context>)>;
+pub(crate) type Prefetched<A> = (VersionHash, Arc<<A as Aggregate>::Context>);
 
 /// What a batch comes to. The state is folded already.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(crate) fn decide<A: Aggregate>(
     loaded: &mut Loaded<A>,
     inputs: &[A::Input],
     now: Timestamp,
-    prefetched: &Prefetched<A>,
+    prefetched: Option<&Prefetched<A>>,
 ) -> Result<Decided<A>, Undecided> {
     let work = AssertUnwindSafe(|| {
         let mut batch = Batch {
@@ -73,7 +73,7 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
 
 struct Batch<'a, A: Aggregate> {
     loaded: &'a mut Loaded<A>,
-    prefetched: &'a Prefetched<A>,
+    prefetched: Option<&'a Prefetched<A>>,
     now: Timestamp,
     decided: Decided<A>,
 }

@@ -96,11 +96,10 @@ impl App {
         let sort = format!("{:032x}", self.ports.ids.fresh());
         let ids: Vec<JobId> = intents.iter().map(JobId::of_intent).collect();
         let entry = index_item(place, sort.clone(), &ids);
-        let again: Vec<Intent> = if mutant::on(Mutant::SubmitTwice) {
-            intents.clone()
-        } else {
-            Vec::new()
-        };
+        let mut again = Vec::new();
+        if mutant::on(Mutant::SubmitTwice) {
+            again.clone_from(&intents);
+        }
         let items = join_all(
             intents
                 .into_iter()
@@ -113,7 +112,12 @@ impl App {
         self.views.with(place, |view| view.add_entry(&sort, ids));
         for recording in items {
             match recording {
-                Ok(recording) => self.take_note(place, recording, changes),
+                Ok(recording) => {
+                    if let Recording::Fresh(item) = &recording {
+                        again.retain(|intent| JobId::of_intent(intent) != item.id);
+                    }
+                    self.take_note(place, recording, changes);
+                }
                 Err(error) => result = result.and(Err(error)),
             }
         }

@@ -1,7 +1,7 @@
 //! The stored form of a job: what the dispatcher of a place knows of an attempt.
 //!
-//! Key: partition `jobs/{place}/{run}`, sort key `{task:08x}/{map:08x}/{attempt:08x}`; the revision counts writes from
-//! 1. Body: CBOR `[1, item]`. Items are kept as long as their run, so that a dispatch that is repeated finds what
+//! Key: partition `jobs/{place}/{run}`, sort key `{task:08x}/{map:08x}/{attempt:08x}`; the revision counts writes,
+//! beginning at 1. Body: CBOR `[1, item]`. Items are kept as long as their run, so that a dispatch that is repeated finds what
 //! became of it.
 //!
 //! The index of what is open: partition `jobs/{place}`, sort key a fresh number, body CBOR `[1, [job, …]]`: one entry

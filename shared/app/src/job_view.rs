@@ -22,6 +22,20 @@ pub(crate) struct Known {
     said: Option<ReportKind>,
 }
 
+impl Known {
+    pub(crate) const fn is_submitted(&self) -> bool {
+        match self.item.status {
+            Status::Submitted { .. } => true,
+            Status::Recorded(_) | Status::Finished(_) | Status::Tombstone => false,
+        }
+    }
+
+    /// Whether its target may know something new of it.
+    pub(crate) const fn is_to_ask(&self) -> bool {
+        self.is_submitted() || self.item.cancel
+    }
+}
+
 /// The open jobs of a place.
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -44,8 +58,10 @@ impl View {
         self.by_key.get(key).and_then(|id| self.jobs.get(id))
     }
 
-    pub(crate) fn jobs(&self) -> impl Iterator<Item = &Known> {
-        self.jobs.values()
+    /// The jobs of which their targets may have news.
+    pub(crate) fn to_ask(&self) -> Vec<Known> {
+        let jobs = self.jobs.values();
+        jobs.filter(|job| job.is_to_ask()).cloned().collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -236,7 +252,9 @@ impl Claim<'_> {
             .partition(|(id, _)| taken.contains(id));
         self.jobs = kept;
         self.views.with(&self.place, |view| {
-            back.iter().for_each(|(id, _)| view.wait(id))
+            for (id, _) in &back {
+                view.wait(id);
+            }
         });
     }
 }
@@ -244,7 +262,9 @@ impl Claim<'_> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         self.views.with(&self.place, |view| {
-            self.jobs.iter().for_each(|(id, _)| view.wait(id));
+            for (id, _) in &self.jobs {
+                view.wait(id);
+            }
         });
     }
 }

@@ -19,6 +19,7 @@ pub mod dispatcher;
 pub mod executors;
 mod index;
 pub mod job_item;
+pub mod job_log;
 mod job_view;
 pub mod lists;
 pub mod log;

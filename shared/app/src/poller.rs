@@ -34,9 +34,7 @@ impl App {
     /// submitted jobs of a kind, and a put and a share of a message for each job of which there is news.
     pub async fn tick(&self, place: &str) -> Result<Next, JobsError> {
         let mut result = self.refresh(place).await;
-        let jobs = self
-            .views
-            .with(place, |view| view.jobs().cloned().collect());
+        let jobs = self.views.with(place, |view| view.to_ask());
         result = result.and(self.advance(place, jobs).await);
         let idle = self.views.with(place, |view| view.is_empty());
         result.map(|()| if idle { Next::Idle } else { Next::In(TICK) })
@@ -67,10 +65,8 @@ impl App {
         let mut changes = Changes::default();
         let mut result = Ok(());
         let mut by_kind: BTreeMap<String, Vec<Known>> = BTreeMap::new();
-        for job in jobs {
-            if job.is_submitted() || job.item.cancel {
-                by_kind.entry(job.item.kind.clone()).or_default().push(job);
-            }
+        for job in jobs.into_iter().filter(Known::is_to_ask) {
+            by_kind.entry(job.item.kind.clone()).or_default().push(job);
         }
         for (kind, jobs) in by_kind {
             let asked = self.ask_kind(&kind, &jobs, &mut changes).await;

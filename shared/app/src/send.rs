@@ -21,6 +21,10 @@ pub(crate) const BATCH_BYTES_MAX: usize = 200 * 1024;
 
 /// What travels on the bus to a place.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives only while it is encoded or carried out"
+)]
 pub enum Order {
     /// Start a job.
     #[n(0)]
@@ -74,14 +78,15 @@ impl App {
             return Ok(0);
         }
         let mut outgoing = Outgoing::default();
-        replies
-            .into_iter()
-            .for_each(|effect| outgoing.add(self, None, effect));
+        for effect in replies {
+            outgoing.add(self, None, effect);
+        }
         for key in due {
             let context = copy.loaded.context.as_deref();
-            match context.and_then(|context| A::effect(state, context, key)) {
-                Some(effect) => outgoing.add(self, Some(key), effect),
-                None => tracing::error!(%address, ?key, "effect of the outbox cannot be built"),
+            if let Some(effect) = context.and_then(|context| A::effect(state, context, key)) {
+                outgoing.add(self, Some(key), effect);
+            } else {
+                tracing::error!(%address, ?key, "effect of the outbox cannot be built");
             }
         }
         let count = outgoing.sent.len().max(outgoing.messages.len());

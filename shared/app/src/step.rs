@@ -47,7 +47,7 @@ pub struct StepReport {
 }
 
 impl StepReport {
-    fn and(self, later: Self) -> Self {
+    fn and(self, later: &Self) -> Self {
         Self {
             sequence: later.sequence,
             facts: self.facts + later.facts,
@@ -91,7 +91,7 @@ pub enum StepError {
 enum Tried<A: Steppable> {
     Done(StepReport),
     /// Load again, decide again; with this context if one was missing.
-    Again(Prefetched<A>),
+    Again(Option<Prefetched<A>>),
     /// The inputs can't be decided together.
     Fault(String),
 }
@@ -124,7 +124,7 @@ impl App {
         for input in inputs {
             let alone = std::slice::from_ref(&input);
             match self.step_together::<A>(address, alone).await? {
-                Ok(report) => whole = whole.and(report),
+                Ok(report) => whole = whole.and(&report),
                 Err(fault) => {
                     let body = minicbor::to_vec(&input).unwrap_or_default();
                     self.reject(address, body.into(), &fault).await?;
@@ -156,7 +156,7 @@ impl App {
         &self,
         address: Address,
         inputs: &[A::Input],
-        prefetched: Prefetched<A>,
+        prefetched: Option<Prefetched<A>>,
     ) -> Result<Tried<A>, StepError> {
         let warm = self.warm.take::<A>(address);
         let mut current = warm.is_none();
@@ -171,7 +171,14 @@ impl App {
         let mut inputs = inputs;
         for commit in 1..=COMMITS_MAX {
             let decided = self
-                .decide_now(address, &mut copy, inputs, &prefetched, &mut current, now)
+                .decide_now(
+                    address,
+                    &mut copy,
+                    inputs,
+                    prefetched.as_ref(),
+                    &mut current,
+                    now,
+                )
                 .await?;
             let mut decided = match decided {
                 Ok(decided) => decided,
@@ -210,12 +217,14 @@ impl App {
         address: Address,
         copy: &mut Copy<A>,
         inputs: &[A::Input],
-        prefetched: &Prefetched<A>,
+        prefetched: Option<&Prefetched<A>>,
         current: &mut bool,
         now: Timestamp,
     ) -> Result<Result<Decided<A>, Undecided>, StepError> {
         let acks = std::mem::take(&mut copy.acks);
-        acks.iter().for_each(|key| copy.sent.forget(*key));
+        for key in &acks {
+            copy.sent.forget(*key);
+        }
         let decided = if acks.is_empty() {
             decide(&mut copy.loaded, inputs, now, prefetched)
         } else {

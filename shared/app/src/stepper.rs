@@ -85,7 +85,7 @@ impl App {
                 Ok(input) if input.kind() == address.kind => inputs.push(input),
                 Ok(_) => {
                     self.reject(address, body, "for another sort of aggregate")
-                        .await?
+                        .await?;
                 }
                 Err(error) => self.reject(address, body, &error.to_string()).await?,
             }

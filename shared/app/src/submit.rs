@@ -452,13 +452,3 @@ fn told(report: &JobReport) -> Change {
     };
     Change::ended(end)
 }
-
-impl Known {
-    pub(crate) const fn is_submitted(&self) -> bool {
-        use crate::job_item::Status as S;
-        match self.item.status {
-            S::Submitted { .. } => true,
-            S::Recorded(_) | S::Finished(_) | S::Tombstone => false,
-        }
-    }
-}

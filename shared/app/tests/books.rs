@@ -1,7 +1,7 @@
 //! Workflows, their schedules, and the lists of runs.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::needless_pass_by_value,
     clippy::panic,
     unreachable_pub,
     reason = "tests"

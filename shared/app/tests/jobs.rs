@@ -2,7 +2,7 @@
 //! that knows nothing.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::needless_pass_by_value,
     clippy::panic,
     unreachable_pub,
     dead_code,
@@ -102,10 +102,8 @@ fn reports(world: &World) -> String {
                 ReportKind::Waiting { why } => format!("waiting {why}"),
                 ReportKind::Started { .. } => "started".to_owned(),
                 ReportKind::Succeeded { .. } => "succeeded".to_owned(),
-                ReportKind::Failed { cause, .. } => match cause {
-                    Cause::Lost => "lost".to_owned(),
-                    other => format!("failed {other}"),
-                },
+                ReportKind::Failed { cause, .. } if *cause == Cause::Lost => "lost".to_owned(),
+                ReportKind::Failed { cause, .. } => format!("failed {cause}"),
                 ReportKind::Canceled { .. } => "canceled".to_owned(),
             };
             format!("{} {what}", report.attempt.task)

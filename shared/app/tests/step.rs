@@ -1,7 +1,7 @@
 //! The generic step on an aggregate that counts.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::needless_pass_by_value,
     clippy::panic,
     unreachable_pub,
     dead_code,
@@ -125,7 +125,7 @@ impl Aggregate for Counter {
             Fact::Answered(ten) => {
                 state.outbox.remove(&key(u64::from(*ten)));
             }
-            Fact::Ballast(bytes) => state.ballast = bytes.clone(),
+            Fact::Ballast(bytes) => state.ballast.clone_from(bytes),
         }
     }
 

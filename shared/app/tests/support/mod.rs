@@ -327,7 +327,11 @@ impl Executor for Port {
                     ended: started,
                     outputs: BTreeMap::new(),
                 },
-                _ => JobState::Running { started },
+                Work::Sleep { .. }
+                | Work::Shell { .. }
+                | Work::Python { .. }
+                | Work::Command { .. }
+                | Work::External { .. } => JobState::Running { started },
             };
             self.0.submits.lock().unwrap().push((job.task, job.attempt));
             self.0
@@ -414,8 +418,9 @@ impl Host {
 
     /// Repeats a call until it succeeds, as somebody who was not answered does.
     pub fn insist<T, E: std::fmt::Debug>(&mut self, work: impl AsyncFn(&App) -> Result<T, E>) -> T {
+        let work = &work;
         for _ in 0..3 {
-            if let Some(Ok(done)) = self.call(&work) {
+            if let Some(Ok(done)) = self.call(work) {
                 return done;
             }
         }
