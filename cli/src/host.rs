@@ -1,0 +1,276 @@
+//! The host of the app on one machine: what Lambda, SQS, EventBridge and Step Functions do in the cloud, as a few
+//! tasks in one process.
+//!
+//! Nothing here decides anything, and nothing here is durable: queues and timers are filled again from the store when
+//! the server starts (a sweep of the open index, a tick of the poll loop). No task wakes up while nothing happens.
+
+mod bus;
+mod clock;
+mod queue;
+mod timers;
+mod watch;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porpoise_app::poller::Next;
+use porpoise_app::{App, Executors, HOME, Ports};
+use porpoise_model::AttemptKey;
+use porpoise_store_sqlite::{DirectoryBlobs, OpenError, SqliteTable};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Notify, watch as flag};
+use tokio::task::JoinSet;
+
+pub use clock::{OsIds, SystemClock};
+pub use watch::Watched;
+
+use bus::LocalBus;
+use queue::LocalQueue;
+use timers::LocalTimers;
+
+/// Steps that run at the same time. Each waits for the disk most of its time.
+const STEPPERS: usize = 16;
+/// After this long, messages and intents that failed are tried again.
+const BACKOFF: Duration = Duration::from_millis(500);
+/// Between two sweeps of the open index.
+const SWEEP: Duration = Duration::from_hours(1);
+
+/// The app and all that drives it.
+#[derive(Debug)]
+pub struct Host {
+    app: Arc<App>,
+    table: Arc<Watched<SqliteTable>>,
+    queue: Arc<LocalQueue>,
+    bus: Arc<LocalBus>,
+    timers: Arc<LocalTimers>,
+    /// Jobs were dispatched: the poll loop has to run.
+    poll: Arc<Notify>,
+    stop: flag::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Host {
+    /// Opens the store in `dir`. Nothing runs before [`Host::start`].
+    ///
+    /// # Errors
+    /// The store cannot be opened, or another process has it.
+    pub fn open(dir: &Path, executors: Executors) -> Result<Self, OpenError> {
+        let table = Arc::new(Watched::new(SqliteTable::open(dir)?));
+        let (queue, bus, timers) = (
+            Arc::<LocalQueue>::default(),
+            Arc::<LocalBus>::default(),
+            Arc::<LocalTimers>::default(),
+        );
+        let ports = Ports {
+            table: table.clone(),
+            blobs: Arc::new(DirectoryBlobs::new(dir)),
+            queue: queue.clone(),
+            bus: bus.clone(),
+            timers: timers.clone(),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(OsIds::default()),
+        };
+        Ok(Self {
+            app: Arc::new(App::new(ports, executors)),
+            table,
+            queue,
+            bus,
+            timers,
+            poll: Arc::default(),
+            stop: flag::Sender::new(false),
+            tasks: JoinSet::new(),
+        })
+    }
+
+    /// The app.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// The store, with its notices of what was appended.
+    pub fn table(&self) -> &Arc<Watched<SqliteTable>> {
+        &self.table
+    }
+
+    /// Starts every loop. `completions` says which jobs' states may have changed.
+    ///
+    /// Returns before the first sweep is done: what is open goes on while requests are answered.
+    pub fn start(&mut self, completions: UnboundedReceiver<AttemptKey>) {
+        for _ in 0..STEPPERS {
+            self.tasks.spawn(step_loop(
+                self.app.clone(),
+                self.queue.clone(),
+                self.stop.subscribe(),
+            ));
+        }
+        let stop = || self.stop.subscribe();
+        let poll = || self.poll.clone();
+        self.tasks.spawn(dispatch_loop(
+            self.app.clone(),
+            self.bus.clone(),
+            poll(),
+            stop(),
+        ));
+        self.tasks
+            .spawn(poll_loop(self.app.clone(), poll(), stop()));
+        self.tasks.spawn(completion_loop(
+            self.app.clone(),
+            completions,
+            poll(),
+            stop(),
+        ));
+        self.tasks
+            .spawn(timers::run(self.timers.clone(), self.queue.clone(), stop()));
+        self.tasks.spawn(sweep_loop(self.app.clone(), stop()));
+        self.poll.notify_one();
+    }
+
+    /// Takes no more messages, and returns when the steps in flight are done. Jobs go on.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Ends when the host stops.
+async fn stopped(stop: &mut flag::Receiver<bool>) {
+    // An error means that the host is gone.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn step_loop(app: Arc<App>, queue: Arc<LocalQueue>, mut stop: flag::Receiver<bool>) {
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return,
+            batch = queue.next() => batch,
+        };
+        match app.on_group(batch.group, batch.bodies.clone()).await {
+            Ok(report) => {
+                tracing::debug!(aggregate = %batch.group, sequence = report.sequence, facts = report.facts, "stepped");
+                queue.done(batch.group);
+            }
+            Err(error) => {
+                tracing::warn!(aggregate = %batch.group, error = chain(&error), "messages returned to their queue");
+                tokio::select! {
+                    () = stopped(&mut stop) => return,
+                    () = pause(BACKOFF) => {}
+                }
+                queue.returned(batch);
+            }
+        }
+    }
+}
+
+/// Whatever waits is dispatched together: one sync for all of it.
+async fn dispatch_loop(
+    app: Arc<App>,
+    bus: Arc<LocalBus>,
+    poll: Arc<Notify>,
+    mut stop: flag::Receiver<bool>,
+) {
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return,
+            batch = bus.next() => batch,
+        };
+        for (place, intents) in batch {
+            match app.on_intents(&place, intents).await {
+                Ok(dispatched) if dispatched.open => poll.notify_one(),
+                Ok(_) => {}
+                // Whoever sent them sends again what nobody acknowledged.
+                Err(error) => {
+                    tracing::warn!(place, error = chain(&error), "intents not carried out");
+                    poll.notify_one();
+                }
+            }
+        }
+    }
+}
+
+/// Alive while jobs are open, asleep otherwise.
+async fn poll_loop(app: Arc<App>, poll: Arc<Notify>, mut stop: flag::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return,
+            () = poll.notified() => {}
+        }
+        loop {
+            let wait = match app.tick(HOME).await {
+                Ok(Next::Idle) => break,
+                Ok(Next::In(wait)) => Duration::try_from(wait).unwrap_or(BACKOFF),
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "poll loop goes on after an error");
+                    BACKOFF
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => return,
+                () = pause(wait) => {}
+            }
+        }
+    }
+}
+
+/// A job that ends is looked at at once.
+async fn completion_loop(
+    app: Arc<App>,
+    mut completions: UnboundedReceiver<AttemptKey>,
+    poll: Arc<Notify>,
+    mut stop: flag::Receiver<bool>,
+) {
+    let mut keys = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return,
+            received = completions.recv_many(&mut keys, 256) => if received == 0 { return },
+        }
+        if let Err(error) = app.check(HOME, &keys).await {
+            tracing::warn!(
+                error = chain(&error),
+                "jobs that ended are looked at again by the poll loop"
+            );
+            poll.notify_one();
+        }
+        keys.clear();
+    }
+}
+
+/// At start, and then from time to time: what is open is stepped.
+async fn sweep_loop(app: Arc<App>, mut stop: flag::Receiver<bool>) {
+    loop {
+        match app.sweep().await {
+            Ok(swept) => tracing::info!(open = swept.open, failed = swept.failed.len(), "swept"),
+            Err(error) => tracing::warn!(error = chain(&error), "sweep failed"),
+        }
+        tokio::select! {
+            () = stopped(&mut stop) => return,
+            () = pause(SWEEP) => {}
+        }
+    }
+}
+
+/// The host is where time passes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the host is what timers are made of"
+)]
+async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// An error and what is behind it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
