@@ -1,0 +1,173 @@
+//! Tasks, and the defaults that they share.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use porpoise_model::Name;
+use porpoise_model::limits::SCRIPT_BYTES_MAX;
+use porpoise_model::workflow::{PoolUse, Priority, Task, Timeout, TriggerRule};
+
+use super::context::{At, Fields, Reader};
+use super::retry::RetryPart;
+use crate::fields::{DEFAULTS, TASK};
+use crate::word;
+
+/// What tasks have that do not say otherwise.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Defaults {
+    trigger: TriggerRule,
+    env: IndexMap<String, String>,
+    retry: RetryPart,
+    timeout: Option<Timeout>,
+    delay: Duration,
+    priority: Priority,
+    pool: Option<PoolUse>,
+    target: Option<String>,
+    labels: BTreeMap<String, String>,
+}
+
+impl Reader<'_> {
+    pub(crate) fn defaults(&mut self, at: At<'_>) -> Defaults {
+        let Some(fields) = self.object(at, &DEFAULTS) else {
+            return Defaults::default();
+        };
+        Defaults {
+            trigger: fields
+                .get("trigger")
+                .and_then(|at| self.word(at, word::TRIGGERS))
+                .unwrap_or_default(),
+            env: fields
+                .get("env")
+                .and_then(|at| self.env(at, None))
+                .unwrap_or_default(),
+            retry: self.retry(&fields),
+            timeout: fields.get("timeout").and_then(|at| self.timeout(at)),
+            delay: fields
+                .get("delay")
+                .and_then(|at| self.duration(at))
+                .unwrap_or_default(),
+            priority: fields
+                .get("priority")
+                .and_then(|at| self.word(at, word::PRIORITIES))
+                .unwrap_or_default(),
+            pool: fields.get("pool").and_then(|at| self.pool(at)),
+            target: fields
+                .get("target")
+                .and_then(|at| self.name(at))
+                .map(|name| name.to_string()),
+            labels: fields
+                .get("labels")
+                .and_then(|at| self.labels(at))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The task with the given index; whatever is at fault in it has been reported. Its `after` is left to `graph`.
+    pub(crate) fn task(
+        &mut self,
+        at: At<'_>,
+        name: Option<Name>,
+        index: u32,
+        defaults: &Defaults,
+    ) -> TaskRead {
+        if let Some(scalar) = self.scalar(at).filter(|scalar| !scalar.is_null()) {
+            let shown = crate::fault::quoted(scalar.text.lines().next().unwrap_or_default());
+            let hint = format!("write `{{ shell: … }}` to run {shown}");
+            self.wrong_shape(at, "what the task does", Some(hint));
+            return TaskRead::default();
+        }
+        let Some(fields) = self.object(at, &TASK) else {
+            return TaskRead::default();
+        };
+        TaskRead {
+            after: fields.get("after").map(|at| at.node),
+            task: self.task_of(&fields, name, index, defaults),
+        }
+    }
+
+    fn task_of(
+        &mut self,
+        fields: &Fields<'_>,
+        name: Option<Name>,
+        index: u32,
+        defaults: &Defaults,
+    ) -> Option<Task> {
+        let kind = self.kind(fields, index);
+        let mut env = defaults.env.clone();
+        env.extend(
+            fields
+                .get("env")
+                .and_then(|at| self.env(at, Some(index)))
+                .unwrap_or_default(),
+        );
+        let mut labels = defaults.labels.clone();
+        labels.extend(
+            fields
+                .get("labels")
+                .and_then(|at| self.labels(at))
+                .unwrap_or_default(),
+        );
+        let description = fields
+            .get("description")
+            .and_then(|at| self.text(at, SCRIPT_BYTES_MAX));
+        let trigger = fields
+            .get("trigger")
+            .and_then(|at| self.word(at, word::TRIGGERS));
+        let priority = fields
+            .get("priority")
+            .and_then(|at| self.word(at, word::PRIORITIES));
+        let parameters = fields
+            .get("parameters")
+            .and_then(|at| self.parameters(at, Some(index)));
+        let outputs = fields.get("outputs").and_then(|at| self.outputs(at));
+        let retry = self.retry(fields).over(&defaults.retry);
+        let delay = fields.get("delay").and_then(|at| self.duration(at));
+        let disabled = fields.get("disabled").and_then(|at| self.boolean(at));
+        let timeout = self.or_default(fields, "timeout", defaults.timeout.as_ref(), Self::timeout);
+        let pool = self.or_default(fields, "pool", defaults.pool.as_ref(), Self::pool);
+        let target = self.or_default(fields, "target", defaults.target.as_ref(), |reader, at| {
+            reader.name(at).map(|name| name.to_string())
+        });
+        Some(Task {
+            name: name?,
+            description: description.unwrap_or_default().to_owned(),
+            kind: kind?,
+            after: Vec::new(),
+            trigger: trigger.unwrap_or(defaults.trigger),
+            parameters: parameters.unwrap_or_default(),
+            env,
+            outputs: outputs.unwrap_or_default(),
+            retry,
+            timeout,
+            delay: delay.unwrap_or(defaults.delay),
+            priority: priority.unwrap_or(defaults.priority),
+            pool,
+            target,
+            disabled: disabled.unwrap_or_default(),
+            labels,
+        })
+    }
+
+    /// A field where `~` means none and its absence means the default.
+    fn or_default<T: Clone>(
+        &mut self,
+        fields: &Fields<'_>,
+        name: &'static str,
+        default: Option<&T>,
+        read: impl FnOnce(&mut Self, At<'_>) -> Option<T>,
+    ) -> Option<T> {
+        match fields.get(name) {
+            None => default.cloned(),
+            Some(at) if self.is_null(at) => None,
+            Some(at) => read(self, at),
+        }
+    }
+}
+
+/// A task without its edges, and where they stand.
+#[derive(Debug, Default)]
+pub(crate) struct TaskRead {
+    pub(crate) task: Option<Task>,
+    pub(crate) after: Option<crate::tree::NodeId>,
+}

@@ -1,0 +1,128 @@
+//! The words of the enumerations, with their meanings. Reading and writing go through serde: the model's words.
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IntoDeserializer, value::Error};
+
+pub(crate) type Words = &'static [(&'static str, &'static str)];
+
+pub(crate) const TRIGGERS: Words = &[
+    ("all_succeeded", "All tasks above succeeded (the default)."),
+    ("all_done", "All tasks above ended, in whatever way."),
+    ("one_succeeded", "As soon as one task above succeeded."),
+    (
+        "one_failed",
+        "As soon as one task above failed, was canceled or could not run.",
+    ),
+    (
+        "none_failed",
+        "All tasks above ended and none failed; skipped ones are fine.",
+    ),
+    ("always", "At once, whatever the tasks above do."),
+];
+pub(crate) const BACKOFFS: Words = &[
+    ("fixed", "The delay stays the same (the default)."),
+    ("exponential", "The delay doubles each time."),
+];
+pub(crate) const TIMEOUT_ACTIONS: Words = &[
+    ("fail", "It is stopped and counts as failed (the default)."),
+    ("warn", "It goes on, and the fact is recorded."),
+];
+pub(crate) const FAILURE_STRATEGIES: Words = &[
+    (
+        "continue",
+        "What does not depend on the failed task goes on (the default).",
+    ),
+    ("end", "What runs is stopped, nothing new starts."),
+];
+pub(crate) const CONCURRENCIES: Words = &[
+    ("parallel", "All runs at once (the default)."),
+    (
+        "serial_wait",
+        "One run at a time, in the order of their creation.",
+    ),
+    (
+        "serial_discard",
+        "One run at a time; a run that comes meanwhile is canceled.",
+    ),
+];
+pub(crate) const PRIORITIES: Words = &[
+    ("highest", "First of all."),
+    ("high", "Before the rest."),
+    ("medium", "The usual (the default)."),
+    ("low", "After the usual."),
+    ("lowest", "Last of all."),
+];
+pub(crate) const MISSED: Words = &[
+    (
+        "latest",
+        "The latest missed instant runs, the others do not (the default).",
+    ),
+    ("skip", "None of them runs."),
+];
+pub(crate) const VALUE_TYPES: Words = &[
+    ("varchar", "Text (the default)."),
+    ("integer", "A whole number of 32 bits."),
+    ("long", "A whole number of 64 bits."),
+    ("float", "A number of 32 bits."),
+    ("double", "A number of 64 bits."),
+    ("date", "A day: 2026-11-21."),
+    ("time", "A time of day: 02:30:00."),
+    ("timestamp", "A day and a time: 2026-11-21 02:30:00."),
+    ("boolean", "true or false."),
+    ("list", "A JSON list."),
+    ("file", "The name of a file."),
+];
+
+/// The variant of a word.
+pub(crate) fn read<T: DeserializeOwned>(word: &str) -> Option<T> {
+    let deserializer: serde::de::value::StrDeserializer<'_, Error> = word.into_deserializer();
+    T::deserialize(deserializer).ok()
+}
+
+/// The word of a variant.
+pub(crate) fn write<T: Serialize>(variant: &T) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(_) | Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use porpoise_model::ValueType;
+    use porpoise_model::workflow::{
+        Backoff, Concurrency, FailureStrategy, MissedFires, Priority, TimeoutAction, TriggerRule,
+    };
+
+    use super::*;
+
+    /// The words of the model's own schema.
+    fn model<T: schemars::JsonSchema>() -> Vec<String> {
+        let schema = schemars::schema_for!(T).to_value();
+        let words = schema["oneOf"].as_array().unwrap();
+        words
+            .iter()
+            .map(|word| word["const"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn agree<T: schemars::JsonSchema + DeserializeOwned + Serialize>(words: Words) {
+        let known: Vec<_> = words.iter().map(|(word, _)| (*word).to_owned()).collect();
+        assert_eq!(known, model::<T>());
+        for word in known {
+            assert_eq!(write(&read::<T>(&word).unwrap()), word);
+        }
+    }
+
+    #[test]
+    fn words_are_those_of_the_model() {
+        agree::<TriggerRule>(TRIGGERS);
+        agree::<Backoff>(BACKOFFS);
+        agree::<TimeoutAction>(TIMEOUT_ACTIONS);
+        agree::<FailureStrategy>(FAILURE_STRATEGIES);
+        agree::<Concurrency>(CONCURRENCIES);
+        agree::<Priority>(PRIORITIES);
+        agree::<MissedFires>(MISSED);
+        agree::<ValueType>(VALUE_TYPES);
+    }
+}

@@ -1,0 +1,213 @@
+//! What is wrong in a file is said at its place, all at once, with a suggestion.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+fn faults(text: &str) -> String {
+    match porpoise_definition::read("f.yaml", text.as_bytes()) {
+        Ok(checked) => {
+            let notes = checked.iter().flat_map(|checked| &checked.notes);
+            notes.map(|note| format!("note {note}\n")).collect()
+        }
+        Err(faults) => {
+            let notes: String = faults
+                .notes
+                .iter()
+                .map(|note| format!("\nnote {note}"))
+                .collect();
+            format!("{faults}{notes}")
+        }
+    }
+}
+
+/// A workflow with the given tasks.
+fn tasks(tasks: &str) -> String {
+    faults(&format!("workflow: w\ntasks:\n{tasks}"))
+}
+
+#[test]
+fn every_fault_of_a_file_is_reported_at_once() {
+    insta::assert_snapshot!(faults("
+workflow: daily
+projet: retail
+schedule: { cron: '61 2 * * *', timezone: Europe/Berln, missed: lastest }
+timeout: 90
+on_failure: stop
+tasks:
+  extract: { shel: echo }
+  check: { after: [etxract, check], shell: echo, python: pass, retries: 5000 }
+  load: { after: extract, timeout: 0s, pool: { name: p, slots: 0 }, sleep: 1h1h }
+  '': { noop: }
+  nothing: {}
+  list: []
+  text: echo hi
+"), @r#"
+    f.yaml:3:1: projet: no field named `projet`; did you mean `project`?
+    f.yaml:4:20: schedule.cron: minute: `61` is out of range 0..=59
+    f.yaml:4:43: schedule.timezone: no time zone named `Europe/Berln`; did you mean `Europe/Berlin`?
+    f.yaml:4:65: schedule.missed: `lastest` is not known; did you mean `latest`?
+    f.yaml:5:10: timeout: `90` has no unit; write `90s` for seconds, `90m` for minutes
+    f.yaml:6:13: on_failure: `stop` is not known; one of: continue, end
+    f.yaml:8:14: tasks.extract.shel: no field named `shel`; did you mean `shell`?
+    f.yaml:9:20: tasks.check.after[0]: no task named `etxract`; did you mean `extract`?
+    f.yaml:9:29: tasks.check.after[1]: a task cannot follow itself
+    f.yaml:9:50: tasks.check.python: a task has one kind, this one has `shell` already
+    f.yaml:9:73: tasks.check.retries: `5000` is no whole number from 0 to 1000
+    f.yaml:10:18: tasks.load.after: expected a list, found a text; write `after: [extract]`
+    f.yaml:10:36: tasks.load.timeout: a time-out of nothing; leave the field out for none
+    f.yaml:10:64: tasks.load.pool.slots: `0` is no whole number from 1 to 100000
+    f.yaml:10:76: tasks.load.sleep: `1h1h` is no duration; write it like `90s`, `5m`, `1h30m` or `2d`
+    f.yaml:11:3: tasks."": a name must not be empty
+    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, noop, sleep, external
+    f.yaml:13:9: tasks.list: expected a map, found a list
+    f.yaml:14:9: tasks.text: expected what the task does, found a text; write `{ shell: … }` to run `echo hi`
+    "#);
+}
+
+#[test]
+fn what_is_the_same_twice_is_a_fault() {
+    insta::assert_snapshot!(tasks("
+  a: { noop: , noop: }
+  é: { noop: , outputs: [x, x] }
+  a: { noop: , retry: { limit: 1 }, retries: 2 }
+  e\u{301}: { noop: }
+"), @r#"
+    f.yaml:4:16: tasks.a.noop: `noop` is there twice, first in line 4
+    f.yaml:5:29: tasks.é.outputs[1]: `x` is there twice
+    f.yaml:6:3: tasks.a: `a` is there twice, first in line 4
+    f.yaml:6:37: tasks.a.retries: `retries` and `retry` say the same; write `retry: { limit, delay }` only
+    f.yaml:7:3: tasks."é": `é` is there twice, first in line 5
+    "#);
+    insta::assert_snapshot!(faults("workflow: w\ntasks: { a: { noop: } }\n---\nworkflow: w\ntasks: { a: { noop: } }\n"), @"f.yaml:4:1: workflow `w` is there twice");
+}
+
+#[test]
+fn cycles_are_printed_as_paths() {
+    insta::assert_snapshot!(tasks("
+  start: { noop: }
+  a: { noop: , after: [start, c] }
+  b: { noop: , after: [a] }
+  c: { noop: , after: [b] }
+  x: { noop: , after: [y] }
+  y: { noop: , after: [x, c] }
+"), @r#"
+    f.yaml:5:23: tasks.a.after: tasks wait for each other: a -> b -> c -> a
+    f.yaml:8:23: tasks.x.after: tasks wait for each other: x -> y -> x
+    "#);
+}
+
+#[test]
+fn references_have_to_be_known_and_upstream() {
+    insta::assert_snapshot!(faults("
+workflow: w
+parameters: { day: 1, late: '${a.rows}', odd: 'x ${dya}' }
+defaults: { env: { D: '${day} ${a.rows}' } }
+tasks:
+  a: { noop: , outputs: [rows], parameters: { own: 1 } }
+  a.b: { noop: , outputs: [rows], after: [a] }
+  c:
+    after: [a.b]
+    env: { ok: '${a.rows} ${a.b.rows} ${day} ${logical_date}', bad: '${a.row} ${own} ${c.x}' }
+    command: [echo, '${later.rows}', '${secret:DB}']
+  later: { noop: , outputs: [rows] }
+"), @r#"
+    f.yaml:3:30: parameters.late: the output of a task is not known here; use it in a task that follows
+    f.yaml:3:50: parameters.odd: no parameter named `dya`; did you mean `day`?
+    f.yaml:4:31: defaults.env.D: the output of a task is not known here; use it in a task that follows
+    f.yaml:10:70: tasks.c.env.bad: task `a` declares no output `row`; did you mean `rows`?
+    f.yaml:10:79: tasks.c.env.bad: no parameter named `own`
+    f.yaml:10:86: tasks.c.env.bad: task `c` declares no output `x`; add `x` to the `outputs` of `c`
+    f.yaml:11:22: tasks.c.command[1]: task `later` is not upstream of this one; add `later` to `after`
+    "#);
+}
+
+#[test]
+fn in_scripts_only_what_is_nearly_known_is_noted() {
+    insta::assert_snapshot!(faults("
+workflow: w
+parameters: { region: eu }
+tasks:
+  a: { shell: 'echo ${HOME} ${region} ${regoin}', outputs: [rows] }
+  b:
+    shell: |
+      rwos=1
+      echo ${a.rowz} ${rwos}
+        echo ${a.rows}
+"), @r#"
+    note f.yaml:5:39: tasks.a.shell: `regoin` is left to the script: no parameter has that name; did you mean `region`?
+    note f.yaml:9:12: tasks.b.shell: task `a` declares no output `rowz`; did you mean `rows`?
+    note f.yaml:10:14: tasks.b.shell: task `a` is not upstream of this one; add `a` to `after`
+    "#);
+}
+
+#[test]
+fn a_workflow_of_another_dialect_keeps_what_is_unknown() {
+    insta::assert_snapshot!(faults("
+workflow: w
+dialect: dolphinscheduler/3.1
+parameters: { a: { type: integer, value: abc }, b: '${unknown}' }
+tasks: { t: { noop: } }
+"), @"note f.yaml:4:53: parameters.b: no parameter named `unknown`");
+    insta::assert_snapshot!(faults("
+workflow: w
+dialect: dolphin/3.1
+parameters: { a: { type: integer, value: abc }, l: [1], n: ~ }
+tasks: { t: { noop: } }
+"), @r#"
+    f.yaml:3:10: dialect: no dialect named `dolphin/3.1`; one of: porpoise/1, dolphinscheduler/3.1, dolphinscheduler/3.2
+    f.yaml:4:42: parameters.a.value: `abc` is no integer
+    f.yaml:4:52: parameters.l: expected a text, a number or `{ type, value }`, found a list; a list is a text in JSON: `{ type: list, value: '[1, 2]' }`
+    f.yaml:4:60: parameters.n: expected a text, found nothing; write `""` for an empty text
+    "#);
+}
+
+#[test]
+fn what_is_no_yaml_ends_with_one_fault() {
+    for text in [
+        "",
+        "workflow: w\n\ttasks: {}\n",
+        "workflow: [w\n",
+        "workflow: !!int 5\n",
+        "a: &a [*a]\n",
+        "a: b\u{1b}[31m\n",
+        "- a\n",
+        "---\n~\n",
+        "<<: {}\n",
+        "? [a]\n: b\n",
+    ] {
+        let faults = faults(text);
+        assert!(faults.starts_with("f.yaml:"), "{text:?}: {faults}");
+    }
+    insta::assert_snapshot!(faults("workflow: w\n\ttasks: {}\n"), @"f.yaml:1:11: this is not YAML: while scanning a plain scalar, found a tab; indent with spaces, not with tabs");
+    insta::assert_snapshot!(faults("a: b\u{1b}[31m\n"), @"f.yaml:1:5: control character U+001B; write it as an escape in a double-quoted text");
+    insta::assert_snapshot!(faults("{\"workflow\": \"w\",\n\t\"tasks\": nil}"), @"f.yaml:2:11: tasks: expected a map, found a text");
+    let bytes = porpoise_definition::read("f.yaml", b"workflow: \xff").unwrap_err();
+    assert_eq!(bytes.to_string(), "f.yaml:1:11: the file is not UTF-8");
+}
+
+#[test]
+fn names_of_any_script_and_with_slashes_are_names() {
+    assert_eq!(
+        tasks("  依赖节点: { noop: }\n  ../../etc/passwd: { noop: , after: [依赖节点] }\n"),
+        ""
+    );
+}
+
+#[test]
+fn parameters_and_dates_are_tried() {
+    insta::assert_snapshot!(faults("
+workflow: w
+parameters:
+  a: 'x ${b}'
+  b: '${c}'
+  c: '${a}'
+  self: '${self}'
+  day: '$[yyyy-MM-dd-1] $[yyyyMMdd-${n}]'
+  bad: 'on $[nonsense(]'
+  n: 1
+tasks: { t: { noop: , env: { d: '$[yyyy-MM-dd] ${day}' } } }
+"), @r#"
+    f.yaml:4:7: parameters.a: parameters refer to each other: `a -> b -> c -> a`
+    f.yaml:7:10: parameters.self: parameters refer to each other: `self -> self`
+    f.yaml:9:12: parameters.bad: `$[nonsense(]`: `o` is no date letter; put text into single quotes, at byte 1
+    "#);
+}

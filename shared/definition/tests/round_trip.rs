@@ -1,0 +1,469 @@
+//! What is written reads back as the same workflow, and no bytes can make the reader panic.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use porpoise_definition::{read, write};
+use porpoise_model::workflow::{
+    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, PoolUse, Priority, Retry,
+    STORED_FORM, Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
+};
+use porpoise_model::{Name, Value, ValueType};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Texts made of what YAML could trip over. No `$`: what is unknown would be a fault.
+fn text() -> impl Strategy<Value = String> {
+    let pieces = select(vec![
+        "a",
+        "b c",
+        " ",
+        "  ",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\r",
+        "\t",
+        ": ",
+        ":",
+        " #",
+        "#",
+        "- ",
+        "-",
+        "? ",
+        "'",
+        "\"",
+        "\\",
+        "|",
+        ">",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "&",
+        "*",
+        "!",
+        "%",
+        "@",
+        "`",
+        "<<",
+        "---",
+        "...",
+        "~",
+        "null",
+        "no",
+        "0x1F",
+        "1e3",
+        "-.inf",
+        "\u{1}",
+        "\u{7f}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}",
+        "\u{ffff}",
+        "\u{202e}",
+        "😀",
+        "依赖",
+        "e\u{301}",
+        "\u{1b}[31m",
+        "é",
+    ]);
+    prop_oneof![
+        4 => vec(pieces, 0..8).prop_map(|pieces| pieces.concat()),
+        1 => "[^$\u{0}]{0,12}",
+        1 => Just("#!/bin/sh\n\n  set -e\necho 'x: y' # z\n".to_owned()),
+    ]
+}
+
+/// What is left of a text as a name.
+fn name() -> impl Strategy<Value = Name> {
+    text().prop_map(|text| {
+        let hidden = |c: &char| {
+            c.is_control()
+                || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        };
+        let kept: String = text.chars().filter(|c| !hidden(c)).collect();
+        kept.trim().parse().unwrap_or_else(|_| "x".parse().unwrap())
+    })
+}
+
+fn key() -> impl Strategy<Value = String> {
+    name().prop_map(|name| name.to_string())
+}
+
+fn variable() -> impl Strategy<Value = String> {
+    key().prop_map(|name| name.replace('=', "_"))
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (0_u64..100_000).prop_map(Duration::from_secs),
+        (1_u64..31_000_000_000).prop_map(Duration::from_millis)
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let plain = text().prop_map(Value::text);
+    let typed = select(vec![
+        (ValueType::Integer, "7"),
+        (ValueType::Integer, "007"),
+        (ValueType::Integer, ""),
+        (ValueType::Long, "7"),
+        (ValueType::Long, "-9223372036854775808"),
+        (ValueType::Double, "1e3"),
+        (ValueType::Double, "7"),
+        (ValueType::Float, "0.1"),
+        (ValueType::Boolean, "true"),
+        (ValueType::Date, "2026-01-01"),
+        (ValueType::List, "[1, \"a\"]"),
+        (ValueType::File, "a b"),
+        (ValueType::Varchar, "12345678901234567890123"),
+        (ValueType::Varchar, "true"),
+    ]);
+    prop_oneof![
+        plain,
+        typed.prop_map(|(kind, text)| Value {
+            kind,
+            text: text.to_owned()
+        })
+    ]
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<u64>().prop_map(Into::into),
+        any::<f64>().prop_map(|number| serde_json::json!(number)),
+        text().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let long = "k".repeat(1_500);
+        let key = prop_oneof![9 => text(), 1 => Just(long)];
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Into::into),
+            btree_map(key, inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let program = text().prop_filter("a program", |text| !text.is_empty());
+    prop_oneof![
+        Just(Kind::Noop),
+        duration().prop_map(|duration| Kind::Sleep { duration }),
+        text().prop_map(|script| Kind::Shell { script }),
+        text().prop_map(|script| Kind::Python { script }),
+        (program, vec(text(), 0..12)).prop_map(|(program, mut rest)| {
+            rest.insert(0, program);
+            Kind::Command { argv: rest }
+        }),
+        (text(), text(), json()).prop_map(|(system, name, parameters)| Kind::External {
+            system,
+            name,
+            parameters
+        }),
+    ]
+}
+
+fn retry() -> impl Strategy<Value = Retry> {
+    let backoff = select(vec![Backoff::Fixed, Backoff::Exponential]);
+    (
+        0_u32..=1_000,
+        duration(),
+        backoff,
+        proptest::option::of(duration()),
+        0_u8..=100,
+    )
+        .prop_map(|(limit, delay, backoff, more, jitter_percent)| Retry {
+            limit,
+            delay,
+            backoff,
+            delay_max: more.map(|more| (delay + more).min(Duration::from_secs(31_622_400))),
+            jitter_percent,
+        })
+}
+
+fn timeout() -> impl Strategy<Value = Option<Timeout>> {
+    let action = select(vec![TimeoutAction::Fail, TimeoutAction::Warn]);
+    let after = duration().prop_filter("some time", |after| !after.is_zero());
+    proptest::option::of((after, action).prop_map(|(after, action)| Timeout { after, action }))
+}
+
+fn pool() -> impl Strategy<Value = PoolUse> {
+    (name(), 1_u32..=100_000, any::<i32>()).prop_map(|(name, slots, weight)| PoolUse {
+        name,
+        slots,
+        weight,
+    })
+}
+
+fn priority() -> impl Strategy<Value = Priority> {
+    select(vec![
+        Priority::Highest,
+        Priority::High,
+        Priority::Medium,
+        Priority::Low,
+        Priority::Lowest,
+    ])
+}
+
+fn indexed<V: std::fmt::Debug>(
+    key: impl Strategy<Value = String>,
+    value: impl Strategy<Value = V>,
+) -> impl Strategy<Value = IndexMap<String, V>> {
+    vec((key, value), 0..3).prop_map(|entries| entries.into_iter().collect())
+}
+
+fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    btree_map(key(), text(), 0..3)
+}
+
+fn task() -> impl Strategy<Value = Task> {
+    let trigger = select(vec![
+        TriggerRule::AllSucceeded,
+        TriggerRule::AllDone,
+        TriggerRule::NoneFailed,
+        TriggerRule::Always,
+    ]);
+    let what = (
+        kind(),
+        text(),
+        trigger,
+        retry(),
+        timeout(),
+        duration(),
+        priority(),
+    );
+    let lists = (
+        indexed(key(), value()),
+        indexed(variable(), text()),
+        indexed(key(), value()),
+        labels(),
+    );
+    let rest = (
+        proptest::option::of(pool()),
+        proptest::option::of(key()),
+        any::<bool>(),
+    );
+    (what, lists, rest).prop_map(
+        |(what, (parameters, env, outputs, labels), (pool, target, disabled))| {
+            let (kind, description, trigger, retry, timeout, delay, priority) = what;
+            Task {
+                name: "task".parse().unwrap(),
+                description,
+                kind,
+                after: Vec::new(),
+                trigger,
+                parameters,
+                env,
+                outputs,
+                retry,
+                timeout,
+                delay,
+                priority,
+                pool,
+                target,
+                disabled,
+                labels,
+            }
+        },
+    )
+}
+
+/// Up to 12 tasks; edges go from lower to higher.
+fn tasks() -> impl Strategy<Value = Vec<Task>> {
+    let edges = vec((0_u32..12, 0_u32..12), 0..20);
+    (btree_map(name(), task(), 1..12), edges).prop_map(|(named, edges)| {
+        let mut tasks: Vec<_> = named
+            .into_iter()
+            .map(|(name, task)| Task { name, ..task })
+            .collect();
+        for (above, below) in edges {
+            if above < below
+                && let Some(task) = tasks.get_mut(usize::try_from(below).unwrap())
+            {
+                task.after.push(above);
+                task.after.sort_unstable();
+                task.after.dedup();
+            }
+        }
+        tasks
+    })
+}
+
+fn schedule() -> impl Strategy<Value = Schedule> {
+    let cron = select(vec!["30 2 * * *", "0 0 3 * * ? *", "@daily"]);
+    let zone = select(vec!["UTC", "Europe/Berlin", "Asia/Calcutta"]);
+    let start = proptest::option::of(
+        (-1_000_000_i64..1_000_000_000)
+            .prop_map(|second| jiff::Timestamp::from_second(second).unwrap()),
+    );
+    let end = proptest::option::of(
+        (1_000_000_001_i64..9_000_000_000_000)
+            .prop_map(|ms| jiff::Timestamp::from_millisecond(ms + 1_000_000_000_000).unwrap()),
+    );
+    let missed = select(vec![MissedFires::Latest, MissedFires::Skip]);
+    (cron, zone, start, end, missed, any::<bool>()).prop_map(
+        |(cron, timezone, start, end, missed, offline)| Schedule {
+            cron: cron.to_owned(),
+            timezone: timezone.to_owned(),
+            start,
+            end,
+            missed,
+            offline,
+        },
+    )
+}
+
+fn workflow() -> impl Strategy<Value = Workflow> {
+    let on_failure = select(vec![FailureStrategy::Continue, FailureStrategy::End]);
+    let concurrency = select(vec![
+        Concurrency::Parallel,
+        Concurrency::SerialWait,
+        Concurrency::SerialDiscard,
+    ]);
+    let dialect = select(vec!["porpoise/1", "dolphinscheduler/3.1"]);
+    let head = (
+        name(),
+        name(),
+        text(),
+        dialect,
+        proptest::option::of(schedule()),
+    );
+    let rest = (
+        indexed(key(), value()),
+        timeout(),
+        on_failure,
+        concurrency,
+        priority(),
+        labels(),
+    );
+    (head, rest, tasks()).prop_map(
+        |((project, name, description, dialect, schedule), rest, tasks)| {
+            let (parameters, timeout, on_failure, concurrency, priority, labels) = rest;
+            Workflow {
+                form: STORED_FORM,
+                project,
+                name,
+                description,
+                dialect: dialect.to_owned(),
+                schedule,
+                parameters,
+                timeout,
+                on_failure,
+                concurrency,
+                priority,
+                labels,
+                tasks,
+            }
+        },
+    )
+}
+
+proptest! {
+
+    #[test]
+    fn what_is_written_reads_back(workflow in workflow()) {
+        let text = write(&workflow);
+        let checked = read("w.yaml", text.as_bytes());
+        let checked = checked.map_err(|faults| TestCaseError::fail(format!("{faults}\n{text}")))?;
+        prop_assert_eq!(checked.len(), 1);
+        prop_assert_eq!(&checked[0].workflow, &workflow, "\n{}", text);
+        prop_assert_eq!(write(&checked[0].workflow), text);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200)) {
+        let _ = read("w.yaml", &bytes);
+        let _ = read("w.json", &bytes);
+    }
+
+    #[test]
+    fn any_text_of_yaml_is_read_or_refused(text in "([ \n:\\-?&*!|>{}\\[\\],#'\"%@a]|tasks: |workflow: a\n|shell: |after: |\\$\\{a\\}|\\$\\[|noop: ){0,40}") {
+        let _ = read("w.yaml", text.as_bytes());
+    }
+
+    #[test]
+    fn a_damaged_definition_is_read_or_refused(at in 0_usize..1_000, cut in 0_usize..40, put in text()) {
+        let example = include_str!("../../../examples/daily-sales.yaml");
+        let chars: Vec<char> = example.chars().collect();
+        let at = at.min(chars.len());
+        let end = (at + cut).min(chars.len());
+        let damaged: String = chars[..at].iter().chain(put.chars().collect::<Vec<_>>().iter()).chain(&chars[end..]).collect();
+        if let Err(faults) = read("w.yaml", damaged.as_bytes()) {
+            prop_assert!(!faults.faults.is_empty());
+            let lines = damaged.split(['\n', '\r']).count();
+            prop_assert!(faults.faults.iter().all(|fault| fault.place.line <= lines + 1 && fault.place.column >= 1));
+        }
+    }
+}
+
+#[test]
+fn a_definition_in_json_is_the_same_workflow() {
+    let yaml = include_str!("../../../examples/daily-sales.yaml");
+    let json = r#"{
+	"workflow": "daily-sales", "project": "retail",
+	"schedule": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
+	"parameters": {"day": "$[yyyy-MM-dd-1]"},
+	"defaults": {"retries": 2, "retry_delay": "1m", "timeout": "1h"},
+	"tasks": {
+		"extract": {"shell": "echo \"orders of $day\"\necho \"rows=42\" >> \"$PORPOISE_OUTPUT\"\n", "outputs": ["rows"]},
+		"check": {"after": ["extract"], "env": {"rows": "${extract.rows}"}, "python": "import os; assert int(os.environ['rows']) > 0"},
+		"load": {"after": ["check"], "shell": "echo \"loading $day\"", "pool": "warehouse", "priority": "high"}
+	}
+}"#;
+    let from_yaml = read("a.yaml", yaml.as_bytes()).unwrap();
+    assert_eq!(read("a.json", json.as_bytes()).unwrap(), from_yaml);
+    assert_eq!(read("a.yaml", json.as_bytes()).unwrap(), from_yaml);
+}
+
+#[test]
+fn a_written_definition_is_readable() {
+    let yaml = include_str!("../../../examples/daily-sales.yaml");
+    let workflow = read("a.yaml", yaml.as_bytes())
+        .expect("the example is sound")
+        .remove(0)
+        .workflow;
+    insta::assert_snapshot!(write(&workflow), @r#"
+    workflow: daily-sales
+    project: retail
+    schedule:
+      cron: "30 2 * * *"
+      timezone: Europe/Berlin
+    parameters:
+      day: "$[yyyy-MM-dd-1]"
+    tasks:
+      extract:
+        shell: |
+          echo "orders of $day"
+          echo "rows=42" >> "$PORPOISE_OUTPUT"
+        outputs: [rows]
+        retries: 2
+        retry_delay: 1m
+        timeout: 1h
+      check:
+        after: [extract]
+        env:
+          rows: "${extract.rows}"
+        python: "import os; assert int(os.environ['rows']) > 0"
+        retries: 2
+        retry_delay: 1m
+        timeout: 1h
+      load:
+        after: [check]
+        shell: 'echo "loading $day"'
+        retries: 2
+        retry_delay: 1m
+        timeout: 1h
+        priority: high
+        pool: warehouse
+    "#);
+}
