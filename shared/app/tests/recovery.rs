@@ -205,3 +205,49 @@ fn a_kill_is_confirmed_wherever_its_process_is_cut_off() {
         }
     }
 }
+
+#[test]
+fn a_run_is_seen_with_every_attempt_of_its_tasks() {
+    let mut host = play(-1, Fault::Cut, &diamond(), None);
+    let seen = host.insist(async |app| app.run_view(project(), run_id()).await);
+    let seen = seen.unwrap();
+    let causes: Vec<_> = [0, 1, 2, 3]
+        .map(|task| seen.view.attempts.get(&task).unwrap().len())
+        .into();
+    assert_eq!(causes, [1, 1, 2, 1]);
+    assert_eq!(seen.view.state.state, Some(RunState::Succeeded));
+    let loaded = host.insist(async |app| app.look::<Run>(Address::run(project(), run_id())).await);
+    assert_eq!(seen.sequence, loaded.sequence);
+    assert_eq!(seen.view.state, loaded.state);
+    let none = host.insist(async |app| app.run_view(project(), RunId::from_bytes([0; 16])).await);
+    assert!(none.is_none());
+}
+
+/// Bugs on purpose that only a cut at the right call brings to light.
+#[cfg(feature = "mutants")]
+mod mutants {
+    use porpoise_engine::mutant::{Mutant, activate};
+
+    use super::*;
+
+    fn stuck(mutant: Mutant) -> usize {
+        let mut stuck = 0;
+        for at in 0..60 {
+            activate(Some(mutant));
+            let mut host = play(at, Fault::Cut, &diamond(), None);
+            activate(None);
+            stuck += usize::from(state(&mut host) != Some(RunState::Succeeded));
+        }
+        stuck
+    }
+
+    #[test]
+    fn without_resends_a_cut_leaves_a_run_that_never_ends() {
+        assert!(stuck(Mutant::NoResend) > 0);
+    }
+
+    #[test]
+    fn a_creation_that_is_not_repeated_whole_leaves_a_run_that_never_starts() {
+        assert!(stuck(Mutant::CreateWithoutStart) > 0);
+    }
+}
