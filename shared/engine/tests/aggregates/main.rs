@@ -11,6 +11,7 @@ mod driver;
 mod gate_network;
 mod gate_reference;
 mod gate_scenarios;
+mod golden;
 mod pool_network;
 mod pool_reference;
 mod pool_scenarios;

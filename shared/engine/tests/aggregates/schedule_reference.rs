@@ -27,6 +27,7 @@ const CRONS: [&str; 5] = [
 #[derive(Debug, Clone)]
 enum Step {
     Pass(i64),
+    Sleep(i64),
     Deadline,
     Jump(i64),
     Link(u32),
@@ -50,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Deadline),
         4 => (0_i64..200).prop_map(Step::Pass),
         2 => (0_i64..20_000).prop_map(Step::Pass),
+        2 => (0_i64..4_000).prop_map(Step::Sleep),
         2 => (-4_000_i64..0).prop_map(Step::Jump),
         2 => (0_u32..6).prop_map(Step::Link),
         1 => cron.prop_map(|(at, skip, start, end)| Step::Set(at, skip, start, end)),
@@ -70,6 +72,8 @@ struct Reference {
     since: Option<Timestamp>,
     considered: Option<Timestamp>,
     fired: Vec<Timestamp>,
+    /// The first and the last of each stretch that was passed over.
+    missed: Vec<(Timestamp, Timestamp)>,
 }
 
 impl Reference {
@@ -96,10 +100,12 @@ impl Reference {
         due.retain(|at| spec.start.is_none_or(|start| *at >= start));
         due.retain(|at| spec.end.is_none_or(|end| *at < end));
         let late = |at: &Timestamp| now.duration_since(*at) > SignedDuration::from_secs(60);
-        let missed: Vec<Timestamp> = due.iter().copied().filter(late).collect();
+        let mut missed: Vec<Timestamp> = due.iter().copied().filter(late).collect();
         if spec.missed == MissedFires::Latest {
-            self.fired.extend(missed.last());
+            self.fired.extend(missed.pop());
         }
+        self.missed
+            .extend(missed.first().copied().zip(missed.last().copied()));
         self.fired.extend(due.iter().filter(|at| !late(at)));
         self.considered = self.considered.max(due.last().copied());
     }
@@ -129,6 +135,16 @@ fn fired(schedule: &Driver<Schedule>) -> Vec<Timestamp> {
         .flat_map(|fact| match fact {
             ScheduleFact::Came { fired, .. } => fired.iter().map(|at| at.0).collect(),
             _ => Vec::new(),
+        })
+        .collect()
+}
+
+fn missed(schedule: &Driver<Schedule>) -> Vec<(Timestamp, Timestamp)> {
+    let facts = schedule.log.iter().flat_map(|record| &record.facts);
+    facts
+        .filter_map(|fact| match fact {
+            ScheduleFact::Came { missed, .. } => missed.map(|missed| (missed.from, missed.to)),
+            _ => None,
         })
         .collect()
 }
@@ -169,6 +185,7 @@ impl World {
             .map(|(key, _)| key)
             .collect();
         if pending.is_empty() {
+            self.give(ScheduleInput::Woken);
             return;
         }
         let at = at % pending.len();
@@ -186,6 +203,11 @@ impl World {
             Step::Pass(seconds) | Step::Jump(seconds) => {
                 self.schedule.pass(*seconds);
                 self.give(ScheduleInput::Woken);
+            }
+            // Nobody wakes it: what comes next finds it late.
+            Step::Sleep(seconds) => {
+                self.schedule.pass(*seconds);
+                return;
             }
             Step::Deadline => {
                 if let Some(at) = Schedule::deadline(&self.schedule.state) {
@@ -225,7 +247,10 @@ impl World {
                 let at = at % self.commands.len();
                 self.give(self.commands[at].clone());
             }
-            Step::Restart => self.schedule.restart(),
+            Step::Restart => {
+                self.schedule.restart();
+                return;
+            }
         }
         self.naive.tick(self.schedule.now);
     }
@@ -250,10 +275,15 @@ proptest! {
                 break;
             }
             world.act(step);
+            if matches!(step, Step::Sleep(_) | Step::Restart) {
+                continue;
+            }
+            prop_assert_eq!(missed(&world.schedule), world.naive.missed.clone());
             let fired = fired(&world.schedule);
             prop_assert_eq!(&fired, &world.naive.fired);
             prop_assert!(fired.is_sorted_by(|a, b| a < b), "an instant fired twice");
         }
+        world.act(&Step::Pass(0));
         while !world.schedule.state.outbox.is_empty() {
             world.carry_out(0);
         }

@@ -1,0 +1,160 @@
+//! Records of released forms still read as the facts that they held.
+//!
+//! `tests/golden/*.cbor` are records as a release wrote them, `*.txt` what they say. A file that exists is never
+//! written again: a new form gets a new file (`UPDATE_GOLDEN=1` writes those that are missing).
+
+use std::fmt::{Debug, Write as _};
+use std::path::Path;
+
+use jiff::Timestamp;
+use minicbor::{Decode, Encode};
+use porpoise_engine::commands::Outcome;
+use porpoise_engine::gate::GateFact;
+use porpoise_engine::input::Spec;
+use porpoise_engine::pool::{PoolFact, Request};
+use porpoise_engine::record::Record;
+use porpoise_engine::run::state::Time;
+use porpoise_engine::schedule::{Missed, ScheduleFact, Setting};
+use porpoise_model::workflow::{Concurrency, MissedFires, Priority};
+use porpoise_model::{Actor, CommandId, ProjectId, WorkflowId};
+
+use crate::driver::{holder, run};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn actor() -> Actor {
+    Actor {
+        principal: "ada".into(),
+        via: "cli".into(),
+        request: Some("r-1".into()),
+    }
+}
+
+fn text<F: Debug>(facts: &[F]) -> String {
+    facts.iter().fold(String::new(), |mut text, fact| {
+        writeln!(text, "{fact:?}").unwrap();
+        text
+    })
+}
+
+/// Every sort of fact, each with everything that it can hold, against the files of this name.
+fn check<F: Debug + Clone + PartialEq + Encode<()> + for<'b> Decode<'b, ()>>(
+    name: &str,
+    facts: Vec<F>,
+) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let bytes = folder.join(format!("{name}.cbor"));
+    let says = folder.join(format!("{name}.txt"));
+    let record = Record { at: at(100), facts };
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+        std::fs::write(&says, text(&record.facts)).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    let read = Record::<F>::from_bytes(&stored).unwrap();
+    assert_eq!(text(&read.facts), std::fs::read_to_string(&says).unwrap());
+    assert_eq!(
+        record.to_bytes(),
+        stored,
+        "what is written today is what was released"
+    );
+}
+
+#[test]
+fn records_of_pool_facts_of_reader_1_still_read() {
+    let holder = holder(7);
+    let request = Request {
+        slots: 3,
+        weight: -2,
+        rank: (1, 4),
+    };
+    let facts = vec![
+        PoolFact::Asked { holder, request },
+        PoolFact::Granted { holder },
+        PoolFact::Taken { holder },
+        PoolFact::Freed { holder },
+        PoolFact::Checked { holder },
+        PoolFact::Heard { holder },
+        PoolFact::Commanded {
+            id: CommandId::from_bytes([5; 16]),
+            actor: actor(),
+            what: "resize".into(),
+            outcome: Outcome::Refused {
+                reason: "too many".into(),
+            },
+        },
+        PoolFact::Resized {
+            slots: 8,
+            name: "warehouse".into(),
+        },
+    ];
+    check("pool-1", facts);
+}
+
+#[test]
+fn records_of_gate_facts_of_reader_1_still_read() {
+    let run = run(7);
+    let facts = vec![
+        GateFact::Entered {
+            run,
+            entry: 2,
+            concurrency: Concurrency::SerialDiscard,
+            priority: Priority::High,
+            created: at(1),
+        },
+        GateFact::Admitted { run },
+        GateFact::Discarded { run },
+        GateFact::Noted { run },
+        GateFact::Left { run, entry: 2 },
+    ];
+    check("gate-1", facts);
+}
+
+#[test]
+fn records_of_schedule_facts_of_reader_1_still_read() {
+    let setting = Setting {
+        workflow: WorkflowId::first_named(ProjectId::of_name("retail"), "daily-sales"),
+        workflow_name: "daily-sales".into(),
+        spec: Spec {
+            cron: "30 2 * * *".into(),
+            timezone: "Europe/Berlin".into(),
+            start: Some(at(0)),
+            end: Some(at(9_000_000)),
+            missed: MissedFires::Skip,
+            offline: true,
+        },
+    };
+    let facts = vec![
+        ScheduleFact::Commanded {
+            id: CommandId::from_bytes([5; 16]),
+            actor: actor(),
+            what: "set".into(),
+            outcome: Outcome::Accepted,
+        },
+        ScheduleFact::Set {
+            setting: Box::new(setting),
+            online: true,
+            next: Some(Time(at(2))),
+        },
+        ScheduleFact::WentOnline {
+            next: Some(Time(at(2))),
+        },
+        ScheduleFact::WentOffline,
+        ScheduleFact::Unset,
+        ScheduleFact::Came {
+            fired: vec![Time(at(3)), Time(at(4))],
+            missed: Some(Missed {
+                from: at(1),
+                to: at(2),
+            }),
+            next: Some(Time(at(5))),
+        },
+        ScheduleFact::Created { instant: at(3) },
+        ScheduleFact::Halted {
+            reason: "no such zone".into(),
+        },
+    ];
+    check("schedule-1", facts);
+}
