@@ -174,10 +174,8 @@ fn the_schema_accepts_the_examples_and_refuses_what_the_reader_refuses() {
 
 /// A YAML document as JSON, by way of an external task that keeps it whole.
 fn as_json(yaml: &str) -> Value {
-    let indented: String = yaml
-        .lines()
-        .map(|line| format!("        {line}\n"))
-        .collect();
+    let lines: Vec<_> = yaml.lines().map(|line| format!("        {line}")).collect();
+    let indented = lines.join("\n");
     let carrier = format!(
         "workflow: w\ntasks:\n  t:\n    external:\n      system: s\n      name: n\n      parameters:\n{indented}"
     );
@@ -187,7 +185,11 @@ fn as_json(yaml: &str) -> Value {
         .workflow;
     match workflow.tasks[0].kind.clone() {
         Kind::External { parameters, .. } => parameters,
-        other => panic!("{other:?}"),
+        other @ (Kind::Noop
+        | Kind::Sleep { .. }
+        | Kind::Shell { .. }
+        | Kind::Python { .. }
+        | Kind::Command { .. }) => panic!("{other:?}"),
     }
 }
 

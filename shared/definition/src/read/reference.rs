@@ -165,7 +165,7 @@ impl Reader<'_> {
                     name: reference.name,
                 };
                 self.reference(known, &found, scalar.text, |pair| {
-                    distant.push((pair, position, found.offset))
+                    distant.push((pair, position, found.offset));
                 });
             }
             if text.r#use != Use::Script && self.strict {
@@ -268,7 +268,7 @@ impl Reader<'_> {
                 }
                 Some(below) => {
                     let direct = known.edges.after.get(place_of(below));
-                    if !direct.is_some_and(|after| after.binary_search(&above).is_ok()) {
+                    if direct.is_none_or(|after| after.binary_search(&above).is_err()) {
                         distant(Pair { above, below });
                     }
                 }

@@ -13,6 +13,7 @@ use crate::fields::SCHEDULE;
 use crate::word;
 
 impl Reader<'_> {
+    /// A schedule; a field that is at fault has been reported, and is left out.
     pub(crate) fn schedule(&mut self, at: At<'_>) -> Option<Schedule> {
         let fields = self.object(at, &SCHEDULE)?;
         let cron = fields.get("cron").and_then(|at| self.cron(at));
@@ -23,9 +24,9 @@ impl Reader<'_> {
         let local = zone
             .as_ref()
             .map_or(TimeZone::UTC, |(_, zone)| zone.clone());
-        let start = fields.get("start").map(|at| self.instant(at, &local));
-        let end = fields.get("end").map(|at| self.instant(at, &local));
-        if let (Some(Some(start)), Some(Some(end)), Some(at)) = (start, end, fields.get("end"))
+        let start = fields.get("start").and_then(|at| self.instant(at, &local));
+        let end = fields.get("end").and_then(|at| self.instant(at, &local));
+        if let (Some(start), Some(end), Some(at)) = (start, end, fields.get("end"))
             && end <= start
         {
             self.fault(
@@ -40,8 +41,8 @@ impl Reader<'_> {
         Some(Schedule {
             cron: cron?,
             timezone: zone?.0,
-            start: transposed(start)?,
-            end: transposed(end)?,
+            start,
+            end,
             missed: missed.unwrap_or(Some(MissedFires::default()))?,
             offline: offline.unwrap_or(Some(false))?,
         })
@@ -120,14 +121,5 @@ impl Reader<'_> {
             );
         }
         instant
-    }
-}
-
-/// `None` for a field that is there and wrong.
-fn transposed<T>(field: Option<Option<T>>) -> Option<Option<T>> {
-    match field {
-        None => Some(None),
-        Some(None) => None,
-        Some(value) => Some(value),
     }
 }

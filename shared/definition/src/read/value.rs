@@ -14,7 +14,7 @@ use crate::fields::{OUTPUT_VALUE, VALUE};
 use crate::tree::{Meaning, View};
 use crate::word;
 
-impl<'t> Reader<'t> {
+impl Reader<'_> {
     /// Names in NFC to whatever `read` makes of their values.
     fn named<V>(
         &mut self,

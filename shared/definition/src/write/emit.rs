@@ -124,22 +124,19 @@ fn line(texts: &[String]) -> String {
 
 fn scalar(out: &mut String, text: &str, level: usize) {
     out.push(' ');
-    match quote::block_header(text) {
-        Some(header) => {
-            out.push_str(&header);
-            out.push('\n');
-            for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
-                if !line.is_empty() {
-                    indent(out, level + 1);
-                    out.push_str(line);
-                }
-                out.push('\n');
-            }
+    let Some(header) = quote::block_header(text) else {
+        out.push_str(&quote::inline(text));
+        out.push('\n');
+        return;
+    };
+    out.push_str(&header);
+    out.push('\n');
+    for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+        if !line.is_empty() {
+            indent(out, level + 1);
+            out.push_str(line);
         }
-        None => {
-            out.push_str(&quote::inline(text));
-            out.push('\n');
-        }
+        out.push('\n');
     }
 }
 
