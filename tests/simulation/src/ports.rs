@@ -1,0 +1,255 @@
+//! The ports of a host over the world: each call is a point at which anything can happen.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use porpoise_model::job::Job;
+use porpoise_model::{Address, AttemptKey, ProjectId, VersionHash};
+use porpoise_ports::executor::{JobReport, LogChunk, SubmitError, Submitted};
+use porpoise_ports::queue::Message;
+use porpoise_ports::table::{
+    Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
+};
+use porpoise_ports::{Blobs, Bus, Clock, Executor, Ids, Queue, Table, Timers, Unavailable};
+
+use crate::fault::{Fault, Op};
+use crate::world::{Failed, Hub, World, lock};
+
+fn unavailable(what: &'static str) -> Unavailable {
+    Unavailable::new(what, "as the simulator wanted it")
+}
+
+fn read_error(failed: Failed) -> ReadError {
+    match failed {
+        Failed::Throttled => ReadError::Throttled,
+        Failed::Unavailable => unavailable("the table").into(),
+    }
+}
+
+fn write_error(failed: Failed) -> WriteError {
+    match failed {
+        Failed::Throttled => WriteError::Throttled,
+        Failed::Unavailable => unavailable("the table").into(),
+    }
+}
+
+/// What is written under a key.
+fn kind_of(key: &Key, delete: bool) -> Op {
+    let (partition, sort) = (key.partition.as_str(), key.sort.as_str());
+    if sort.starts_with("log/") {
+        Op::PutRecord
+    } else if sort == "snapshot" {
+        Op::PutSnapshot
+    } else if partition.starts_with("open/") {
+        if delete { Op::DeleteOpen } else { Op::PutOpen }
+    } else if let Some(place) = partition.strip_prefix("jobs/") {
+        match (place.contains('/'), delete) {
+            (true, _) => Op::PutJob,
+            (false, false) => Op::PutJobEntry,
+            (false, true) => Op::DeleteJobEntry,
+        }
+    } else if partition.contains("/runs") {
+        Op::PutLine
+    } else {
+        Op::PutWorkflow
+    }
+}
+
+impl World {
+    pub(crate) fn get(&mut self, key: &Key, consistency: Consistency) -> Option<Item> {
+        if consistency == Consistency::Eventual && key.sort == "snapshot" {
+            let stale = self.rates.stale;
+            if self.former.contains_key(&key.partition)
+                && self.strikes(stale, Fault::Stale, Op::Read)
+            {
+                return self.former.get(&key.partition).cloned().flatten();
+            }
+        }
+        self.item(key)
+    }
+
+    fn item(&self, key: &Key) -> Option<Item> {
+        let read = self.table.get(key, Consistency::Strong).now_or_never();
+        read.and_then(Result::ok).flatten()
+    }
+
+    pub(crate) fn put(&mut self, item: Item, condition: Condition) -> Result<(), WriteError> {
+        let op = kind_of(&item.key, false);
+        self.mix_bytes(item.key.sort.as_bytes());
+        let former = (op == Op::PutSnapshot).then(|| self.item(&item.key));
+        let key = item.key.clone();
+        let (body, revision) = (item.body.clone(), item.revision);
+        let put = self.table.put(item, condition).now_or_never();
+        let put = put.unwrap_or(Err(WriteError::Throttled));
+        self.mix(u64::from(put.is_ok()));
+        if put.is_err() {
+            self.tell(|| format!("    refused {op:?} {} {condition:?}", key.sort));
+            return put;
+        }
+        if op != Op::PutRecord {
+            self.tell(|| format!("    {op:?} {} {} rev {revision}", key.partition, key.sort));
+        }
+        if let Some(former) = former {
+            self.former.insert(key.partition.clone(), former);
+        }
+        if op == Op::PutRecord {
+            self.mix_bytes(&body);
+            self.recorded(&key, revision, &body);
+        } else if key.sort.starts_with("note/") {
+            self.violate(
+                "log-is-truth",
+                format!("an input of {} was rejected", key.partition),
+            );
+        }
+        put
+    }
+
+    fn recorded(&mut self, key: &Key, revision: u64, body: &[u8]) {
+        let Ok(address) = key.partition.parse::<Address>() else {
+            return;
+        };
+        if self.story.is_some() {
+            let line = self.checks.in_words(address, body);
+            self.tell(|| format!("    {address} record {revision}: {line}"));
+        }
+        let checked = self.checks.record(address, revision, body, &self.target);
+        if let Err((invariant, what)) = checked {
+            self.violate(
+                invariant,
+                format!("{address}, record {revision}: {what}"),
+            );
+        }
+    }
+
+    fn delete_item(&mut self, key: &Key, condition: Condition) -> Result<(), WriteError> {
+        self.mix_bytes(key.sort.as_bytes());
+        let op = kind_of(key, true);
+        self.tell(|| format!("    {op:?} {} {} {condition:?}", key.partition, key.sort));
+        if key.sort.starts_with("log/") {
+            self.violate("log-is-truth", format!("{} is deleted", key.sort));
+        }
+        let deleted = self.table.delete(key, condition).now_or_never();
+        deleted.unwrap_or(Err(WriteError::Throttled))
+    }
+}
+
+#[async_trait]
+impl Table for Hub {
+    async fn get(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, ReadError> {
+        self.call(Op::Read, |world| world.get(key, consistency))
+            .await
+            .map_err(read_error)
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, ReadError> {
+        let read = |world: &mut World| world.table.query(query).now_or_never();
+        let page = self.call(Op::Query, read).await.map_err(read_error)?;
+        page.unwrap_or(Err(ReadError::Throttled))
+    }
+
+    async fn put(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
+        let op = kind_of(&item.key, false);
+        self.call(op, |world| world.put(item, condition))
+            .await
+            .map_err(write_error)?
+    }
+
+    async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
+        let op = kind_of(key, true);
+        self.call(op, |world| world.delete_item(key, condition))
+            .await
+            .map_err(write_error)?
+    }
+}
+
+#[async_trait]
+impl Blobs for Hub {
+    async fn put(
+        &self,
+        _: &str,
+        project: ProjectId,
+        bytes: Bytes,
+    ) -> Result<VersionHash, Unavailable> {
+        let hash = VersionHash::of(&bytes);
+        self.call(Op::PutBlob, |world| {
+            world.blobs.insert((project, hash), bytes);
+        })
+        .await
+        .map_err(|_| unavailable("the blobs"))?;
+        Ok(hash)
+    }
+
+    async fn get(
+        &self,
+        _: &str,
+        project: ProjectId,
+        hash: VersionHash,
+    ) -> Result<Option<Bytes>, Unavailable> {
+        let read = |world: &mut World| world.blobs.get(&(project, hash)).cloned();
+        let read = self.call(Op::GetBlob, read).await;
+        read.map_err(|_| unavailable("the blobs"))
+    }
+}
+
+#[async_trait]
+impl Queue for Hub {
+    async fn send(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
+        let sent = self.call(Op::SendInputs, |world| world.enqueue(messages));
+        sent.await.map_err(|_| unavailable("the queue"))
+    }
+}
+
+#[async_trait]
+impl Bus for Hub {
+    async fn send(&self, _: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
+        let sent = self.call(Op::SendIntents, |world| world.post(intents));
+        sent.await.map_err(|_| unavailable("the bus"))
+    }
+}
+
+#[async_trait]
+impl Timers for Hub {
+    async fn wake(&self, aggregate: Address, at: Timestamp) -> Result<(), Unavailable> {
+        let at = at.as_microsecond();
+        let armed = self.call(Op::ArmWake, |world| world.set_wake(aggregate, at));
+        armed.await.map_err(|_| unavailable("the timers"))
+    }
+}
+
+impl Clock for Hub {
+    fn now(&self) -> Timestamp {
+        lock(&self.world).now_at(self.host)
+    }
+}
+
+impl Ids for Hub {
+    fn fresh(&self) -> u128 {
+        lock(&self.world).chance.bits128()
+    }
+}
+
+#[async_trait]
+impl Executor for Hub {
+    async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
+        self.call(Op::Submit, |world| world.submit(job))
+            .await
+            .map_err(|_| SubmitError::Unavailable(unavailable("the target")))?
+    }
+
+    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
+        self.call(Op::List, |world| world.target.list(keys))
+            .await
+            .map_err(|_| unavailable("the target"))
+    }
+
+    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
+        self.call(Op::Cancel, |world| world.cancel(key))
+            .await
+            .map_err(|_| unavailable("the target"))
+    }
+
+    async fn log(&self, _: AttemptKey, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,856 @@
+//! One simulation: hosts that are called by events, and the loop that calls them.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use porpoise_app::poller::Next;
+use porpoise_app::{App, Executors, Ports};
+use porpoise_engine::gate::Gate;
+use porpoise_engine::input::{
+    Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand, ScheduleInput,
+};
+use porpoise_engine::pool::Pool;
+use porpoise_engine::record::Snapshot;
+use porpoise_engine::run::Run;
+use porpoise_engine::schedule::Schedule;
+use porpoise_engine::{Aggregate, Plan};
+use porpoise_model::{Address, AggregateKind, AttemptKey, PoolId, RunState, ScheduleId};
+use porpoise_ports::Executor;
+use porpoise_ports::table::{Condition, Item, Key};
+
+use crate::check::{Checks, Folded, project};
+use crate::fault::{Fault, Matrix, Op, Rates};
+use crate::mail::Leased;
+use crate::random::Chance;
+use crate::workload::{Action, Profile, Workload, actor, command, command_id};
+use crate::world::{
+    AUDITOR, Event, HOUR, Hub, MILLI, MINUTE, PLACE, SECOND, Shared, Violation, World, lock,
+};
+
+/// Between two sweeps.
+const SWEEP: i64 = 5 * MINUTE;
+/// Nothing is written for so long although nothing goes wrong any more: what is open is stuck.
+const STUCK: i64 = 6 * HOUR;
+/// A simulation that takes so many steps goes round in circles.
+const STEPS_MAX: u64 = 3_000_000;
+
+/// What one simulation came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// It is reproduced by this.
+    pub seed: u64,
+    /// Simulated events.
+    pub steps: u64,
+    /// Of everything that happened, in order.
+    pub hash: u64,
+    /// Records that were written.
+    pub records: u64,
+    /// Facts in them.
+    pub facts: u64,
+    /// Runs that were created.
+    pub runs: usize,
+    /// Jobs that were started.
+    pub jobs: usize,
+    /// Tasks of the largest workflow.
+    pub largest: u64,
+    /// Virtual time, in microseconds.
+    pub time: i64,
+    /// How often each fault hit each effect.
+    pub matrix: Matrix,
+    /// The first invariant that did not hold.
+    pub violation: Option<Violation>,
+    /// The last things that happened, if they were asked for.
+    pub story: Vec<String>,
+}
+
+/// Runs one simulation to its end, or to the first invariant that does not hold.
+pub fn simulate(seed: u64, profile: Profile, with_story: bool) -> Outcome {
+    let mut sim = Sim::new(seed, profile, with_story);
+    sim.run();
+    sim.outcome(seed)
+}
+
+/// What an invocation came to.
+enum Done {
+    Messages(Vec<Address>),
+    Intents(Option<bool>),
+    Ticked(Option<Next>),
+    Checked,
+    Swept,
+    Acted(bool),
+}
+
+/// What an invocation is for: kept outside of its future, which may be dropped at any call.
+enum Kind {
+    Messages(Vec<Leased>),
+    Intents(Vec<Bytes>),
+    Tick { dispatched: u64 },
+    Check,
+    Sweep,
+    Act(usize),
+}
+
+type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+struct Invocation {
+    host: usize,
+    kind: Kind,
+    work: Work,
+    waker: Waker,
+}
+
+/// Puts an invocation on the list of those that are to be polled.
+struct Bell {
+    invocation: usize,
+    ready: Arc<Mutex<VecDeque<usize>>>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.push_back(self.invocation);
+    }
+}
+
+/// A client's action on its way.
+struct Client {
+    action: Action,
+    acknowledged: bool,
+    under_way: bool,
+    repeats: u32,
+    /// What a command turned out to be, when it was first given.
+    given: Option<(Address, RunCommand)>,
+}
+
+struct Sim {
+    world: Shared,
+    hosts: Vec<Arc<App>>,
+    prompt: bool,
+    auditor: Arc<App>,
+    invocations: Vec<Option<Invocation>>,
+    free: Vec<usize>,
+    running: usize,
+    ready: Arc<Mutex<VecDeque<usize>>>,
+    clients: Vec<Client>,
+    pools: Vec<String>,
+    largest: u64,
+    looping: bool,
+    idle_ticks: u32,
+    records_at_tick: u64,
+    /// When the last record was written, as of the last sweep.
+    last_news: (u64, i64),
+    finished: bool,
+}
+
+impl Sim {
+    fn new(seed: u64, profile: Profile, with_story: bool) -> Self {
+        let mut chance = Chance::new(seed);
+        let workload = Workload::draw(profile, &mut chance);
+        let hosts = *chance.pick(&[1, 2, 2, 3, 4]);
+        let rates = Rates::draw(&mut chance, workload.largest);
+        let mut checks = Checks::default();
+        for workflow in &workload.workflows {
+            let (_, version) = workflow.to_stored().expect("a stored form");
+            let plan = Plan::compile(Arc::new(workflow.clone())).expect("a plan");
+            checks.know(version, plan);
+        }
+        let prompt = chance.happens(0.5);
+        let mut world = World::new(chance, rates, checks, hosts);
+        world.fit(workload.largest);
+        world.story = with_story.then(VecDeque::new);
+        let mut clients = Vec::new();
+        for (at, action) in workload.actions {
+            world.at(at, Event::Act(clients.len()));
+            clients.push(Client {
+                action,
+                acknowledged: false,
+                under_way: false,
+                repeats: 0,
+                given: None,
+            });
+        }
+        world.at(workload.calm, Event::Calm);
+        world.after(SWEEP, Event::Sweep);
+        world.after(MINUTE, Event::Disturb);
+        let now = world.now;
+        let world = Arc::new(Mutex::new(world));
+        Self {
+            hosts: (0..hosts).map(|host| app(&world, host, prompt)).collect(),
+            auditor: app(&world, AUDITOR, prompt),
+            prompt,
+            world,
+            invocations: Vec::new(),
+            free: Vec::new(),
+            running: 0,
+            ready: Arc::default(),
+            clients,
+            pools: workload.pools,
+            largest: workload.largest,
+            looping: false,
+            idle_ticks: 0,
+            records_at_tick: 0,
+            last_news: (0, now),
+            finished: false,
+        }
+    }
+
+    fn run(&mut self) {
+        while !self.finished {
+            loop {
+                let next = {
+                    let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+                    ready.pop_front()
+                };
+                let Some(invocation) = next else { break };
+                self.poll(invocation);
+            }
+            let event = {
+                let mut world = lock(&self.world);
+                if world.steps > STEPS_MAX {
+                    world.violate("nothing-stuck", "there is no end of it");
+                }
+                if world.violation.is_some() {
+                    return;
+                }
+                world.next()
+            };
+            match event {
+                Some(event) => self.handle(event),
+                None => return,
+            }
+        }
+    }
+
+    fn outcome(&self, seed: u64) -> Outcome {
+        let mut world = lock(&self.world);
+        Outcome {
+            seed,
+            steps: world.steps,
+            hash: world.hash,
+            records: world.checks.records,
+            facts: world.checks.facts,
+            runs: world.checks.runs.len(),
+            jobs: world.target.starts(),
+            largest: self.largest,
+            time: world.now - crate::world::BEGIN,
+            matrix: world.matrix.clone(),
+            violation: world.violation.clone(),
+            story: world.story.take().map(Vec::from).unwrap_or_default(),
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Resume(waker) => waker.wake(),
+            Event::Deliver(address) => {
+                let batch = lock(&self.world).deliver(address);
+                if !batch.is_empty() {
+                    self.hand_out(batch);
+                }
+            }
+            Event::Lapse(address, lease) => lock(&self.world).lapse(address, lease),
+            Event::Intents(intents) => self.dispatch(intents),
+            Event::Wake(address) => {
+                let woken = match address.kind {
+                    AggregateKind::Run => Input::Run(Run::woken()),
+                    AggregateKind::Pool => Input::Pool(Pool::woken()),
+                    AggregateKind::Gate => Input::Gate(Gate::woken()),
+                    AggregateKind::Schedule => Input::Schedule(Schedule::woken()),
+                    AggregateKind::Backfill => return,
+                };
+                self.tell(address, woken);
+            }
+            Event::Tick => self.tick(),
+            Event::Signal(key) => self.signal(key),
+            Event::Sweep => self.sweep(),
+            Event::Job(key, step) => lock(&self.world).job_step(key, step),
+            Event::Act(client) => self.act(client),
+            Event::Disturb => self.disturb(),
+            Event::Calm => self.calm(),
+            Event::Nag => self.nag(),
+        }
+    }
+
+    fn any_host(&self) -> usize {
+        lock(&self.world).chance.index(self.hosts.len())
+    }
+
+    fn start(&mut self, host: usize, kind: Kind, work: Work) {
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.invocations.push(None);
+            self.invocations.len() - 1
+        });
+        let bell = Bell {
+            invocation: at,
+            ready: Arc::clone(&self.ready),
+        };
+        let waker = Waker::from(Arc::new(bell));
+        self.invocations[at] = Some(Invocation {
+            host,
+            kind,
+            work,
+            waker,
+        });
+        self.running += 1;
+        self.poll(at);
+    }
+
+    fn poll(&mut self, at: usize) {
+        let Some(invocation) = &mut self.invocations[at] else {
+            return;
+        };
+        let waker = invocation.waker.clone();
+        let polled = invocation.work.as_mut().poll(&mut Context::from_waker(&waker));
+        let crash = lock(&self.world).crash.take();
+        match (crash, polled) {
+            (Some(crash), _) => {
+                let host = invocation.host;
+                self.drop_invocation(at);
+                if crash.host {
+                    self.kill(host);
+                }
+            }
+            (None, Poll::Ready(done)) => {
+                if let Some(invocation) = self.invocations[at].take() {
+                    self.free.push(at);
+                    self.running -= 1;
+                    drop(invocation.work);
+                    self.done(invocation.kind, done);
+                }
+            }
+            (None, Poll::Pending) => {}
+        }
+    }
+
+    /// An invocation dies where it is.
+    fn drop_invocation(&mut self, at: usize) {
+        let Some(invocation) = self.invocations[at].take() else {
+            return;
+        };
+        self.free.push(at);
+        self.running -= 1;
+        drop(invocation.work);
+        match invocation.kind {
+            // The queue hands them out again once they lapse.
+            Kind::Messages(_) | Kind::Check | Kind::Sweep => {}
+            Kind::Intents(intents) => self.again(intents),
+            Kind::Tick { .. } => lock(&self.world).after(3 * SECOND, Event::Tick),
+            Kind::Act(client) => {
+                self.clients[client].under_way = false;
+                lock(&self.world).after(5 * SECOND, Event::Act(client));
+            }
+        }
+    }
+
+    fn kill(&mut self, host: usize) {
+        lock(&self.world).tell(|| format!("host {host} is lost"));
+        for at in 0..self.invocations.len() {
+            if self.invocations[at].as_ref().is_some_and(|i| i.host == host) {
+                self.drop_invocation(at);
+            }
+        }
+        self.hosts[host] = app(&self.world, host, self.prompt);
+    }
+
+    fn done(&mut self, kind: Kind, done: Done) {
+        match (kind, done) {
+            (Kind::Messages(batch), Done::Messages(returned)) => {
+                let mut world = lock(&self.world);
+                for leased in &batch {
+                    if returned.contains(&leased.group) {
+                        world.give_back(leased);
+                    } else {
+                        world.delete(leased);
+                    }
+                }
+                drop(world);
+                for leased in batch {
+                    self.audit_sometimes(leased.group);
+                }
+            }
+            (Kind::Intents(_), Done::Intents(Some(open))) if open => self.wake_loop(),
+            (Kind::Intents(intents), Done::Intents(None)) => {
+                self.wake_loop();
+                self.again(intents);
+            }
+            (Kind::Tick { dispatched }, Done::Ticked(next)) => self.ticked(next, dispatched),
+            (Kind::Act(client), Done::Acted(acknowledged)) => self.acted(client, acknowledged),
+            _ => {}
+        }
+    }
+
+    fn hand_out(&mut self, batch: Vec<Leased>) {
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let bodies: Vec<(Address, Vec<Bytes>)> = batch
+            .iter()
+            .map(|leased| (leased.group, leased.bodies.clone()))
+            .collect();
+        lock(&self.world).tell(|| {
+            let to: Vec<String> = bodies.iter().map(|(to, b)| format!("{to} ({})", b.len())).collect();
+            format!("  host {host} steps {}", to.join(", "))
+        });
+        let work = async move {
+            let returned = app.on_messages(bodies).await;
+            Done::Messages(returned.into_iter().map(|returned| returned.address).collect())
+        };
+        self.start(host, Kind::Messages(batch), Box::pin(work));
+    }
+
+    fn dispatch(&mut self, intents: Vec<Bytes>) {
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        {
+            let mut world = lock(&self.world);
+            world.dispatched += 1;
+            world.tell(|| format!("  host {host} dispatches {}", intents.len()));
+        }
+        let sent = intents.clone();
+        let work = async move {
+            let dispatched = app.on_intents(PLACE, sent).await;
+            Done::Intents(dispatched.ok().map(|dispatched| dispatched.open))
+        };
+        self.start(host, Kind::Intents(intents), Box::pin(work));
+    }
+
+    /// The bus tries again what its dispatcher did not take; sometimes it gives up.
+    fn again(&mut self, intents: Vec<Bytes>) {
+        let mut world = lock(&self.world);
+        if world.calm || world.chance.happens(0.7) {
+            let delay = world.chance.between(1, 60) as i64 * SECOND;
+            world.after(delay, Event::Intents(intents));
+        }
+    }
+
+    fn wake_loop(&mut self) {
+        if !std::mem::replace(&mut self.looping, true) {
+            self.idle_ticks = 0;
+            lock(&self.world).after(200 * MILLI, Event::Tick);
+        }
+    }
+
+    fn tick(&mut self) {
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let dispatched = lock(&self.world).dispatched;
+        let work = async move { Done::Ticked(app.tick(PLACE).await.ok()) };
+        self.start(host, Kind::Tick { dispatched }, Box::pin(work));
+    }
+
+    /// The loop looks less often while nothing happens, and ends only if nothing was dispatched meanwhile.
+    fn ticked(&mut self, next: Option<Next>, dispatched: u64) {
+        let mut world = lock(&self.world);
+        if world.checks.records == self.records_at_tick {
+            self.idle_ticks = (self.idle_ticks + 1).min(5);
+        } else {
+            self.idle_ticks = 0;
+        }
+        self.records_at_tick = world.checks.records;
+        match next {
+            Some(Next::Idle) if world.dispatched == dispatched => self.looping = false,
+            Some(Next::In(_) | Next::Idle) | None => {
+                let delay = SECOND << self.idle_ticks;
+                world.after(delay, Event::Tick);
+            }
+        }
+    }
+
+    fn signal(&mut self, key: AttemptKey) {
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let work = async move {
+            drop(app.check(PLACE, &[key]).await);
+            Done::Checked
+        };
+        self.start(host, Kind::Check, Box::pin(work));
+    }
+
+    fn tell(&self, to: Address, input: Input) {
+        drop(self.auditor.tell(&[(to, input)]).now_or_never());
+    }
+
+    fn sweep(&mut self) {
+        let calm = {
+            let mut world = lock(&self.world);
+            world.after(SWEEP, Event::Sweep);
+            world.calm
+        };
+        if calm && self.rests() {
+            return self.finish();
+        }
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let work = async move {
+            drop(app.sweep().await);
+            Done::Swept
+        };
+        self.start(host, Kind::Sweep, Box::pin(work));
+        self.wake_loop();
+    }
+
+    fn rests(&mut self) -> bool {
+        let open = self.auditor.open_aggregates(None).now_or_never();
+        let open = open.and_then(Result::ok).unwrap_or_default();
+        let acknowledged = self.clients.iter().all(|client| client.acknowledged);
+        let mut world = lock(&self.world);
+        let busy = world.target.busy() > 0 || !world.mail.is_empty() || self.running > 0;
+        let records = world.checks.records;
+        if records != self.last_news.0 || world.target.busy() > 0 {
+            self.last_news = (records, world.now);
+        }
+        let restless = world.checks.restless();
+        if restless.is_none() && open.is_empty() && acknowledged && !busy {
+            return true;
+        }
+        if world.now - self.last_news.1 > STUCK {
+            let what = restless.unwrap_or_else(|| {
+                format!("open index {open:?}, all acknowledged: {acknowledged}, busy: {busy}")
+            });
+            world.violate("nothing-stuck", what);
+        }
+        false
+    }
+
+    fn finish(&mut self) {
+        self.finished = true;
+        let addresses: Vec<Address> = {
+            let world = lock(&self.world);
+            let checks = &world.checks;
+            let runs = checks.runs.keys().chain(checks.pools.keys());
+            runs.chain(checks.gates.keys())
+                .chain(checks.schedules.keys())
+                .copied()
+                .collect()
+        };
+        addresses.into_iter().for_each(|address| self.audit(address));
+        let mut world = lock(&self.world);
+        if let Err((invariant, what)) = world.checks.last() {
+            world.violate(invariant, what);
+        }
+    }
+
+    fn audit_sometimes(&self, address: Address) {
+        let audits = {
+            let mut world = lock(&self.world);
+            let records = match world.checks.runs.get(&address) {
+                Some((run, _)) => run.sequence + u64::from(run.state.tasks.len()) / 8,
+                None => 20,
+            };
+            world.chance.happens(0.5 / (records.max(1) as f64))
+        };
+        if audits {
+            self.audit(address);
+        }
+    }
+
+    /// Snapshot and tail, read from the table, are what the records as they came make.
+    fn audit(&self, address: Address) {
+        match address.kind {
+            AggregateKind::Run => self.audit_of::<Run>(address, |c| c.runs.get(&address).map(|r| &r.0)),
+            AggregateKind::Pool => self.audit_of::<Pool>(address, |c| c.pools.get(&address)),
+            AggregateKind::Gate => self.audit_of::<Gate>(address, |c| c.gates.get(&address)),
+            AggregateKind::Schedule => {
+                self.audit_of::<Schedule>(address, |c| c.schedules.get(&address));
+            }
+            AggregateKind::Backfill => {}
+        }
+    }
+
+    fn audit_of<A>(&self, address: Address, truth: impl Fn(&Checks) -> Option<&Folded<A>>)
+    where
+        A: porpoise_app::context::Steppable,
+    {
+        let looked = self.auditor.look::<A>(address).now_or_never();
+        let mut world = lock(&self.world);
+        if let Err((invariant, what)) = world.checks.compare(address) {
+            world.violate(invariant, format!("{address}: {what}"));
+        }
+        let found = match (looked, truth(&world.checks)) {
+            (Some(Ok(loaded)), Some(folded)) => {
+                let same = loaded.sequence == folded.sequence && loaded.state == folded.state;
+                (!same).then(|| format!("{address} reads back other than it was written"))
+            }
+            (Some(Err(error)), _) => Some(format!("{address} cannot be read: {error}")),
+            (Some(Ok(_)), None) | (None, _) => None,
+        };
+        if let Some(found) = found {
+            world.violate("log-is-truth", found);
+        }
+    }
+
+    fn act(&mut self, at: usize) {
+        let needed = match &self.clients[at].action {
+            Action::Create(_, applied) => Some(*applied),
+            Action::Apply(_) | Action::Command(_) | Action::Resize(..) | Action::Switch(..) => None,
+        };
+        if needed.is_some_and(|needed| !self.clients[needed].acknowledged) {
+            return lock(&self.world).after(2 * SECOND, Event::Act(at));
+        }
+        if self.clients[at].under_way {
+            return;
+        }
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let action = self.clients[at].action.clone();
+        let work: Work = match action {
+            Action::Apply(workflow) => {
+                Box::pin(async move { Done::Acted(app.apply(&workflow, &actor()).await.is_ok()) })
+            }
+            Action::Create(new, _) => {
+                Box::pin(async move { Done::Acted(app.create_run(*new).await.is_ok()) })
+            }
+            Action::Command(id) => {
+                let Some((to, what)) = self.choose(at) else {
+                    self.clients[at].acknowledged = true;
+                    return;
+                };
+                let what = Command { id, actor: actor(), what };
+                give(app, to, Input::Run(RunInput::Commanded(what)))
+            }
+            Action::Resize(id, name, slots) => {
+                let to = Address::pool(project(), PoolId::of_name(project(), &name));
+                let what = PoolCommand::Resize { slots, name };
+                let what = Command { id, actor: actor(), what };
+                give(app, to, Input::Pool(PoolInput::Commanded(what)))
+            }
+            Action::Switch(id, workflow, online) => {
+                let to = Address::schedule(project(), ScheduleId::of_workflow(workflow));
+                let what = match online {
+                    true => ScheduleCommand::Online,
+                    false => ScheduleCommand::Offline,
+                };
+                let what = Command { id, actor: actor(), what };
+                give(app, to, Input::Schedule(ScheduleInput::Commanded(what)))
+            }
+        };
+        self.clients[at].under_way = true;
+        self.start(host, Kind::Act(at), work);
+    }
+
+    /// The run that a command is for, and what it is: drawn once, however often it is given.
+    fn choose(&mut self, at: usize) -> Option<(Address, RunCommand)> {
+        if self.clients[at].given.is_none() {
+            let world = &mut *lock(&self.world);
+            let runs = world.checks.runs.len();
+            let chosen = world.chance.index(runs.max(1));
+            let (address, (run, _)) = world.checks.runs.iter().nth(chosen)?;
+            let (address, now) = (*address, crate::world::micros(world.now));
+            let what = command(&run.state, now, &mut world.chance);
+            world.tell(|| format!("  a client wants {what:?} of {address}"));
+            self.clients[at].given = Some((address, what));
+        }
+        self.clients[at].given.clone()
+    }
+
+    fn acted(&mut self, at: usize, acknowledged: bool) {
+        let client = &mut self.clients[at];
+        client.under_way = false;
+        let mut world = lock(&self.world);
+        if !acknowledged {
+            let delay = world.chance.between(1, 30) as i64 * SECOND;
+            return world.after(delay, Event::Act(at));
+        }
+        client.acknowledged = true;
+        match &client.action {
+            Action::Create(new, _) => {
+                let address = Address::run(new.project, new.run);
+                world.checks.created.insert(address);
+            }
+            Action::Command(id) => {
+                if let Some((address, _)) = &client.given {
+                    world.checks.acknowledged.insert(*id, *address);
+                }
+            }
+            Action::Resize(id, name, _) => {
+                let to = Address::pool(project(), PoolId::of_name(project(), name));
+                world.checks.acknowledged.insert(*id, to);
+            }
+            Action::Switch(id, workflow, _) => {
+                let to = Address::schedule(project(), ScheduleId::of_workflow(*workflow));
+                world.checks.acknowledged.insert(*id, to);
+            }
+            Action::Apply(_) => {}
+        }
+        // Clients repeat what they do not know to have been heard; here also what they know. An older version that is
+        // applied again is another change.
+        let repeats = !matches!(client.action, Action::Apply(_));
+        if repeats && client.repeats < 2 && !world.calm && world.chance.happens(0.3) {
+            client.repeats += 1;
+            let delay = world.chance.log_between(10_000, 600_000_000) as i64;
+            world.after(delay, Event::Act(at));
+        }
+    }
+
+    fn disturb(&mut self) {
+        let host = self.any_host();
+        let what = {
+            let mut world = lock(&self.world);
+            if world.calm {
+                return;
+            }
+            let next = world.chance.log_between(5, 600) as i64 * SECOND;
+            world.after(next, Event::Disturb);
+            world.matrix.passed(Op::Host);
+            world.chance.below(4)
+        };
+        match what {
+            0 => {
+                lock(&self.world).matrix.count(Fault::Broken, Op::Host);
+                self.kill(host);
+            }
+            1 => {
+                let mut world = lock(&self.world);
+                let far = *world.chance.pick(&[2, 2, 60, 60, 900]) * SECOND;
+                let skew = world.chance.below(2 * far as u64) as i64 - far;
+                world.skews[host] = skew;
+                world.tell(|| format!("the clock of host {host} is off by {skew} µs"));
+            }
+            _ => self.old_snapshot(),
+        }
+    }
+
+    /// Another release writes the snapshot of a run: this one, or one whose fold made something else of the facts.
+    fn old_snapshot(&self) {
+        let mut guard = lock(&self.world);
+        let world = &mut *guard;
+        let at = world.chance.index(world.checks.runs.len().max(1));
+        let Some((address, (run, _))) = world.checks.runs.iter().nth(at) else {
+            return;
+        };
+        let address = *address;
+        let mut state = run.state.clone();
+        let foreign = world.chance.happens(0.5);
+        if foreign {
+            state.outbox = porpoise_engine::outbox::Outbox::default();
+            state.ready.clear();
+            state.listed += 1_000;
+        }
+        let snapshot = Snapshot {
+            fold: Run::FOLD_VERSION - u32::from(foreign),
+            sequence: run.sequence,
+            version: run.version,
+            state: Some(state),
+        };
+        let item = Item {
+            key: Key::new(address.to_string(), "snapshot"),
+            revision: run.sequence,
+            body: minicbor::to_vec((1_u8, <&minicbor::bytes::ByteSlice>::from(&*snapshot.to_bytes())))
+                .unwrap_or_default()
+                .into(),
+        };
+        let condition = Condition::OlderThan(run.sequence);
+        if item.size() < 390 * 1024 {
+            drop(world.put(item, condition));
+        }
+        drop(guard);
+        if foreign {
+            self.audit(address);
+        }
+    }
+
+    /// From now on nothing goes wrong, and a person sees to it that nothing waits for one.
+    fn calm(&mut self) {
+        let mut world = lock(&self.world);
+        world.tell(|| "faults stop".to_owned());
+        world.calm = true;
+        world.skews.iter_mut().for_each(|skew| *skew = 0);
+        world.target.resize(1_000);
+        self.last_news = (world.checks.records, world.now);
+        world.after(SECOND, Event::Nag);
+        let schedules: Vec<Address> = world.checks.schedules.keys().copied().collect();
+        let ids: Vec<_> = (0..schedules.len() + self.pools.len())
+            .map(|_| command_id(&mut world.chance))
+            .collect();
+        drop(world);
+        for (to, id) in schedules.iter().zip(&ids) {
+            let (id, actor, what) = (*id, actor(), ScheduleCommand::Offline);
+            let given = ScheduleInput::Commanded(Command { id, actor, what });
+            self.tell(*to, Input::Schedule(given));
+        }
+        for (name, id) in self.pools.iter().zip(ids.iter().skip(schedules.len())) {
+            let to = Address::pool(project(), PoolId::of_name(project(), name));
+            let (slots, name) = (1_000, name.clone());
+            let what = PoolCommand::Resize { slots, name };
+            let (id, actor) = (*id, actor());
+            self.tell(to, Input::Pool(PoolInput::Commanded(Command { id, actor, what })));
+        }
+    }
+
+    fn nag(&mut self) {
+        let mut wanted = Vec::new();
+        let mut guard = lock(&self.world);
+        let world = &mut *guard;
+        world.after(3 * MINUTE, Event::Nag);
+        for (address, (run, _)) in &world.checks.runs {
+            let state = &run.state;
+            if state.run_state().is_terminal() {
+                continue;
+            }
+            if matches!(state.run_state(), RunState::Paused | RunState::Pausing) {
+                wanted.push((*address, RunCommand::Resume));
+            }
+            if state.hold.is_some() {
+                wanted.push((*address, RunCommand::Release { tasks: Vec::new() }));
+            }
+            if !state.holds.is_empty() {
+                let tasks = state.holds.keys().copied().collect();
+                wanted.push((*address, RunCommand::Release { tasks }));
+            }
+        }
+        let schedules = &world.checks.schedules;
+        let online: Vec<Address> = schedules
+            .iter()
+            .filter(|(_, schedule)| schedule.state.online)
+            .map(|(address, _)| *address)
+            .collect();
+        let ids: Vec<_> = (0..wanted.len() + online.len())
+            .map(|_| command_id(&mut world.chance))
+            .collect();
+        drop(guard);
+        for ((to, what), id) in wanted.iter().cloned().zip(&ids) {
+            let command = Command { id: *id, actor: actor(), what };
+            self.tell(to, Input::Run(RunInput::Commanded(command)));
+        }
+        for (to, id) in online.into_iter().zip(ids.iter().skip(wanted.len())) {
+            let (id, actor, what) = (*id, actor(), ScheduleCommand::Offline);
+            let given = ScheduleInput::Commanded(Command { id, actor, what });
+            self.tell(to, Input::Schedule(given));
+        }
+    }
+}
+
+fn give(app: Arc<App>, to: Address, input: Input) -> Work {
+    Box::pin(async move { Done::Acted(app.tell(&[(to, input)]).await.is_ok()) })
+}
+
+fn app(world: &Shared, host: usize, prompt: bool) -> Arc<App> {
+    let hub = Arc::new(Hub {
+        world: Arc::clone(world),
+        host,
+    });
+    let ports = Ports {
+        table: Arc::clone(&hub) as _,
+        blobs: Arc::clone(&hub) as _,
+        queue: Arc::clone(&hub) as _,
+        bus: Arc::clone(&hub) as _,
+        timers: Arc::clone(&hub) as _,
+        clock: Arc::clone(&hub) as _,
+        ids: Arc::clone(&hub) as _,
+    };
+    let executor: Arc<dyn Executor> = hub;
+    let executors = Executors::none().with(["shell", "python", "command", "spark"], &executor);
+    let quick = ["noop", "sleep"];
+    Arc::new(App::new(
+        ports,
+        if prompt {
+            executors.with_prompt(quick, &executor)
+        } else {
+            executors.with(quick, &executor)
+        },
+    ))
+}

@@ -1,0 +1,305 @@
+//! The target: runs jobs, loses some, is slow to stop others, and writes down every physical start.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use porpoise_model::job::{Job, Work};
+use porpoise_model::{Address, AttemptKey, Cause, Outputs, RunId, Value};
+use porpoise_ports::executor::{JobReport, JobState, SubmitError, Submitted};
+
+use crate::fault::{Fault, Op};
+use crate::random::Chance;
+use crate::world::{Event, MILLI, MINUTE, SECOND, World};
+
+/// What happens to a job.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    Start,
+    End,
+    Stopped,
+    Forget,
+}
+
+/// A job, as only the target knows it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) address: Address,
+    pub(crate) task: u32,
+    pub(crate) attempt: u32,
+    pub(crate) state: State,
+    external: usize,
+    duration: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum State {
+    Waiting,
+    Running { started: Timestamp },
+    Ended(JobState),
+    Forgotten,
+}
+
+/// An attempt, whatever key it came under.
+pub(crate) type Who = (RunId, u32, u32);
+
+/// The target.
+#[derive(Debug)]
+pub(crate) struct Target {
+    jobs: BTreeMap<AttemptKey, Known>,
+    by_attempt: BTreeMap<Who, AttemptKey>,
+    external: Vec<AttemptKey>,
+    canceled: BTreeSet<AttemptKey>,
+    /// How often a job was physically started for an attempt.
+    starts: BTreeMap<Who, u32>,
+    busy: usize,
+    capacity: usize,
+    /// Longest duration of a job, in milliseconds.
+    longest: u64,
+}
+
+impl Target {
+    pub(crate) fn draw(chance: &mut Chance) -> Self {
+        Self {
+            jobs: BTreeMap::new(),
+            by_attempt: BTreeMap::new(),
+            external: Vec::new(),
+            canceled: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            busy: 0,
+            capacity: *chance.pick(&[1, 3, 10, 1_000, 1_000]),
+            longest: *chance.pick(&[10, 1_000, 10_000, 60_000, 600_000]),
+        }
+    }
+
+    pub(crate) fn resize(&mut self, capacity: usize) {
+        self.capacity = self.capacity.max(capacity);
+    }
+
+    /// The job of an attempt.
+    pub(crate) fn of(&self, who: Who) -> Option<&Known> {
+        self.by_attempt.get(&who).and_then(|key| self.jobs.get(key))
+    }
+
+    /// The attempt behind an external id.
+    pub(crate) fn behind(&self, external_id: &str) -> Option<&Known> {
+        let at: usize = external_id.strip_prefix('x')?.parse().ok()?;
+        self.jobs.get(self.external.get(at)?)
+    }
+
+    /// Jobs that wait or run.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy
+    }
+
+    pub(crate) fn starts(&self) -> usize {
+        self.starts.values().map(|count| *count as usize).sum()
+    }
+
+    pub(crate) fn list(&self, keys: &[AttemptKey]) -> Vec<JobReport> {
+        let report = |key: &AttemptKey| {
+            let known = self.jobs.get(key)?;
+            let state = match &known.state {
+                State::Waiting => JobState::Waiting { why: None },
+                State::Running { started } => JobState::Running { started: *started },
+                State::Ended(end) => end.clone(),
+                State::Forgotten => return None,
+            };
+            Some(JobReport {
+                key: *key,
+                external_id: format!("x{}", known.external),
+                state,
+            })
+        };
+        keys.iter().filter_map(report).collect()
+    }
+}
+
+impl World {
+    pub(crate) fn submit(&mut self, job: &Job) -> Result<Submitted, SubmitError> {
+        self.mix_bytes(job.key.as_bytes());
+        if self.target.canceled.contains(&job.key) {
+            return Err(SubmitError::Canceled);
+        }
+        if let Some(known) = self.target.jobs.get(&job.key) {
+            let external_id = format!("x{}", known.external);
+            return Ok(Submitted { external_id });
+        }
+        let [first, second, ..] = *job.key.as_bytes();
+        let drawn = f64::from(u16::from_be_bytes([first, second])) / 65_536.0;
+        if drawn < self.rates.refuse {
+            self.matrix.count(Fault::Refused, Op::Submit);
+            let message = "not here".to_owned();
+            let task = job.task_name.clone();
+            return Err(SubmitError::Rejected { task, message });
+        }
+        let full = self.target.busy >= self.target.capacity;
+        if full || self.strikes(self.rates.busy, Fault::Refused, Op::Submit) {
+            return Err(SubmitError::Busy);
+        }
+        Ok(self.take(job))
+    }
+
+    fn take(&mut self, job: &Job) -> Submitted {
+        let external = self.target.external.len();
+        self.target.external.push(job.key);
+        let known = Known {
+            address: Address::run(job.project, job.run),
+            task: job.task,
+            attempt: job.attempt,
+            state: State::Waiting,
+            external,
+            duration: match &job.work {
+                Work::Noop => Some(0),
+                Work::Sleep { millis } => Some(*millis as i64 * MILLI),
+                Work::Shell { .. }
+                | Work::Python { .. }
+                | Work::Command { .. }
+                | Work::External { .. } => None,
+            },
+        };
+        let who = (job.run, job.task, job.attempt);
+        self.target.jobs.insert(job.key, known);
+        self.target.by_attempt.insert(who, job.key);
+        self.target.busy += 1;
+        self.matrix.passed(Op::Job);
+        let late = self.strikes(self.rates.late * 0.2, Fault::Late, Op::Job);
+        let wait = match late {
+            true => self.chance.log_between(1_000_000, 300_000_000),
+            false => self.chance.log_between(100, 200_000),
+        };
+        self.after(wait as i64, Event::Job(job.key, Step::Start));
+        Submitted {
+            external_id: format!("x{external}"),
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, key: AttemptKey) {
+        self.mix_bytes(key.as_bytes());
+        let first = self.target.canceled.insert(key);
+        let ended = self.now_millis();
+        let Some(known) = self.target.jobs.get_mut(&key) else {
+            return;
+        };
+        match known.state {
+            State::Waiting => {
+                known.state = State::Ended(JobState::Canceled { ended });
+                self.target.busy -= 1;
+            }
+            State::Running { .. } if first => {
+                let slow = match self.chance.below(4) {
+                    0 => self.chance.log_between(1_000, 300_000_000),
+                    _ => self.chance.log_between(1_000, 2_000_000),
+                };
+                self.after(slow as i64, Event::Job(key, Step::Stopped));
+            }
+            State::Running { .. } | State::Ended(_) | State::Forgotten => {}
+        }
+    }
+
+    /// A job goes on.
+    pub(crate) fn job_step(&mut self, key: AttemptKey, step: Step) {
+        let now = self.now_millis();
+        let Some(known) = self.target.jobs.get_mut(&key) else {
+            return;
+        };
+        let end = match (&known.state, step) {
+            (State::Waiting, Step::Start) => {
+                known.state = State::Running { started: now };
+                return self.job_started(key);
+            }
+            (State::Running { started }, Step::End) => {
+                let started = *started;
+                self.job_end(key, started, now)
+            }
+            (State::Running { .. }, Step::Stopped) => {
+                State::Ended(JobState::Canceled { ended: now })
+            }
+            (State::Waiting | State::Running { .. }, Step::Forget) => {
+                self.matrix.count(Fault::Lost, Op::Job);
+                State::Forgotten
+            }
+            _ => return,
+        };
+        self.tell(|| format!("    job {key} is over: {end:?}"));
+        self.target.busy -= 1;
+        if let Some(known) = self.target.jobs.get_mut(&key) {
+            known.state = end;
+        }
+        if self.calm || self.chance.happens(self.rates.signal) {
+            self.signal(key);
+        }
+    }
+
+    fn job_started(&mut self, key: AttemptKey) {
+        let known = &self.target.jobs[&key];
+        let who = (
+            RunId::from_bytes(known.address.id),
+            known.task,
+            known.attempt,
+        );
+        let (address, given) = (known.address, known.duration);
+        let starts = self.target.starts.entry(who).or_default();
+        *starts += 1;
+        let starts = *starts;
+        self.tell(|| format!("    job {key} of {address} starts: {who:?}"));
+        if let Err((invariant, what)) = self.checks.job_starts(address, who, starts) {
+            self.violate(invariant, what);
+        }
+        let longest = self.target.longest;
+        let drawn = self.chance.log_between(1, longest) as i64 * MILLI;
+        let duration = given.map_or(drawn, |given| given.min(10 * MINUTE));
+        if !self.calm && self.chance.happens(self.rates.job_lost) {
+            let when = self.chance.below(duration as u64 + 1) as i64;
+            self.after(when, Event::Job(key, Step::Forget));
+        }
+        self.after(duration, Event::Job(key, Step::End));
+    }
+
+    fn job_end(&mut self, key: AttemptKey, started: Timestamp, ended: Timestamp) -> State {
+        let code = self.chance.between(1, 3) as i32;
+        let failed = self.strikes(self.rates.job_fails, Fault::Broken, Op::Job);
+        let outputs = match self.chance.below(4) {
+            0 => Outputs::from([("key".to_owned(), Value::text(key.to_string()))]),
+            _ => Outputs::new(),
+        };
+        State::Ended(if failed {
+            JobState::Failed {
+                started: Some(started),
+                ended,
+                cause: Cause::Exit { code },
+            }
+        } else {
+            JobState::Succeeded {
+                started,
+                ended,
+                outputs,
+            }
+        })
+    }
+
+    fn signal(&mut self, key: AttemptKey) {
+        self.matrix.passed(Op::Signal);
+        if self.strikes(self.rates.lose, Fault::Lost, Op::Signal) {
+            return;
+        }
+        let twice = self.strikes(self.rates.duplicate, Fault::Duplicated, Op::Signal);
+        for _ in 0..1 + u32::from(twice) {
+            let late = self.strikes(self.rates.late, Fault::Late, Op::Signal);
+            let delay = match late {
+                true => self.chance.between(1, 120) as i64 * SECOND,
+                false => MILLI,
+            };
+            self.after(delay, Event::Signal(key));
+        }
+    }
+}
+
+impl World {
+    /// Large workloads get a target that is through with them within hours.
+    pub(crate) fn fit(&mut self, tasks: u64) {
+        if tasks > 60 {
+            self.target.capacity = self.target.capacity.max(tasks as usize / 4);
+            self.target.longest = self.target.longest.min(20_000);
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! What is asked of the application: random workflows, runs, commands at random moments, all from the seed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_engine::input::RunCommand;
+use porpoise_engine::run::State;
+use porpoise_model::workflow::{
+    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, PoolUse, Priority, Retry, Schedule,
+    Task, Timeout, TimeoutAction, TriggerRule, Workflow,
+};
+use porpoise_model::{Actor, CommandId, Name, RunId, WorkflowId};
+
+use crate::check::project;
+use crate::random::Chance;
+use crate::world::{MINUTE, SECOND, micros};
+
+/// How large simulations are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// Tasks of a workflow, at the most; sizes are drawn so that each doubling is as likely as any other.
+    pub tasks: u64,
+    /// Runs that clients create, at the most.
+    pub runs: u64,
+    /// Commands that clients give, at the most.
+    pub commands: u64,
+    /// One workflow in so many has a schedule; 0: none.
+    pub schedules: u64,
+}
+
+impl Profile {
+    /// What a long run checks: 1 to 2,000 tasks.
+    pub const FULL: Self = Self {
+        tasks: 2_000,
+        runs: 6,
+        commands: 12,
+        schedules: 4,
+    };
+    /// Small and quick: for finding mutants.
+    pub const SMALL: Self = Self {
+        tasks: 12,
+        runs: 4,
+        commands: 8,
+        schedules: 3,
+    };
+    /// Large DAGs only: logs that outgrow their snapshots.
+    pub const LARGE: Self = Self {
+        tasks: 2_001,
+        runs: 1,
+        commands: 3,
+        schedules: 0,
+    };
+}
+
+/// What a client does, until it is acknowledged.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    /// Applies a version of a workflow.
+    Apply(Box<Workflow>),
+    /// Creates a run, once that action is acknowledged.
+    Create(Box<NewRun>, usize),
+    /// Gives a command to some run that there is.
+    Command(CommandId),
+    /// Gives a pool another size.
+    Resize(CommandId, String, u32),
+    /// Switches the schedule of a workflow.
+    Switch(CommandId, WorkflowId, bool),
+}
+
+/// All that clients do, and when.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    pub(crate) actions: Vec<(i64, Action)>,
+    pub(crate) workflows: Vec<Workflow>,
+    pub(crate) pools: Vec<String>,
+    /// When faults stop.
+    pub(crate) calm: i64,
+    /// Tasks of the largest workflow.
+    pub(crate) largest: u64,
+}
+
+fn name(text: &str) -> Name {
+    text.parse().expect("a name")
+}
+
+pub(crate) fn actor() -> Actor {
+    Actor {
+        principal: "someone".to_owned(),
+        via: "api".to_owned(),
+        request: None,
+    }
+}
+
+pub(crate) fn command_id(chance: &mut Chance) -> CommandId {
+    CommandId::from_bytes(chance.bits128().to_be_bytes())
+}
+
+impl Workload {
+    pub(crate) fn draw(profile: Profile, chance: &mut Chance) -> Self {
+        let begin = crate::world::BEGIN;
+        let span = chance.log_between(60, 5_400) as i64 * SECOND;
+        let mut it = Self {
+            actions: Vec::new(),
+            workflows: Vec::new(),
+            pools: (0..chance.below(4)).map(|n| format!("pool {n}")).collect(),
+            calm: begin + span + chance.log_between(60, 1_800) as i64 * SECOND,
+            largest: 0,
+        };
+        let some_time = |chance: &mut Chance| begin + chance.below(span as u64) as i64;
+        for pool in it.pools.clone() {
+            for _ in 0..chance.between(0, 2) {
+                let size = chance.log_between(1, 12) as u32;
+                let action = Action::Resize(command_id(chance), pool.clone(), size);
+                it.actions.push((some_time(chance), action));
+            }
+        }
+        for n in 0..chance.between(1, 2) {
+            it.add_workflow(n, profile, span, chance);
+        }
+        for _ in 0..chance.below(profile.commands + 1) {
+            let at = some_time(chance);
+            it.actions.push((at, Action::Command(command_id(chance))));
+        }
+        it
+    }
+
+    fn add_workflow(&mut self, n: u64, profile: Profile, span: i64, chance: &mut Chance) {
+        let begin = crate::world::BEGIN;
+        let scheduled = profile.schedules > 0 && chance.below(profile.schedules) == 0;
+        let most = match (scheduled, n) {
+            (true, _) => profile.tasks.min(20),
+            (false, 0) => profile.tasks,
+            (false, _) => profile.tasks.min(50),
+        };
+        let least = if profile.tasks > 2_000 { 600 } else { 1 };
+        let tasks = chance.log_between(least.min(most), most);
+        self.largest = self.largest.max(tasks);
+        let mut workflow = self.workflow(&format!("workflow {n}"), tasks, chance);
+        if scheduled {
+            workflow.schedule = Some(schedule(span, chance));
+        }
+        let applied = self.actions.len();
+        let at = begin + chance.below(10 * SECOND as u64) as i64;
+        self.apply(at, &workflow);
+        if chance.happens(0.2) {
+            // Another version, later.
+            workflow.description = "changed".to_owned();
+            if chance.happens(0.3) {
+                workflow.schedule = None;
+            }
+            let at = at + MINUTE + chance.below(span as u64) as i64;
+            self.apply(at, &workflow);
+        }
+        let id = WorkflowId::first_named(project(), workflow.name.as_str());
+        if scheduled {
+            for _ in 0..chance.below(4) {
+                let action = Action::Switch(command_id(chance), id, chance.happens(0.6));
+                let at = begin + chance.below(span as u64) as i64;
+                self.actions.push((at, action));
+            }
+        }
+        let runs = chance.below(profile.runs + 1).max(u64::from(!scheduled));
+        let runs = runs.min((profile.tasks * 2 / tasks).max(1));
+        for _ in 0..runs {
+            let at = begin + chance.below(span as u64) as i64;
+            let new = new_run(id, &workflow, at, chance);
+            self.actions.push((at, Action::Create(Box::new(new), applied)));
+        }
+    }
+
+    fn apply(&mut self, at: i64, workflow: &Workflow) {
+        self.workflows.push(workflow.clone());
+        let action = Action::Apply(Box::new(workflow.clone()));
+        self.actions.push((at, action));
+    }
+
+    fn workflow(&self, title: &str, count: u64, chance: &mut Chance) -> Workflow {
+        let plain = chance.happens(0.5);
+        let pooled = match (self.pools.is_empty(), count) {
+            (true, _) => 0.0,
+            (false, 0..50) => *chance.pick(&[0.0, 0.2, 0.9]),
+            (false, _) => 10.0 / count as f64,
+        };
+        let shape = chance.below(5);
+        let mut tasks = Vec::new();
+        for at in 0..count {
+            let mut task = task(&format!("t{at}"), plain, chance);
+            task.after = above(shape, at, count, chance);
+            if chance.happens(pooled) {
+                task.pool = Some(PoolUse {
+                    name: name(chance.pick(&self.pools).as_str()),
+                    slots: *chance.pick(&[1, 1, 1, 2, 3]),
+                    weight: chance.below(3) as i32,
+                });
+            }
+            tasks.push(task);
+        }
+        Workflow {
+            form: 1,
+            project: name("sim"),
+            name: name(title),
+            description: String::new(),
+            dialect: "porpoise/1".to_owned(),
+            schedule: None,
+            parameters: IndexMap::new(),
+            timeout: chance
+                .happens(0.08)
+                .then(|| timeout(chance, 1_000, 3_600_000)),
+            on_failure: *chance.pick(&[FailureStrategy::Continue, FailureStrategy::End]),
+            concurrency: *chance.pick(&[
+                Concurrency::Parallel,
+                Concurrency::Parallel,
+                Concurrency::SerialWait,
+                Concurrency::SerialDiscard,
+            ]),
+            priority: priority(chance),
+            labels: BTreeMap::new(),
+            tasks,
+        }
+    }
+}
+
+/// The tasks above one: chain, fan out and in, layers, diamonds, anything.
+fn above(shape: u64, at: u64, count: u64, chance: &mut Chance) -> Vec<u32> {
+    let mut above: Vec<u32> = match shape {
+        _ if at == 0 => Vec::new(),
+        0 => vec![at as u32 - 1],
+        1 if at == count - 1 => (1..at as u32).collect(),
+        1 => vec![0],
+        2 => {
+            let width = (count as f64).sqrt().ceil() as u64;
+            let layer = at / width * width;
+            match layer {
+                0 => Vec::new(),
+                _ => (0..3).map(|_| (layer - width + chance.below(width)) as u32).collect(),
+            }
+        }
+        3 => match at % 3 {
+            0 => vec![at as u32 - 1, at as u32 - 2],
+            1 => vec![at as u32 - 1],
+            _ => vec![at as u32 - 2],
+        },
+        _ => (0..chance.below(4)).map(|_| chance.below(at) as u32).collect(),
+    };
+    above.sort_unstable();
+    above.dedup();
+    above
+}
+
+fn task(title: &str, plain: bool, chance: &mut Chance) -> Task {
+    let kind = match chance.below(100) {
+        0..10 => Kind::Noop,
+        10..20 => Kind::Sleep {
+            duration: Duration::from_millis(chance.log_between(1, 20_000)),
+        },
+        20..30 => Kind::Python { script: "pass".to_owned() },
+        30..40 => Kind::External {
+            system: "dolphinscheduler".to_owned(),
+            name: if chance.below(20) == 0 { "NOWHERE" } else { "SPARK" }.to_owned(),
+            parameters: serde_json::Value::Null,
+        },
+        _ => Kind::Shell { script: "true".to_owned() },
+    };
+    let mut task = Task::new(name(title), kind);
+    task.priority = priority(chance);
+    if chance.happens(0.4) {
+        task.retry = Retry {
+            limit: chance.between(1, 3) as u32,
+            delay: Duration::from_millis(chance.log_between(1, 120_000)),
+            backoff: *chance.pick(&[Backoff::Fixed, Backoff::Exponential]),
+            delay_max: chance.happens(0.5).then(|| Duration::from_mins(3)),
+            jitter_percent: *chance.pick(&[0, 0, 20, 100]),
+        };
+    }
+    if plain {
+        return task;
+    }
+    task.trigger = chance.weighted(&[
+        (8, TriggerRule::AllSucceeded),
+        (2, TriggerRule::AllDone),
+        (1, TriggerRule::OneSucceeded),
+        (1, TriggerRule::OneFailed),
+        (1, TriggerRule::NoneFailed),
+        (1, TriggerRule::Always),
+    ]);
+    task.disabled = chance.happens(0.03);
+    if chance.happens(0.15) {
+        task.timeout = Some(timeout(chance, 100, 600_000));
+    }
+    if chance.happens(0.1) {
+        task.delay = Duration::from_millis(chance.log_between(1, 120_000));
+    }
+    task
+}
+
+fn timeout(chance: &mut Chance, least: u64, most: u64) -> Timeout {
+    Timeout {
+        after: Duration::from_millis(chance.log_between(least, most)),
+        action: *chance.pick(&[TimeoutAction::Fail, TimeoutAction::Fail, TimeoutAction::Warn]),
+    }
+}
+
+fn priority(chance: &mut Chance) -> Priority {
+    *chance.pick(&[
+        Priority::Highest,
+        Priority::High,
+        Priority::Medium,
+        Priority::Medium,
+        Priority::Low,
+        Priority::Lowest,
+    ])
+}
+
+fn schedule(span: i64, chance: &mut Chance) -> Schedule {
+    // At most about twenty instants.
+    let minutes = (span / MINUTE / 20 + 1).min(30) as u64;
+    let every = chance.between(minutes, minutes + 2);
+    Schedule {
+        cron: format!("*/{every} * * * *"),
+        timezone: (*chance.pick(&["UTC", "Europe/Berlin", "Asia/Shanghai"])).to_owned(),
+        start: None,
+        end: None,
+        missed: *chance.pick(&[MissedFires::Latest, MissedFires::Skip]),
+        offline: chance.happens(0.2),
+    }
+}
+
+fn new_run(id: WorkflowId, workflow: &Workflow, at: i64, chance: &mut Chance) -> NewRun {
+    let created = micros(at - at % 1_000);
+    NewRun {
+        project: project(),
+        run: RunId::of_command(command_id(chance)),
+        workflow: id,
+        workflow_name: workflow.name.to_string(),
+        version: None,
+        trigger: Trigger::Manual,
+        logical_date: created,
+        timezone: "UTC".to_owned(),
+        parameters: BTreeMap::new(),
+        actor: actor(),
+        priority: chance.happens(0.2).then(|| priority(chance)),
+        on_failure: None,
+        concurrency: chance.happens(0.1).then(|| {
+            *chance.pick(&[Concurrency::Parallel, Concurrency::SerialWait, Concurrency::SerialDiscard])
+        }),
+        dry_run: chance.happens(0.03),
+        simulate: chance.happens(0.1),
+        created,
+    }
+}
+
+/// A command for a run in this state.
+pub(crate) fn command(state: &State, now: Timestamp, chance: &mut Chance) -> RunCommand {
+    let count = u64::from(state.tasks.len()).max(1);
+    let tasks = |chance: &mut Chance| {
+        let some = chance.log_between(1, count.min(20));
+        (0..some).map(|_| chance.below(count) as u32).collect::<Vec<u32>>()
+    };
+    match chance.below(17) {
+        0 | 1 => RunCommand::Pause,
+        2 | 3 => RunCommand::Resume,
+        4 => RunCommand::Kill,
+        5..8 => RunCommand::KillTasks { tasks: tasks(chance) },
+        8 | 9 => {
+            let span = Duration::from_millis(chance.log_between(100, 600_000));
+            RunCommand::Hold {
+                tasks: if chance.happens(0.5) { tasks(chance) } else { Vec::new() },
+                why: "a test".to_owned(),
+                until: chance.happens(0.5).then(|| now + span),
+            }
+        }
+        10 => RunCommand::Release {
+            tasks: if chance.happens(0.5) { tasks(chance) } else { Vec::new() },
+        },
+        11 => RunCommand::MarkSucceeded { tasks: tasks(chance) },
+        12 => RunCommand::Skip { tasks: tasks(chance) },
+        13 | 14 => RunCommand::RerunFailed,
+        _ => RunCommand::Rerun {
+            tasks: tasks(chance),
+            downstream: chance.happens(0.5),
+        },
+    }
+}
