@@ -1,0 +1,152 @@
+//! What a task does.
+
+use porpoise_model::limits::SCRIPT_BYTES_MAX;
+use porpoise_model::workflow::Kind;
+
+use super::Mapper;
+use super::parameter::Parameters;
+use crate::json::At;
+use crate::report::{Rule, Topic};
+
+/// What kinds are called in [`Kind::External`].
+const SYSTEM: &str = "dolphinscheduler";
+
+/// Types that decide about other tasks or wait for them.
+const LOGIC: [&str; 5] = [
+    "SWITCH",
+    "CONDITIONS",
+    "DEPENDENT",
+    "SUB_PROCESS",
+    "BLOCKING",
+];
+
+impl<'t> Mapper<'t> {
+    /// The kind, and the parameters of the task itself. `own` is the code of its workflow.
+    pub(super) fn kind(&mut self, task: At<'t>, own: Option<i64>) -> (Option<Kind>, Parameters) {
+        let Some((at, name)) = task.get("taskType").and_then(|at| Some((at, at.text()?))) else {
+            self.fault(
+                task.get("taskType").unwrap_or(task),
+                "there is no `taskType`",
+                None,
+            );
+            return (None, Parameters::default());
+        };
+        at.used();
+        let Some(params) = task.get("taskParams").filter(|at| at.is_object()) else {
+            let message = "expected an object, or a text that holds one in JSON";
+            self.fault(task.get("taskParams").unwrap_or(task), message, None);
+            return (None, Parameters::default());
+        };
+        if params.is_embedded() {
+            self.notes
+                .add(params, Topic::ParamsAsText, "", "the text was read as JSON");
+        }
+        match name {
+            "SHELL" => {
+                let kind = self.script(params).map(|script| Kind::Shell { script });
+                (kind, self.rest_of_script(task, params))
+            }
+            "PYTHON" => {
+                let kind = self.script(params).map(|script| Kind::Python { script });
+                (kind, self.rest_of_script(task, params))
+            }
+            _ => (
+                Some(self.external(task, name, params, own)),
+                self.locals(params),
+            ),
+        }
+    }
+
+    fn script(&mut self, params: At<'t>) -> Option<String> {
+        let at = params.get("rawScript").unwrap_or(params);
+        let Some(text) = at.text().filter(|text| !text.trim().is_empty()) else {
+            self.fault(
+                at,
+                "the task has no script",
+                Some("DolphinScheduler refuses to save such a task"),
+            );
+            return None;
+        };
+        if text.len() > SCRIPT_BYTES_MAX {
+            let message = format!(
+                "the script has {} bytes, at most {SCRIPT_BYTES_MAX} are allowed",
+                text.len()
+            );
+            self.fault(
+                at,
+                message,
+                Some("put it into a file that the task fetches"),
+            );
+        }
+        at.used();
+        if !text.contains("\r\n") {
+            return Some(text.to_owned());
+        }
+        self.notes
+            .add(at, Topic::LineEnds, "", "the lines end as on Unix now");
+        Some(text.replace("\r\n", "\n"))
+    }
+
+    /// What a script task has beside its script.
+    fn rest_of_script(&mut self, task: At<'t>, params: At<'t>) -> Parameters {
+        let parameters = self.locals(params);
+        let mut with_files = false;
+        for (key, at) in params.entries() {
+            match key {
+                "rawScript" | "localParams" => {}
+                _ if at.is_hollow() => at.ignored(Rule::Empty),
+                "resourceList" => {
+                    with_files = true;
+                    let count = at.items().count();
+                    self.notes.cover(
+                        at,
+                        Topic::Resources,
+                        "",
+                        format!("{count} resource files are not there"),
+                    );
+                }
+                _ => self.notes.cover(
+                    at,
+                    Topic::UnknownTaskParameter,
+                    key,
+                    "the parameter has no counterpart",
+                ),
+            }
+        }
+        if let Some(at) = task.get("resourceIds").filter(|at| !at.is_empty()) {
+            if with_files {
+                at.ignored(Rule::Copy);
+            } else {
+                self.notes
+                    .cover(at, Topic::Resources, "", "resource files are not there");
+            }
+        }
+        parameters
+    }
+
+    fn external(&mut self, task: At<'t>, name: &str, params: At<'t>, own: Option<i64>) -> Kind {
+        params.used();
+        Self::ignore(task, &[(Rule::Copy, &["resourceIds"])]);
+        let at = task.get("taskType").unwrap_or(task);
+        let name_shown = crate::fault::short(name);
+        let topic = if LOGIC.contains(&name) {
+            Topic::Logic
+        } else {
+            Topic::NoExecutor
+        };
+        self.notes.add(
+            at,
+            topic,
+            &name_shown,
+            format!("{name_shown} is kept whole; nothing runs it here yet"),
+        );
+        if LOGIC.contains(&name) {
+            self.references(params, own);
+        }
+        Kind::External {
+            system: SYSTEM.to_owned(),
+            name: name.to_owned(),
+            parameters: params.to_value(),
+        }
+    }
+}

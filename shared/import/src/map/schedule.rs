@@ -1,0 +1,286 @@
+//! When a workflow runs by itself.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use porpoise_cron::{Cron, Dialect};
+use porpoise_model::workflow::{FailureStrategy, MissedFires, Priority, Schedule};
+
+use super::Mapper;
+use super::scalar::{Words, known_word, plain};
+use super::task::PRIORITIES;
+use crate::fault::short;
+use crate::json::At;
+use crate::report::{Rule, Topic};
+
+/// What does not matter in a schedule.
+const IGNORED: &[(Rule, &[&str])] = &[
+    (Rule::Row, &["id", "userId", "userName", "projectName"]),
+    (
+        Rule::Copy,
+        &["processDefinitionName", "definitionDescription"],
+    ),
+];
+
+/// What the schedule says, also about its runs.
+pub(super) struct Planned {
+    /// None if it has a fault.
+    pub(super) schedule: Option<Schedule>,
+    pub(super) on_failure: FailureStrategy,
+    pub(super) priority: Priority,
+}
+
+const STRATEGIES: Words<FailureStrategy> = &[
+    ("END", FailureStrategy::End),
+    ("CONTINUE", FailureStrategy::Continue),
+];
+const STATES: Words<bool> = &[("OFFLINE", false), ("ONLINE", true)];
+const WARNINGS: Words<bool> = &[
+    ("NONE", false),
+    ("SUCCESS", true),
+    ("FAILURE", true),
+    ("ALL", true),
+];
+
+impl<'t> Mapper<'t> {
+    pub(super) fn schedule(
+        &mut self,
+        element: At<'t>,
+        definition: At<'t>,
+        labels: &mut BTreeMap<String, String>,
+    ) -> Option<Planned> {
+        let at = element
+            .get("schedule")
+            .filter(|at| at.is_object() && !at.is_empty())?;
+        Self::ignore(at, IGNORED);
+        if let Some(of) = at.get("processDefinitionCode")
+            && of.integer() == definition.get("code").and_then(At::integer)
+        {
+            of.ignored(Rule::Copy);
+        }
+        self.alerts(at);
+        self.settings(at, labels);
+        for key in ["createTime", "updateTime"] {
+            if let Some(at) = at.some(key) {
+                self.notes
+                    .cover(at, Topic::Times, "", "the time of the schedule is not kept");
+            }
+        }
+        Some(Planned {
+            schedule: self.times(at),
+            on_failure: self.strategy(at),
+            priority: self.priority(at),
+        })
+    }
+
+    fn times(&mut self, at: At<'t>) -> Option<Schedule> {
+        let cron = self.cron(at);
+        let zone = self.zone(at);
+        let tz = zone.as_ref().map_or(TimeZone::UTC, |(_, tz)| tz.clone());
+        let (start, end) = (
+            self.instant(at, "startTime", &tz),
+            self.instant(at, "endTime", &tz),
+        );
+        if let (Some(start), Some(end)) = (start, end)
+            && end <= start
+        {
+            self.fault(
+                at.get("endTime").unwrap_or(at),
+                "the schedule ends before it starts",
+                None,
+            );
+        }
+        let online = self.word(at, "releaseState", STATES, false);
+        let said = if online {
+            "switched on there"
+        } else {
+            "the export does not tell whether it was on"
+        };
+        self.notes.add(
+            at,
+            Topic::ScheduleOffline,
+            "",
+            format!("the schedule is switched off here: {said}"),
+        );
+        self.notes.add(
+            at,
+            Topic::MissedFires,
+            "",
+            "of the times missed during a stop only the latest is made up for",
+        );
+        Some(Schedule {
+            cron: cron?,
+            timezone: zone?.0,
+            start,
+            end,
+            missed: MissedFires::Latest,
+            offline: true,
+        })
+    }
+
+    /// Quartz, as it is written.
+    fn cron(&mut self, at: At<'t>) -> Option<String> {
+        let Some((at, text)) = at
+            .get("crontab")
+            .and_then(|at| Some((at, at.text()?.trim())))
+        else {
+            self.fault(
+                at.get("crontab").unwrap_or(at),
+                "the schedule has no cron expression",
+                None,
+            );
+            return None;
+        };
+        at.used();
+        match Cron::parse_as(text, Dialect::Quartz) {
+            Ok(_) => {
+                if text
+                    .split_whitespace()
+                    .next()
+                    .is_some_and(|seconds| seconds.parse::<u8>().is_err())
+                {
+                    let message = format!("`{}` fires more than once in a minute", short(text));
+                    self.notes.add(at, Topic::Seconds, short(text), message);
+                }
+                Some(text.to_owned())
+            }
+            Err(error) => {
+                self.fault(
+                    at,
+                    format!("`{}` is no cron expression of Quartz: {error}", short(text)),
+                    None,
+                );
+                None
+            }
+        }
+    }
+
+    /// The name as the time zone database writes it, and the zone.
+    fn zone(&mut self, at: At<'t>) -> Option<(String, TimeZone)> {
+        let Some((at, text)) = at
+            .get("timezoneId")
+            .and_then(|at| Some((at, at.text()?.trim())))
+        else {
+            self.fault(
+                at.get("timezoneId").unwrap_or(at),
+                "the schedule has no time zone",
+                None,
+            );
+            return None;
+        };
+        at.used();
+        match TimeZone::get(text) {
+            Ok(zone) if !zone.is_unknown() => {
+                let name = zone
+                    .iana_name()
+                    .filter(|name| name.eq_ignore_ascii_case(text));
+                Some((name.unwrap_or(text).to_owned(), zone))
+            }
+            Ok(_) | Err(_) => {
+                let hint = "a time zone has an IANA name such as Europe/Berlin";
+                self.fault(
+                    at,
+                    format!("no time zone is named `{}`", short(text)),
+                    Some(hint),
+                );
+                None
+            }
+        }
+    }
+
+    /// A wall clock time of the zone. One that a clock change skips moves on by the length of the gap; of one that
+    /// occurs twice the first counts.
+    fn instant(&mut self, at: At<'t>, key: &str, zone: &TimeZone) -> Option<Timestamp> {
+        let at = at.get(key).filter(|at| !at.is_empty())?;
+        let parsed = at
+            .text()
+            .and_then(|text| text.trim().parse::<DateTime>().ok());
+        let instant = parsed.and_then(|local| local.to_zoned(zone.clone()).ok());
+        let Some(instant) = instant else {
+            self.fault(at, "expected a time such as `2026-01-01 00:00:00`", None);
+            return None;
+        };
+        at.used();
+        Some(instant.timestamp())
+    }
+
+    fn strategy(&mut self, at: At<'t>) -> FailureStrategy {
+        let strategy = self.word(at, "failureStrategy", STRATEGIES, FailureStrategy::Continue);
+        if strategy == FailureStrategy::End
+            && let Some(at) = at.get("failureStrategy")
+        {
+            self.notes.add(
+                at,
+                Topic::FailureStrategy,
+                "END",
+                "END is the workflow's strategy now",
+            );
+        }
+        strategy
+    }
+
+    fn priority(&mut self, at: At<'t>) -> Priority {
+        let key = "processInstancePriority";
+        let priority = self.word(at, key, PRIORITIES, Priority::Medium);
+        if priority != Priority::Medium
+            && let Some(at) = at.get(key)
+        {
+            self.notes.add(
+                at,
+                Topic::RunPriority,
+                "",
+                "the priority is the workflow's now",
+            );
+        }
+        priority
+    }
+
+    fn alerts(&mut self, at: At<'t>) {
+        let wanted = at
+            .some("warningType")
+            .filter(|at| known_word(*at, WARNINGS) != Some(false));
+        if let Some(none) = at.get("warningType").filter(|_| wanted.is_none()) {
+            none.ignored(Rule::Default);
+        }
+        if let Some(wanted) = wanted {
+            let word = wanted.text().map(short).unwrap_or_default();
+            self.notes
+                .cover(wanted, Topic::Alerts, word, "nobody is told how runs end");
+        }
+        let Some(group) = at.some("warningGroupId") else {
+            return;
+        };
+        match plain(group).map(|text| short(&text)) {
+            Some(number) if number != "0" && wanted.is_some() => {
+                self.notes.cover(
+                    group,
+                    Topic::Alerts,
+                    format!("group {number}"),
+                    "the alert group is not kept",
+                );
+            }
+            _ => group.ignored(Rule::Off),
+        }
+    }
+
+    fn settings(&mut self, at: At<'t>, labels: &mut BTreeMap<String, String>) {
+        for (key, label, default) in [
+            ("workerGroup", "schedule-worker-group", "default"),
+            ("environmentCode", "schedule-environment-code", "-1"),
+            ("tenantCode", "schedule-tenant", "default"),
+        ] {
+            if let Some((at, text)) = self.label(labels, (at, key, label), &[default]) {
+                let text = short(&text);
+                let message = format!("`{key}` {text} is a label");
+                self.notes.add(
+                    at,
+                    Topic::ScheduleSettings,
+                    format!("{key} {text}"),
+                    message,
+                );
+            }
+        }
+    }
+}

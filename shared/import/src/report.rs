@@ -1,0 +1,83 @@
+//! What became of the values of a file.
+
+mod display;
+mod notes;
+mod topic;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use display::Full;
+pub(crate) use notes::Notes;
+pub use topic::{Level, Rule, Topic};
+
+/// What differs, what was left behind, what to know. Shown, it groups its entries; [`Report::full`] lists each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The dialect of the workflows.
+    pub dialect: &'static str,
+    /// In the order of the file.
+    pub workflows: Vec<Summary>,
+    /// Grouped by level and topic, then in the order of the file.
+    pub entries: Vec<Entry>,
+    /// How many further entries are not listed.
+    pub more: usize,
+    /// Leaves of the input: values that hold no others, those in texts that hold JSON included.
+    pub leaves: usize,
+    /// Of them, those that are in the result.
+    pub used: usize,
+    /// Of them, those that do not matter, by the rule that says why.
+    pub ignored: BTreeMap<Rule, usize>,
+    /// Of them, those that only the entries speak of.
+    pub reported: usize,
+}
+
+/// A workflow in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Its name.
+    pub workflow: String,
+    /// The suggested name of its definition file.
+    pub file_name: String,
+    /// Its tasks.
+    pub tasks: usize,
+    /// Its edges.
+    pub edges: usize,
+    /// Tasks that have no executor here yet.
+    pub external: usize,
+}
+
+/// One thing that somebody should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// How much it matters.
+    pub level: Level,
+    /// What sort of thing it is.
+    pub topic: Topic,
+    /// Of which workflow; none if it is the file's.
+    pub workflow: Option<Arc<str>>,
+    /// `[2].taskDefinitionList[5].taskParams.sql`
+    pub path: String,
+    /// What it is about, for counting: a task type, a pool, a field; empty if the topic says it all.
+    pub subject: String,
+    /// What happened; never holds the value of a parameter.
+    pub message: String,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+impl Report {
+    /// Every entry, one a line.
+    pub const fn full(&self) -> Full<'_> {
+        Full(self)
+    }
+
+    /// The entries of a level.
+    pub fn of(&self, level: Level) -> impl Iterator<Item = &Entry> {
+        self.entries
+            .iter()
+            .filter(move |entry| entry.level == level)
+    }
+}

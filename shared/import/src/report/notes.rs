@@ -1,0 +1,100 @@
+//! A report in the making.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use porpoise_model::workflow::Kind;
+
+use super::{Entry, Report, Summary, Topic};
+use crate::ImportedWorkflow;
+use crate::json::{At, Mark, Tree};
+
+/// Entries that a report lists; further ones are counted.
+const ENTRIES_MAX: usize = 100_000;
+
+/// Collects entries.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Of which workflow the next entries are.
+    pub(crate) workflow: Option<Arc<str>>,
+    entries: Vec<(usize, Entry)>,
+    more: usize,
+}
+
+impl Notes {
+    /// An entry about a node. The node is not marked.
+    pub(crate) fn add(
+        &mut self,
+        at: At<'_>,
+        topic: Topic,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        if self.entries.len() >= ENTRIES_MAX {
+            self.more += 1;
+            return;
+        }
+        let entry = Entry {
+            level: topic.level(),
+            topic,
+            workflow: self.workflow.clone(),
+            path: at.path(),
+            subject: subject.into(),
+            message: message.into(),
+            advice: topic.advice(),
+        };
+        self.entries.push((at.id.0, entry));
+    }
+
+    /// An entry that speaks for all that nobody has looked at in the node.
+    pub(crate) fn cover(
+        &mut self,
+        at: At<'_>,
+        topic: Topic,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        at.mark_all(Mark::Reported);
+        self.add(at, topic, subject, message);
+    }
+
+    pub(crate) fn into_report(mut self, tree: &Tree, workflows: &[ImportedWorkflow]) -> Report {
+        self.entries
+            .sort_by(|(at, a), (bt, b)| (a.level, a.topic, at).cmp(&(b.level, b.topic, bt)));
+        let mut report = Report {
+            dialect: crate::map::DIALECT,
+            workflows: workflows.iter().map(summary).collect(),
+            entries: self.entries.into_iter().map(|(_, entry)| entry).collect(),
+            more: self.more,
+            leaves: 0,
+            used: 0,
+            ignored: BTreeMap::new(),
+            reported: 0,
+        };
+        for leaf in tree.leaves() {
+            report.leaves += 1;
+            match leaf.mark() {
+                Mark::Used => report.used += 1,
+                Mark::Ignored(rule) => *report.ignored.entry(rule).or_default() += 1,
+                // The sweep leaves none unseen; if it did, the sum would show it.
+                Mark::Unseen => {}
+                Mark::Reported => report.reported += 1,
+            }
+        }
+        report
+    }
+}
+
+fn summary(imported: &ImportedWorkflow) -> Summary {
+    let tasks = &imported.workflow.tasks;
+    Summary {
+        workflow: imported.workflow.name.to_string(),
+        file_name: imported.file_name.clone(),
+        tasks: tasks.len(),
+        edges: tasks.iter().map(|task| task.after.len()).sum(),
+        external: tasks
+            .iter()
+            .filter(|task| matches!(task.kind, Kind::External { .. }))
+            .count(),
+    }
+}

@@ -1,0 +1,234 @@
+//! What there is to say: one table.
+
+use serde::Serialize;
+
+/// How much an entry matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// It is not in the result.
+    NotCarried,
+    /// It is in the result and does not do quite the same.
+    CarriedWithDifference,
+    /// Good to know.
+    Note,
+}
+
+impl Level {
+    /// What matters most first.
+    pub const ALL: [Self; 3] = [Self::NotCarried, Self::CarriedWithDifference, Self::Note];
+
+    /// A heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::NotCarried => "Not carried over",
+            Self::CarriedWithDifference => "Carried over with a difference",
+            Self::Note => "Notes",
+        }
+    }
+}
+
+/// Why a value does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// It holds nothing: null, an empty text, list or object.
+    Empty,
+    /// DolphinScheduler writes the same value elsewhere in the file.
+    Copy,
+    /// An id, a user or a time of a row of its database.
+    Row,
+    /// It says what Porpoise does anyway.
+    Default,
+    /// Another value switches it off: a time-out that is not open, the interval of no retries.
+    Off,
+    /// The rest says it as well: a root edge of a task that has other edges.
+    Implied,
+    /// DolphinScheduler's engine does not read it either.
+    Unread,
+    /// The wrapping of an answer of the REST API.
+    Answer,
+}
+
+macro_rules! topics {
+    ($($(#[doc = $doc:literal])+ $topic:ident, $level:ident, $title:literal, $advice:literal;)*) => {
+        /// A sort of thing that a report speaks of.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Topic {
+            $($(#[doc = $doc])+ $topic,)*
+        }
+
+        impl Topic {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$topic,)*];
+
+            /// How much it matters.
+            pub const fn level(self) -> Level {
+                match self { $(Self::$topic => Level::$level,)* }
+            }
+
+            /// What it is, in a phrase.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$topic => $title,)* }
+            }
+
+            /// What to do about it.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$topic => $advice,)* }
+            }
+        }
+    };
+}
+
+topics! {
+    /// A field that the importer does not know.
+    UnknownField, NotCarried, "fields that this importer does not know",
+        "look whether they matter; if so, add what they do by hand";
+    /// A parameter of a script task that has no counterpart.
+    UnknownTaskParameter, NotCarried, "parameters of script tasks that have no counterpart",
+        "look whether the script needs them";
+    /// Resource files of a script task.
+    Resources, NotCarried, "resource files that scripts expect in their folder",
+        "fetch the files in the script, or put them where it finds them; an export names them by id only";
+    /// Notifications.
+    Alerts, NotCarried, "alerts",
+        "there are no notifications yet; the group's id is kept as a label";
+    /// Where nodes are drawn.
+    Layout, NotCarried, "positions of the nodes in the drawing",
+        "nothing: drawings are laid out anew";
+    /// When a definition or a schedule was made and changed.
+    Times, NotCarried, "times of creation and change",
+        "nothing, unless you need the history: keep the export";
+    /// A flag of the whole definition that is off.
+    DefinitionOff, NotCarried, "definitions whose own flag is NO",
+        "do not put the workflow online if it was retired";
+    /// A label on an edge.
+    EdgeLabel, NotCarried, "labels of edges", "nothing: edges have no labels here";
+    /// A condition on an edge.
+    EdgeCondition, NotCarried, "conditions on edges",
+        "DolphinScheduler's engine does not evaluate them; check what was meant";
+    /// A parameter that has no usable name.
+    NamelessParameter, NotCarried, "parameters without a name",
+        "they could not be used there either";
+    /// A value that another one of the same name hides.
+    Repeated, NotCarried, "values that a later one of the same name replaces",
+        "check that the last one is the one that is meant";
+    /// Text after the end of JSON.
+    TrailingText, NotCarried, "text after the end of JSON that is held in a text",
+        "DolphinScheduler ignores it as well";
+    /// Results of tasks are kept and used again.
+    Cache, NotCarried, "tasks that reuse the result of an earlier run", "they run every time here";
+
+    /// A task type without an executor.
+    NoExecutor, CarriedWithDifference, "tasks whose type has no executor here yet (kept whole)",
+        "they cannot run yet; run the workflow with --simulate to replace them by noop";
+    /// SWITCH, CONDITIONS and their like.
+    Logic, CarriedWithDifference, "tasks that decide about others (kept whole, they decide nothing yet)",
+        "with --simulate all that follows them runs, whatever they would have chosen";
+    /// A code of another task or workflow.
+    CodeReference, CarriedWithDifference, "references by code, kept as they are",
+        "the codes are DolphinScheduler's; the tasks that hold them cannot run here yet";
+    /// A code that the file does not explain.
+    UnknownReference, CarriedWithDifference, "references by code to what is not in this file",
+        "import the workflow that they name as well, or replace the task";
+    /// A schedule comes in switched off.
+    ScheduleOffline, CarriedWithDifference, "schedules, imported switched off",
+        "an export never tells whether a schedule was on; switch it off there before you switch it on here";
+    /// What happens after a stop.
+    MissedFires, CarriedWithDifference, "schedules: after a stop only the latest missed time is made up for",
+        "DolphinScheduler makes up for all of them; run a backfill where each day counts";
+    /// How a run fails.
+    FailureStrategy, CarriedWithDifference, "failure strategies of schedules, now the workflow's",
+        "they hold for runs that are started by hand, too";
+    /// The priority of runs.
+    RunPriority, CarriedWithDifference, "priorities of scheduled runs, now the workflow's",
+        "they hold for runs that are started by hand, too";
+    /// Settings of a schedule for its runs.
+    ScheduleSettings, CarriedWithDifference, "worker groups and environments of schedules, kept as labels",
+        "map them to a target";
+    /// A new run stops the old one.
+    SerialPriority, CarriedWithDifference, "execution type SERIAL_PRIORITY, imported as serial_wait",
+        "a new run waits here instead of stopping the one that runs; use serial_discard if waiting is worse";
+    /// A serial workflow.
+    SerialVersions, Note, "serial execution counts all versions of a workflow",
+        "in DolphinScheduler runs of different versions do not wait for each other";
+    /// A run takes too long.
+    RunTimeout, CarriedWithDifference, "time limits of workflows, recorded without an alert",
+        "there are no notifications yet; use `timeout: { after, action: fail }` to stop such a run";
+    /// A task takes too long.
+    TaskTimeout, CarriedWithDifference, "time limits of tasks that alert: recorded without an alert",
+        "there are no notifications yet; the action is kept";
+    /// A time limit without a time.
+    NoTimeout, NotCarried, "time limits that are switched on with no time", "give the task a `timeout`";
+    /// A worker group.
+    WorkerGroup, CarriedWithDifference, "worker groups, kept as labels", "map them to a `target`";
+    /// An environment.
+    Environment, CarriedWithDifference, "environments, kept as labels by their code",
+        "an export does not hold what they set: add it as `env`";
+    /// A tenant.
+    Tenant, CarriedWithDifference, "tenants, kept as labels", "tasks run as the user of their target";
+    /// Limits of CPU and memory.
+    Quota, CarriedWithDifference, "limits of CPU and memory, kept as labels", "set them on the target";
+    /// A task without an end.
+    Stream, CarriedWithDifference, "stream tasks", "DolphinScheduler's runs end without them, here they wait for them";
+    /// A task group.
+    TaskGroup, CarriedWithDifference, "task groups, now pools",
+        "create each pool with the size of its group, which an export does not hold";
+    /// An OUT parameter of a workflow.
+    GlobalOut, CarriedWithDifference, "OUT parameters of workflows, imported as plain ones",
+        "a workflow hands nothing to its parent yet";
+    /// A task whose edges are missing.
+    Detached, CarriedWithDifference, "tasks without any edge, imported disabled",
+        "DolphinScheduler does not run a task that has not even a root edge; enable it if it should run";
+    /// Tasks that use the outputs of others by a bare name.
+    Output, CarriedWithDifference, "outputs that later tasks use by name, handed on by an added parameter",
+        "the parameter names the task that sets it; check it where several do";
+    /// A bare name that several tasks set.
+    OutputUnclear, CarriedWithDifference, "outputs that several earlier tasks set under one name",
+        "DolphinScheduler takes the one that ended first; the first in the file is taken here";
+    /// A parameter without a value.
+    EmptyParameter, CarriedWithDifference, "IN parameters of tasks without a value, left out",
+        "DolphinScheduler lets an output or a workflow parameter of that name through, and so it is here";
+    /// A word that DolphinScheduler would not know.
+    UnknownWord, CarriedWithDifference, "words that are not known, read as the default",
+        "check the field; DolphinScheduler reads them as null";
+    /// A name that had to change.
+    Renamed, CarriedWithDifference, "names that had to change", "use the new name";
+    /// A value that is no text.
+    Converted, Note, "values of parameters that are no texts, turned into texts", "nothing";
+    /// JSON where an object belongs.
+    ParamsAsText, Note, "task parameters that are held in a text, read as JSON", "nothing";
+    /// A script from Windows.
+    LineEnds, Note, "scripts with Windows line ends, now Unix ones", "nothing: DolphinScheduler does the same";
+    /// An edge that is there twice.
+    RepeatedEdge, Note, "edges that are there more than once", "nothing: once is enough";
+    /// The version is not certain.
+    Version, Note, "files that do not tell their version, read as 3.1",
+        "check that it was 3.1; 2.0 looks the same";
+    /// Seconds in a cron expression.
+    Seconds, Note, "schedules that fire more than once in a minute",
+        "often a slip: check the first field of the cron expression";
+    /// What looks like a secret.
+    Secret, Note, "texts that look like they hold a secret",
+        "the secrets are in the definition files, too: replace them by ${secret:NAME} before you share or commit those";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_topic_says_what_to_do_in_words_of_its_own() {
+        let titles: BTreeSet<_> = Topic::ALL.iter().map(|topic| topic.title()).collect();
+        assert_eq!(titles.len(), Topic::ALL.len());
+        for topic in Topic::ALL {
+            assert!(
+                !topic.advice().is_empty() && !topic.advice().ends_with('.'),
+                "{topic:?}"
+            );
+        }
+    }
+}

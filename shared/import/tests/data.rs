@@ -1,0 +1,130 @@
+//! Files of others, in the folder that `PORPOISE_DS_DATA` names.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    dead_code,
+    reason = "tests; what they share is not all used by each"
+)]
+
+mod common;
+
+use common::{data, files};
+use porpoise_import::{Options, Topic, Version, import};
+use porpoise_model::workflow::Kind;
+
+/// Its keys are those of 3.2; its collectors filed it under 3.1.
+const OF_3_2: &str = "shell-shell-python.json";
+
+#[test]
+fn every_3_1_file_imports_and_reads_back() {
+    let Some(data) = data() else { return };
+    let mut all = files(&data.join("exports/3.1"), ".json");
+    all.extend(files(&data.join("synthetic"), "3.1.json"));
+    assert!(all.len() >= 12);
+    for (name, bytes) in all {
+        let from_version = (name == OF_3_2).then_some(Version::V3_1);
+        let options = Options {
+            from_version,
+            ..Options::default()
+        };
+        let imported = import(&name, &bytes, &options).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(imported, import(&name, &bytes, &options).unwrap());
+        for imported in &imported.workflows {
+            let text = imported.definition();
+            let read = porpoise_definition::read(&imported.file_name, text.as_bytes());
+            let read = read.unwrap_or_else(|faults| panic!("{name}: {faults}"));
+            assert_eq!(read[0].workflow, imported.workflow, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_night_of_320_tasks_imports_with_a_report_of_a_page() {
+    let Some(data) = data() else { return };
+    let bytes = std::fs::read(data.join("synthetic/nightly-320-tasks-3.1.json")).unwrap();
+    let imported = import("nightly.json", &bytes, &Options::default()).unwrap();
+    let workflow = &imported.workflows[0].workflow;
+    assert_eq!(workflow.tasks.len(), 320);
+    let external = workflow
+        .tasks
+        .iter()
+        .filter(|task| matches!(task.kind, Kind::External { .. }))
+        .count();
+    assert_eq!(external, 75 + 70);
+    assert_eq!(
+        workflow.tasks.iter().filter(|task| task.disabled).count(),
+        7
+    );
+    assert_eq!(
+        workflow
+            .tasks
+            .iter()
+            .filter(|task| task.timeout.is_some())
+            .count(),
+        9
+    );
+    let report = imported.report.to_string();
+    println!("{report}");
+    assert!(report.lines().count() < 40, "{report}");
+    assert!(imported.report.full().to_string().lines().count() > 100);
+}
+
+#[test]
+fn codes_are_explained_by_the_names_they_stand_for() {
+    let Some(data) = data() else { return };
+    let bytes = std::fs::read(data.join("synthetic/logic-and-code-references-3.1.json")).unwrap();
+    let imported = import("logic.json", &bytes, &Options::default()).unwrap();
+    let messages: Vec<_> = imported
+        .report
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.topic, Topic::CodeReference | Topic::UnknownReference))
+        .map(|entry| entry.message.as_str())
+        .collect();
+    for message in [
+        "code 50000000000104 is task `load_large`",
+        "code 50000000000003 is workflow `orders_land`",
+        "code 50000000000131 is task `land`",
+        "code 50000000000002 is workflow `orders_load`",
+        "code 50000000000109 is task `alarm`",
+        "code 88888888888888 is not in this file",
+    ] {
+        assert!(messages.contains(&message), "{message}: {messages:#?}");
+    }
+}
+
+#[test]
+fn files_of_other_versions_are_refused_by_name() {
+    let Some(data) = data() else { return };
+    for (folder, version) in [
+        ("exports/1.3", "1.x"),
+        ("exports/3.2", "3.2"),
+        ("exports/3.3", "3.3"),
+    ] {
+        for (name, bytes) in files(&data.join(folder), ".json") {
+            let faults = import(&name, &bytes, &Options::default())
+                .unwrap_err()
+                .to_string();
+            assert!(
+                faults.contains(&format!("written by DolphinScheduler {version}")),
+                "{faults}"
+            );
+        }
+    }
+}
+
+#[test]
+fn malformed_files_say_what_is_wrong_and_where() {
+    let Some(data) = data() else { return };
+    let files = files(&data.join("malformed"), ".json");
+    let said: Vec<_> = files
+        .iter()
+        .map(
+            |(name, bytes)| match import(name, bytes, &Options::default()) {
+                Ok(imported) => format!("{name}: {} workflow", imported.workflows.len()),
+                Err(faults) => faults.to_string(),
+            },
+        )
+        .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}

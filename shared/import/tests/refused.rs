@@ -1,0 +1,215 @@
+//! What becomes of files that are not sound: every fault at once, with its place; nothing hangs or grows.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    dead_code,
+    reason = "tests; what they share is not all used by each"
+)]
+
+mod common;
+
+use common::{minimal, refused};
+use porpoise_import::{Options, Version, import};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn refused_text(text: &str) -> String {
+    import("file.json", text.as_bytes(), &Options::default())
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn all_faults_are_said_at_once_with_paths_and_lines() {
+    let mut value = minimal();
+    value["schedule"]["crontab"] = json!("30 1 * * *");
+    value["schedule"]["timezoneId"] = json!("Mars/Olympus");
+    value["taskDefinitionList"][0]["failRetryTimes"] = json!("many");
+    value["taskDefinitionList"][1]["name"] = json!("first");
+    value["processTaskRelationList"][1]["preTaskCode"] = json!(99);
+    value["processDefinition"]["globalParams"] = json!("[{\"prop\":");
+    let embedded = refused(&value);
+    assert!(
+        embedded.contains("processDefinition.globalParams: the text holds no JSON"),
+        "{embedded}"
+    );
+    value["processDefinition"]["globalParams"] = json!("[]");
+    insta::assert_snapshot!(refused(&value));
+}
+
+#[test]
+fn a_circle_is_shown_as_a_path() {
+    let mut value = minimal();
+    value["processTaskRelationList"][0]["preTaskCode"] = json!(12);
+    let faults = refused(&value);
+    assert!(
+        faults.contains("in a circle: first → second → first"),
+        "{faults}"
+    );
+}
+
+#[test]
+fn each_other_version_is_named_and_refused() {
+    let mut v3_2 = minimal();
+    v3_2["taskDefinitionList"][0]["isCache"] = json!("NO");
+    let mut v3_0 = minimal();
+    for task in v3_0["taskDefinitionList"].as_array_mut().unwrap() {
+        task.as_object_mut().unwrap().remove("taskExecuteType");
+    }
+    let create = json!({"name": "x", "taskDefinitionJson": "[]", "taskRelationJson": "[]"});
+    for (value, words) in [
+        (
+            json!({"processDefinitionJson": "{}", "projectName": "p"}),
+            "written by DolphinScheduler 1.x",
+        ),
+        (v3_0, "written by DolphinScheduler 3.0"),
+        (v3_2.clone(), "written by DolphinScheduler 3.2"),
+        (
+            json!([{"workflowDefinition": {}, "taskDefinitionList": []}]),
+            "written by DolphinScheduler 3.3",
+        ),
+        (create, "the body of a call"),
+    ] {
+        let faults = refused(&value);
+        assert!(
+            faults.contains(words) && faults.contains("exports of 3.1 are read today"),
+            "{faults}"
+        );
+    }
+    let said = Options {
+        from_version: Some(Version::V3_1),
+        ..Options::default()
+    };
+    assert!(import("x.json", v3_2.to_string().as_bytes(), &said).is_ok());
+    let said = Options {
+        from_version: Some(Version::V3_2),
+        ..Options::default()
+    };
+    assert!(import("x.json", v3_2.to_string().as_bytes(), &said).is_err());
+}
+
+#[test]
+fn what_is_no_export_says_so() {
+    let files: [&[u8]; 10] = [
+        br#"{"name": "x", "tasks": [], "type": 1}"#,
+        b"[]",
+        b"7",
+        b"",
+        b"name: x",
+        b"[{\"a\":\n [1,",
+        br#"{"code": 10000, "msg": "no", "data": []}"#,
+        b"PK\x03\x04x",
+        &[0xff, 0xfe, b'[', 0],
+        b"[\"\xff\"]",
+    ];
+    let said = files.map(|file| {
+        import("file.json", file, &Options::default())
+            .unwrap_err()
+            .to_string()
+    });
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn hostile_files_end_in_a_fault() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(
+        refused_text(&deep).contains("nested deeper"),
+        "{}",
+        refused_text(&deep)
+    );
+    let wide = format!("[{}0]", "0,".repeat(4_000_000));
+    assert!(
+        refused_text(&wide).contains("more than"),
+        "{}",
+        refused_text(&wide)
+    );
+    let large = format!("[{}]", " ".repeat(65 * 1024 * 1024));
+    assert!(refused_text(&large).contains("at most"));
+    let digits = minimal()
+        .to_string()
+        .replace("\"code\":11", "\"code\":123456789012345678901234567890");
+    assert!(refused_text(&digits).contains("more digits than 64 bits"));
+    let mut value = minimal();
+    value["taskDefinitionList"][0]["taskParams"] = json!("[".repeat(1_000));
+    assert!(refused(&value).contains("holds no JSON"));
+    let mut value = minimal();
+    value["processDefinition"]["name"] = json!("x".repeat(300));
+    assert!(refused(&value).contains("at most 255 characters"));
+}
+
+#[test]
+fn faults_show_no_control_characters() {
+    let mut value = minimal();
+    value["schedule"]["timezoneId"] = json!("\u{1b}[2J\u{202e}x");
+    let faults = refused(&value);
+    assert!(!faults.contains(['\u{1b}', '\u{202e}']), "{faults:?}");
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-zA-Z0-9 ${}\\[\\]:\"]{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z]{1,6}", inner, 0..4)
+                .prop_map(|map| map.into_iter().collect()),
+        ]
+    })
+}
+
+/// A place in the smallest workflow.
+fn any_place() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "/processDefinition",
+        "/processDefinition/name",
+        "/processDefinition/globalParams",
+        "/processDefinition/timeout",
+        "/processDefinition/executionType",
+        "/processTaskRelationList",
+        "/processTaskRelationList/0",
+        "/processTaskRelationList/1/preTaskCode",
+        "/taskDefinitionList",
+        "/taskDefinitionList/0",
+        "/taskDefinitionList/0/name",
+        "/taskDefinitionList/0/taskType",
+        "/taskDefinitionList/0/taskParams",
+        "/taskDefinitionList/0/taskParams/rawScript",
+        "/schedule",
+        "/schedule/crontab",
+        "/schedule/startTime",
+        "/schedule/timezoneId",
+        "/schedule/failureStrategy",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever stands anywhere: faults, or workflows that read back as they are, with every leaf accounted for.
+    #[test]
+    fn any_value_in_any_place_is_refused_or_imported_in_full(
+        changes in prop::collection::vec((any_place(), any_json()), 1..3)
+    ) {
+        let mut value = minimal();
+        for (place, change) in changes {
+            if let Some(slot) = value.pointer_mut(place) {
+                *slot = change;
+            }
+        }
+        if let Ok(imported) = import("x.json", value.to_string().as_bytes(), &Options::default()) {
+            let report = &imported.report;
+            prop_assert_eq!(report.used + report.reported + report.ignored.values().sum::<usize>(), report.leaves);
+            for imported in imported.workflows {
+                let text = imported.definition();
+                let read = porpoise_definition::read(&imported.file_name, text.as_bytes());
+                let read = read.map_err(|faults| TestCaseError::fail(format!("{faults}\n{text}")))?;
+                prop_assert_eq!(&read[0].workflow, &imported.workflow, "{}", text);
+            }
+        }
+    }
+}
