@@ -10,14 +10,11 @@ const WRAPPINGS: [&str; 2] = ["data", "totalList"];
 /// The elements of a file: a list of workflows, one workflow, or either in an answer of the REST API.
 pub(crate) fn elements(tree: &Tree) -> Result<Vec<NodeId>, Problems> {
     let mut at = tree.root();
+    if let Some(code) = error_code(at) {
+        let message = format!("this is an answer of the REST API that reports the error {code}");
+        return Err(Problems::one(Some("fetch it again"), message));
+    }
     while let Some(inner) = wrapped(at) {
-        if let Some(code) = at.get("code").and_then(At::integer)
-            && code != 0
-        {
-            let message =
-                format!("this is an answer of the REST API that reports the error {code}");
-            return Err(Problems::one(Some("fetch it again"), message));
-        }
         at = inner;
     }
     let elements: Vec<_> = if at.is_list() {
@@ -33,6 +30,12 @@ pub(crate) fn elements(tree: &Tree) -> Result<Vec<NodeId>, Problems> {
     }
     mark_wrapping(tree.root(), at);
     Ok(elements)
+}
+
+fn error_code(at: At<'_>) -> Option<i64> {
+    let is_answer = at.get("msg").is_some() && at.get("processDefinition").is_none();
+    let code = at.get("code").filter(|_| is_answer).and_then(At::integer);
+    code.filter(|code| *code != 0)
 }
 
 /// What an answer holds, if this is one.

@@ -1,6 +1,6 @@
 //! Names of definition files.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Characters of a name before its ending.
 const CHARS_MAX: usize = 80;
@@ -12,23 +12,21 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 ///
 /// Letters and digits of any script stay, everything else becomes `-`: no name leaves its folder or hides.
 pub(crate) fn unique<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
-    let mut taken = BTreeSet::new();
+    let mut taken = BTreeMap::new();
     names.map(|name| free(&slug(name), &mut taken)).collect()
 }
 
-fn free(slug: &str, taken: &mut BTreeSet<String>) -> String {
-    let mut number = 1_usize;
-    loop {
-        let stem = if number == 1 {
-            slug.to_owned()
-        } else {
-            format!("{slug}-{number}")
-        };
-        if taken.insert(stem.to_lowercase()) {
-            return format!("{stem}.yaml");
-        }
+/// `taken` holds the last number that each stem was given: a file of one name takes no longer.
+fn free(slug: &str, taken: &mut BTreeMap<String, usize>) -> String {
+    let mut stem = slug.to_owned();
+    let mut number = taken.get(&slug.to_lowercase()).copied().unwrap_or(1);
+    while taken.contains_key(&stem.to_lowercase()) {
         number += 1;
+        stem = format!("{slug}-{number}");
     }
+    taken.insert(slug.to_lowercase(), number);
+    taken.entry(stem.to_lowercase()).or_insert(1);
+    format!("{stem}.yaml")
 }
 
 fn slug(name: &str) -> String {

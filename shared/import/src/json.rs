@@ -21,6 +21,9 @@ pub(crate) const NODES_MAX: usize = porpoise_model::limits::DEFINITION_NODES_MAX
 /// Levels of nesting. Less than definition files may have, so that what is kept whole fits into one.
 pub(crate) const DEPTH_MAX: usize = porpoise_model::limits::DEFINITION_DEPTH_MAX - 8;
 
+/// Bytes of a key that a path shows as it is.
+const KEY_BYTES_SHOWN: usize = 60;
+
 /// A node of the tree: its place in document order, those of embedded JSON after all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct NodeId(pub(crate) usize);
@@ -386,7 +389,8 @@ fn push_key(path: &mut String, key: &str) {
     let plain = !key.is_empty()
         && key
             .chars()
-            .all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+            .all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+        && key.len() <= KEY_BYTES_SHOWN;
     if plain && path.is_empty() {
         path.push_str(key);
     } else if plain {

@@ -33,6 +33,7 @@ mod sweep;
 mod version;
 
 use porpoise_model::Name;
+use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use porpoise_model::workflow::Workflow;
 
 pub use fault::{ImportFault, ImportFaults, Position};
@@ -98,6 +99,7 @@ fn run(text: &str, options: &Options) -> Result<(Imported, json::Tree), fault::P
     version::check(&tree, &elements, options.from_version)?;
     let trailing = envelope::expand(&mut tree, &elements)?;
     let (workflows, mut notes) = map::workflows(&tree, &elements, &project)?;
+    workflows.iter().try_for_each(fits)?;
     sweep::sweep(&tree, &elements, &trailing, options, &mut notes);
     let file_names = file_name::unique(workflows.iter().map(|workflow| workflow.name.as_str()));
     let files = file_names.into_iter().zip(workflows);
@@ -109,6 +111,19 @@ fn run(text: &str, options: &Options) -> Result<(Imported, json::Tree), fault::P
         .collect();
     let report = notes.into_report(&tree, &workflows);
     Ok((Imported { workflows, report }, tree))
+}
+
+/// A definition file has a size that it must not pass, or nobody could read it.
+fn fits(workflow: &Workflow) -> Result<(), fault::Problems> {
+    let bytes = porpoise_definition::write(workflow).len();
+    if bytes <= DEFINITION_BYTES_MAX {
+        return Ok(());
+    }
+    let name = &workflow.name;
+    let message = format!(
+        "the definition of `{name}` would have {bytes} bytes, at most {DEFINITION_BYTES_MAX} are allowed"
+    );
+    Err(fault::Problems::one(Some("split the workflow"), message))
 }
 
 fn project(options: &Options) -> Result<Name, fault::Problems> {

@@ -11,7 +11,7 @@ mod schedule;
 mod task;
 mod workflow;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use porpoise_model::Name;
 use porpoise_model::limits::NAME_CHARS_MAX;
@@ -48,13 +48,14 @@ pub(crate) fn workflows(
         index,
     };
     let mut workflows: Vec<Workflow> = Vec::new();
+    let mut taken = Taken::new();
     for element in elements {
         let element = tree.at(*element);
         mapper.notes.workflow = None;
         let Some(mut workflow) = mapper.workflow(element) else {
             continue;
         };
-        workflow.name = mapper.unique(element, &workflow.name, &workflows);
+        workflow.name = mapper.unique(element, &workflow.name, &mut taken);
         workflows.push(workflow);
     }
     mapper.notes.workflow = None;
@@ -72,25 +73,23 @@ impl<'t> Mapper<'t> {
     }
 
     /// A name that no earlier workflow of the file has: `orders`, `orders (2)` …
-    fn unique(&mut self, element: At<'t>, name: &Name, others: &[Workflow]) -> Name {
-        let taken: BTreeSet<&Name> = others.iter().map(|other| &other.name).collect();
-        if !taken.contains(name) {
-            return name.clone();
+    fn unique(&mut self, element: At<'t>, name: &Name, taken: &mut Taken) -> Name {
+        let mut free = name.clone();
+        // Numbers go on where the last workflow of this name stopped: a file of one name takes no longer.
+        let mut number = taken.get(name).copied().unwrap_or(1);
+        while taken.contains_key(&free) {
+            number += 1;
+            free = numbered(name, number);
         }
-        let numbered = (2..=others.len() + 2).filter_map(|number| {
-            let suffix = format!(" ({number})");
-            let kept = NAME_CHARS_MAX - suffix.chars().count();
-            let stem: String = name.as_str().chars().take(kept).collect();
-            format!("{}{suffix}", stem.trim_end()).parse::<Name>().ok()
-        });
-        let free = numbered
-            .into_iter()
-            .find(|numbered| !taken.contains(numbered));
-        let free = free.unwrap_or_else(|| name.clone());
-        let message =
-            format!("the file has an earlier workflow named `{name}`: this one is `{free}` now");
-        self.notes
-            .add(element, Topic::Renamed, free.as_str(), message);
+        if free != *name {
+            taken.insert(name.clone(), number);
+            let message = format!(
+                "the file has an earlier workflow named `{name}`: this one is `{free}` now"
+            );
+            self.notes
+                .add(element, Topic::Renamed, free.as_str(), message);
+        }
+        taken.insert(free.clone(), 1);
         free
     }
 
@@ -102,6 +101,18 @@ impl<'t> Mapper<'t> {
                 .for_each(|at| at.ignored(*rule));
         }
     }
+}
+
+/// Names of workflows, with the last number that each was given.
+type Taken = BTreeMap<Name, usize>;
+
+fn numbered(name: &Name, number: usize) -> Name {
+    let suffix = format!(" ({number})");
+    let kept = NAME_CHARS_MAX.saturating_sub(suffix.chars().count());
+    let stem: String = name.as_str().chars().take(kept).collect();
+    format!("{}{suffix}", stem.trim_end())
+        .parse()
+        .unwrap_or_else(|_| name.clone())
 }
 
 /// The place of a node, or of the text that it is in.

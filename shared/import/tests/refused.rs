@@ -139,6 +139,35 @@ fn hostile_files_end_in_a_fault() {
 }
 
 #[test]
+fn files_made_to_take_long_do_not() {
+    let mut one = minimal();
+    one["schedule"] = Value::Null;
+    let many = Value::Array(vec![one; 2_000]);
+    let imported = import("x.json", many.to_string().as_bytes(), &Options::default()).unwrap();
+    assert_eq!(imported.workflows[1_999].file_name, "minimal-2000.yaml");
+    assert_eq!(
+        imported.workflows[1_999].workflow.name.as_str(),
+        "minimal (2000)"
+    );
+    let mut value = minimal();
+    value["taskDefinitionList"][0]["taskType"] = json!("SQL");
+    value["taskDefinitionList"][0]["taskParams"] = json!({"sql": "password".repeat(50_000), "a": "://".repeat(50_000), "b": "${".repeat(50_000)});
+    let imported = import("x.json", value.to_string().as_bytes(), &Options::default()).unwrap();
+    assert_eq!(imported.workflows.len(), 1);
+    let key = "k".repeat(1_000_000);
+    value["taskDefinitionList"][0][&key] = Value::Array(vec![json!(1); 10]);
+    let imported = import("x.json", value.to_string().as_bytes(), &Options::default()).unwrap();
+    assert!(imported.report.full().to_string().len() < 10_000);
+    value["taskDefinitionList"][0]["taskParams"] = json!({"sql": "x".repeat(11 * 1024 * 1024)});
+    let faults = refused(&value);
+    assert!(
+        faults.contains("the definition of `minimal` would have"),
+        "{}",
+        &faults[..200]
+    );
+}
+
+#[test]
 fn faults_show_no_control_characters() {
     let mut value = minimal();
     value["schedule"]["timezoneId"] = json!("\u{1b}[2J\u{202e}x");

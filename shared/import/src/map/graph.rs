@@ -36,6 +36,9 @@ const IGNORED: &[(Rule, &[&str])] = &[
     (Rule::Unread, &["preTaskVersion", "postTaskVersion"]),
 ];
 
+/// Tasks of a circle that are named.
+const CIRCLE_SHOWN_MAX: usize = 20;
+
 const ENDS: [&str; 2] = ["preTaskCode", "postTaskCode"];
 
 /// A task in the making: its node, its code, and itself unless it has a fault.
@@ -225,7 +228,13 @@ impl<'t> Mapper<'t> {
         }
         let circle = circle(edges, &waits);
         let name = |place: &usize| tasks.get(*place)?.0.get("name")?.text().map(short);
-        let names: Vec<_> = circle.iter().filter_map(name).collect();
+        let mut names: Vec<_> = circle.iter().filter_map(name).collect();
+        if names.len() > CIRCLE_SHOWN_MAX {
+            let last = names.split_off(names.len() - 1);
+            names.truncate(CIRCLE_SHOWN_MAX);
+            names.push(format!("{} more", circle.len() - 1 - CIRCLE_SHOWN_MAX));
+            names.extend(last);
+        }
         self.fault(
             at,
             format!("tasks follow each other in a circle: {}", names.join(" → ")),

@@ -1,6 +1,6 @@
 //! What a task does.
 
-use porpoise_model::limits::SCRIPT_BYTES_MAX;
+use porpoise_model::limits::{SCRIPT_BYTES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::workflow::Kind;
 
 use super::Mapper;
@@ -32,6 +32,9 @@ impl<'t> Mapper<'t> {
             return (None, Parameters::default());
         };
         at.used();
+        if name.is_empty() || name.len() > VALUE_BYTES_MAX {
+            self.fault(at, "this cannot be a type of tasks", None);
+        }
         let Some(params) = task.get("taskParams").filter(|at| at.is_object()) else {
             let message = "expected an object, or a text that holds one in JSON";
             self.fault(task.get("taskParams").unwrap_or(task), message, None);

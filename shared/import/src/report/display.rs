@@ -6,8 +6,11 @@ use indexmap::IndexMap;
 
 use super::{Entry, Level, Report};
 
-/// Subjects, and paths, that a group shows.
-const SHOWN_MAX: usize = 6;
+/// Subjects that a group shows.
+const SUBJECTS_SHOWN: usize = 6;
+
+/// Paths that a group shows.
+const PATHS_SHOWN: usize = 2;
 
 /// Every entry of a report, one a line.
 #[derive(Debug, Clone, Copy)]
@@ -87,11 +90,11 @@ fn group(entries: &[&Entry], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         parts.extend(
             entries
                 .iter()
-                .take(SHOWN_MAX)
+                .take(PATHS_SHOWN)
                 .map(|entry| entry.path.clone()),
         );
     } else {
-        let shown = subjects.iter().take(SHOWN_MAX);
+        let shown = subjects.iter().take(SUBJECTS_SHOWN);
         parts.extend(shown.map(|(subject, times)| match times {
             1 => (*subject).to_owned(),
             _ => format!("{subject} ({times})"),

@@ -21,6 +21,9 @@ const NAMES: [&str; 11] = [
 /// Text up to which a value cannot be a secret.
 const VALUE_CHARS_MIN: usize = 4;
 
+/// How far after a word a value is looked for.
+const LOOK_AHEAD_BYTES: usize = 256;
+
 /// Looks through the parameters of a workflow and its tasks.
 pub(super) fn look(element: At<'_>, notes: &mut Notes) {
     let definition = element.get("processDefinition");
@@ -107,10 +110,13 @@ fn in_text(text: &str) -> Option<&'static str> {
     assigned.then_some("a password or key within a text")
 }
 
-/// What follows each place where the word stands.
+/// What follows each place where the word stands, up to a length: time stays in proportion to the text.
 fn after_each<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = &'t str> {
-    text.match_indices(word)
-        .filter_map(move |(at, _)| text.get(at + word.len()..))
+    text.match_indices(word).filter_map(move |(at, _)| {
+        let start = at + word.len();
+        let end = text.floor_char_boundary(start + LOOK_AHEAD_BYTES);
+        text.get(start..end)
+    })
 }
 
 /// `="x"`, `': 'x'`, `\": \"x\"`, ` x` after `--password`.
