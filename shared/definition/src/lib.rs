@@ -1,8 +1,8 @@
 //! Definition files: the YAML or JSON that people write, read into a [`Workflow`] and written from one.
 //!
-//! [`read`] takes a whole file and gives every workflow in it, or every [`Fault`] in it, each with its place, its path
+//! [`read()`] takes a whole file and gives every workflow in it, or every [`Fault`] in it, each with its place, its path
 //! and where possible a suggestion: all or nothing. [`write`](fn@write) makes a file that reads back as the same workflow.
-//! [`schema`] describes the format for editors; it is made from the tables that the reader itself uses
+//! [`schema()`] describes the format for editors; it is made from the tables that the reader itself uses
 //! (`field`, `fields`), so that the two cannot differ.
 //!
 //! A file goes through three stages: `tree` turns bytes into nodes with places, within budgets of bytes, depth, nodes

@@ -26,7 +26,9 @@ fn is_plain(text: &str) -> bool {
             )
     };
     text.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '/'))
-        && !text.ends_with(' ')
+        // A dash that stands alone could begin an item.
+        && !text.ends_with([' ', '-'])
+        && !text.contains(" -")
         && text.chars().all(inner)
         && meaning(text) == Meaning::Text
         && !taken.contains(&text.to_ascii_lowercase().as_str())
@@ -91,6 +93,7 @@ mod tests {
             ("extract", "extract"),
             ("依赖节点", "依赖节点"),
             ("a b", "a b"),
+            ("null -", "\"null -\""),
             ("no", "\"no\""),
             ("5", "\"5\""),
             ("", "\"\""),
