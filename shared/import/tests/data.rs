@@ -94,6 +94,20 @@ fn codes_are_explained_by_the_names_they_stand_for() {
 }
 
 #[test]
+fn a_page_of_2_0_cannot_be_told_from_one_of_3_1_and_says_so() {
+    let Some(data) = data() else { return };
+    for (name, bytes) in files(&data.join("exports/2.0"), ".json") {
+        let imported = import(&name, &bytes, &Options::default()).unwrap();
+        let notes = imported
+            .report
+            .entries
+            .iter()
+            .filter(|entry| entry.topic == Topic::Version);
+        assert_eq!(notes.count(), imported.workflows.len(), "{name}");
+    }
+}
+
+#[test]
 fn files_of_other_versions_are_refused_by_name() {
     let Some(data) = data() else { return };
     for (folder, version) in [

@@ -308,6 +308,27 @@ fn kinds_without_an_executor_are_kept_whole() {
 }
 
 #[test]
+fn what_is_nested_as_deep_as_it_may_be_reads_back() {
+    let mut deep = json!("bottom");
+    let mut imports = 0;
+    for _ in 0..60 {
+        deep = json!([deep]);
+        let mut value = minimal();
+        value["taskDefinitionList"][0]["taskType"] = json!("SQL");
+        value["taskDefinitionList"][0]["taskParams"] = json!({ "deep": deep });
+        let Ok(imported) = import("x.json", value.to_string().as_bytes(), &Options::default())
+        else {
+            break;
+        };
+        let imported = &imported.workflows[0];
+        let read = porpoise_definition::read("x.yaml", imported.definition().as_bytes()).unwrap();
+        assert_eq!(read[0].workflow, imported.workflow);
+        imports += 1;
+    }
+    assert!((40..60).contains(&imports), "{imports}");
+}
+
+#[test]
 fn every_level_has_entries_in_the_example() {
     let imported = orders();
     for level in Level::ALL {

@@ -204,8 +204,8 @@ topics! {
     /// An edge that is there twice.
     RepeatedEdge, Note, "edges that are there more than once", "nothing: once is enough";
     /// The version is not certain.
-    Version, Note, "files that do not tell their version, read as 3.1",
-        "check that it was 3.1; 2.0 looks the same";
+    Version, Note, "workflows whose version is not certain, read as 3.1",
+        "check which version wrote the file; without the keys of 3.1 it may as well be 2.0";
     /// Seconds in a cron expression.
     Seconds, Note, "schedules that fire more than once in a minute",
         "often a slip: check the first field of the cron expression";
