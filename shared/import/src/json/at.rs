@@ -150,7 +150,7 @@ impl<'t> At<'t> {
     }
 
     /// Whether the tree still holds it: the first value of a repeated key is not in its object any more.
-    fn is_attached(self) -> bool {
+    pub(super) fn is_attached(self) -> bool {
         let mut at = self;
         while let Some(parent) = at.parent() {
             let held = match (parent.raw(), at.step()) {
