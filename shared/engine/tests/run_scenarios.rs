@@ -571,3 +571,49 @@ fn a_run_whose_parameters_go_in_a_circle_fails_before_it_starts_anything() {
         .insert("x".into(), porpoise_model::Value::text("${x}"));
     assert_snapshot!(run.start().log(), @"00:00 run failed (unresolved: cannot resolve parameter `x`: parameters refer to each other in a circle: `x -> x`)");
 }
+
+#[test]
+fn a_number_that_asked_for_slots_and_was_killed_is_not_used_again() {
+    let pool = || PoolUse {
+        name: "warehouse".parse().unwrap(),
+        slots: 1,
+        weight: 0,
+    };
+    let run = scenario("a; b")
+        .with("a", |task| task.pool = Some(pool()))
+        .start();
+    let a = run.indices(&["a"]);
+    let run = run.command(RunCommand::KillTasks { tasks: a.clone() });
+    assert_eq!(run.pending()[1..], [EffectKey::FreeSlot(Attempt::of(0, 1))]);
+    let run = run.command(RunCommand::Rerun {
+        tasks: a,
+        downstream: false,
+    });
+    assert!(
+        run.pending()
+            .contains(&EffectKey::AskSlot(Attempt::of(0, 2)))
+    );
+}
+
+#[test]
+fn a_run_that_is_let_in_after_it_was_killed_leaves_at_once() {
+    use porpoise_engine::Effect;
+    use porpoise_engine::input::{GateAnswer, GateAnswerKind, GateInput, Input};
+    let mut run = scenario("a");
+    run.workflow.concurrency = Concurrency::SerialWait;
+    let run = run.start().command(RunCommand::Kill);
+    let late = GateAnswer {
+        entry: 1,
+        what: GateAnswerKind::Admitted,
+    };
+    let run = run.input(&RunInput::Gate(late));
+    let [
+        Effect::Tell {
+            input: Input::Gate(GateInput::Left { entry: 1, .. }),
+            ..
+        },
+    ] = run.replies.as_slice()
+    else {
+        panic!("{:?}", run.replies);
+    };
+}

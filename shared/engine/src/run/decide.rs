@@ -291,12 +291,16 @@ fn gate(state: &State, answer: GateAnswer) -> Decision<RunFact> {
     let Some(new) = &state.new else {
         return decision;
     };
-    let noted = Input::Gate(GateInput::Noted {
-        run: new.run,
-        entry: answer.entry,
-    });
+    // Let in by an entry that is over: it leaves at once, or it would hold the gate for ever.
+    let inside = waits || (state.gate == Gate::Inside && answer.entry == state.entry);
+    let (run, entry) = (new.run, answer.entry);
+    let input = if inside || answer.what == GateAnswerKind::Discarded {
+        GateInput::Noted { run, entry }
+    } else {
+        GateInput::Left { run, entry }
+    };
     decision.reply(Effect::Tell {
         to: Address::gate(new.project, new.workflow),
-        input: noted,
+        input: Input::Gate(input),
     })
 }

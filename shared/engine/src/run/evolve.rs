@@ -240,8 +240,18 @@ fn answer_slot(state: &mut State, task: u32, stage: SlotStage) {
 /// The task no longer needs slots: what it asked for or holds goes back.
 fn free_slot(state: &mut State, task: u32, at: Timestamp) {
     if let Some(slot) = state.slots.remove(&task) {
+        burn(state, task, slot.attempt);
         state.outbox.remove(&EffectKey::AskSlot(slot.attempt));
         state.outbox.add(EffectKey::FreeSlot(slot.attempt), at);
+    }
+}
+
+/// The number of an attempt that asked for slots and was never dispatched is not used again: a pool could take a late
+/// word about the one for a word about the other. It does not count as a try.
+fn burn(state: &mut State, task: u32, attempt: Attempt) {
+    if attempt.number > state.tasks.attempts(task) {
+        state.tasks.next_attempt(task);
+        *state.base.entry(task).or_default() += 1;
     }
 }
 
