@@ -617,3 +617,29 @@ fn a_run_that_is_let_in_after_it_was_killed_leaves_at_once() {
         panic!("{:?}", run.replies);
     };
 }
+
+#[test]
+fn a_rerun_that_waits_for_its_gate_can_be_killed() {
+    use porpoise_engine::input::{GateAnswer, GateAnswerKind};
+    let mut run = scenario("a");
+    run.workflow.concurrency = Concurrency::SerialWait;
+    let admitted = GateAnswer {
+        entry: 1,
+        what: GateAnswerKind::Admitted,
+    };
+    let run = run.start().input(&RunInput::Gate(admitted)).fails("a");
+    let mut run = run
+        .command(RunCommand::RerunFailed)
+        .command(RunCommand::Kill);
+    assert_snapshot!(run.log(), @"
+    00:00 a#1 dispatched
+    00:00 run running
+    00:00 a#1 failed
+    00:00 run failed (1 task did not succeed)
+    00:00 a#1 queued
+    00:00 run queued
+    00:00 a#1 canceled
+    00:00 run canceled (killed_by(ada via test))
+    ");
+    assert!(run.pending().contains(&EffectKey::LeaveGate(2)));
+}

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// queued ─▶ running ─▶ pausing ─▶ paused ─▶ running
 ///    │         ├──▶ canceling ─▶ canceled
 ///    │         └──▶ succeeded | failed ─(rerun)─▶ running
-///    └──▶ canceled
+///    └──▶ canceling | canceled
 /// ```
 #[derive(
     Debug,

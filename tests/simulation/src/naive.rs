@@ -41,6 +41,17 @@ struct Task {
     then: Option<Then>,
     /// Whether its next or current attempt has its slots; `None`: it asked for none.
     slot: Option<bool>,
+    /// The number of the attempt that the slots were asked for.
+    asked_for: u32,
+}
+
+impl Task {
+    /// The slots go back. A number that asked for slots and was not dispatched is never used again.
+    fn free(&mut self) {
+        if self.slot.take().is_some() {
+            self.attempts = self.attempts.max(self.asked_for);
+        }
+    }
 }
 
 /// What a rule says of a task.
@@ -106,9 +117,10 @@ impl Naive {
             }
             RunFact::Admitted => self.admit(),
             RunFact::Discarded => self.end(),
-            RunFact::SlotsAsked { tasks } => tasks
-                .iter()
-                .for_each(|t| self.tasks[t as usize].slot = Some(false)),
+            RunFact::SlotsAsked { tasks } => tasks.iter().for_each(|t| {
+                let task = &mut self.tasks[t as usize];
+                (task.slot, task.asked_for) = (Some(false), task.attempts + 1);
+            }),
             RunFact::SlotsGranted { tasks } => tasks.iter().for_each(|t| {
                 let task = &mut self.tasks[t as usize];
                 task.slot = task.slot.map(|_| true);
@@ -384,7 +396,7 @@ impl Naive {
     fn close(&mut self, at: u32) -> Option<Then> {
         let task = &mut self.tasks[at as usize];
         task.active = false;
-        task.slot = None;
+        task.free();
         task.then.take()
     }
 
@@ -411,7 +423,8 @@ impl Naive {
             if task.active {
                 task.then = Some(Then::Cancel);
             } else if task.end.is_none() {
-                (task.end, task.held, task.slot) = (Some(End::Failure), false, None);
+                (task.end, task.held) = (Some(End::Failure), false);
+                task.free();
             }
         }
     }
@@ -437,14 +450,16 @@ impl Naive {
         let plan = Arc::clone(&self.plan);
         for at in tasks {
             let task = &mut self.tasks[*at as usize];
-            (task.end, task.ready, task.slot, task.active) = (None, false, None, false);
+            (task.end, task.ready, task.active) = (None, false, false);
+            task.free();
         }
         let mut again = tasks.to_vec();
         for below in tasks.iter().flat_map(|at| plan.downstream(*at)) {
             let says = self.evaluate(*below);
             let task = &mut self.tasks[*below as usize];
             if task.ready && task.end.is_none() && !task.active && !matches!(says, Says::Go) {
-                (task.ready, task.slot) = (false, None);
+                task.ready = false;
+                task.free();
             }
             again.push(*below);
         }
@@ -454,7 +469,8 @@ impl Naive {
     fn finish(&mut self, at: u32, end: End) {
         let task = &mut self.tasks[at as usize];
         let news = task.end.is_none();
-        (task.end, task.held, task.slot) = (Some(end), false, None);
+        (task.end, task.held) = (Some(end), false);
+        task.free();
         if news {
             self.spread(at);
         }

@@ -139,7 +139,7 @@ impl RunEvent {
 /// ```text
 /// queued ─Admitted─▶ running ─PauseAsked─▶ pausing ─Paused─▶ paused ─Resumed─▶ running
 ///    │                  ├─CancelAsked─▶ canceling ─Canceled | Failed─▶ canceled | failed
-///    └─Canceled         └─Succeeded | Failed─▶ succeeded | failed ─Reopened | Requeued─▶ running | queued
+///    └─CancelAsked | Canceled └─Succeeded | Failed─▶ succeeded | failed ─Reopened | Requeued─▶ running | queued
 /// ```
 pub fn run_next(state: RunState, event: RunEvent) -> Option<RunState> {
     use RunEvent as E;
@@ -148,7 +148,7 @@ pub fn run_next(state: RunState, event: RunEvent) -> Option<RunState> {
         (S::Queued, E::Admitted) | (S::Pausing | S::Paused, E::Resumed) => Some(S::Running),
         (S::Running, E::PauseAsked) => Some(S::Pausing),
         (S::Pausing, E::Paused) => Some(S::Paused),
-        (S::Running | S::Pausing | S::Paused, E::CancelAsked) => Some(S::Canceling),
+        (S::Queued | S::Running | S::Pausing | S::Paused, E::CancelAsked) => Some(S::Canceling),
         (S::Running | S::Pausing, E::Succeeded) => Some(S::Succeeded),
         (S::Queued | S::Running | S::Pausing | S::Canceling, E::Failed) => Some(S::Failed),
         (S::Queued | S::Canceling, E::Canceled) => Some(S::Canceled),
