@@ -1,0 +1,265 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
+
+/// Runs data pipelines as DAGs.
+#[derive(Debug, Parser)]
+#[command(name = "porpoise", version, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct Common {
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help = "Directory of the local server's data [default: $PORPOISE_DATA or ~/.local/share/porpoise]"
+    )]
+    pub(crate) data: Option<PathBuf>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help = "Address of the server [default: $PORPOISE_URL or what runs on the data directory]"
+    )]
+    pub(crate) url: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOKEN",
+        help = "Token of the server [default: $PORPOISE_TOKEN or the one in the data directory]"
+    )]
+    pub(crate) token: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help = "Look at this project only [default: $PORPOISE_PROJECT or all]"
+    )]
+    pub(crate) project: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve on this machine until Ctrl-C.
+    Up(Up),
+    /// Check definition files, and tell every fault in them.
+    Check {
+        /// YAML or JSON files; `-` reads standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Store the workflows of definition files.
+    Apply {
+        /// YAML or JSON files; `-` reads standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Start a run and watch it to its end.
+    Run(Run),
+    /// List workflows.
+    Workflows,
+    /// List runs, the latest first.
+    Runs(Runs),
+    /// Show a run and its tasks, or one task with its attempts.
+    Show {
+        #[command(flatten)]
+        run: RunRef,
+        /// One task.
+        task: Option<String>,
+    },
+    /// Print the log of a task.
+    Logs(Logs),
+    /// Start no more tasks of a run.
+    Pause(RunRef),
+    /// Go on with a run that was paused.
+    Resume(RunRef),
+    /// Stop a run, or some of its tasks.
+    Kill {
+        #[command(flatten)]
+        run: RunRef,
+        /// Only these tasks.
+        tasks: Vec<String>,
+    },
+    /// Keep tasks of a run, or all of it, from starting.
+    Hold {
+        #[command(flatten)]
+        run: RunRef,
+        /// Only these tasks.
+        tasks: Vec<String>,
+        /// What others should know.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        /// When the hold ends by itself: `2026-03-01T06:00+01:00`, or `2h` from now.
+        #[arg(long, value_name = "WHEN")]
+        until: Option<String>,
+    },
+    /// End a hold.
+    Release {
+        #[command(flatten)]
+        run: RunRef,
+        /// Only these tasks.
+        tasks: Vec<String>,
+    },
+    /// Say that tasks succeeded, whatever became of them.
+    MarkSucceeded(Tasks),
+    /// Skip tasks.
+    Skip(Tasks),
+    /// Run tasks of a run again.
+    Rerun(Rerun),
+    /// Show or switch the schedule of a workflow.
+    Schedule {
+        /// The workflow, as `NAME` or `PROJECT/NAME`.
+        workflow: String,
+        /// Let it fire.
+        #[arg(long, conflicts_with = "offline")]
+        online: bool,
+        /// Keep it from firing.
+        #[arg(long)]
+        offline: bool,
+    },
+    /// List pools.
+    Pools,
+    /// Show a pool, who holds its slots and who waits.
+    Pool {
+        /// Its name.
+        name: String,
+        /// Set its number of slots.
+        #[arg(long, value_name = "N")]
+        slots: Option<u32>,
+    },
+    /// Turn workflows of other systems into definition files.
+    #[command(subcommand)]
+    Import(Import),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Up {
+    /// Port on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = 7717)]
+    pub(crate) port: u16,
+    /// Apply the examples, and run `daily-sales` once.
+    #[arg(long)]
+    pub(crate) examples: bool,
+    /// Run this workflow once when the server is up.
+    #[arg(long, value_name = "WORKFLOW")]
+    pub(crate) run: Option<String>,
+    /// Local processes at the same time [default: number of cores].
+    #[arg(long, value_name = "N")]
+    pub(crate) parallel: Option<usize>,
+}
+
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct Run {
+    /// The workflow, as `NAME` or `PROJECT/NAME`.
+    pub(crate) workflow: String,
+    /// Value of a parameter.
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+    pub(crate) parameters: Vec<String>,
+    /// Logical date, as `2026-03-01` or with time and offset [default: now].
+    #[arg(long, value_name = "DATE")]
+    pub(crate) date: Option<String>,
+    /// Decide everything and start no job.
+    #[arg(long)]
+    #[expect(clippy::struct_field_names, reason = "the word of the whole product")]
+    pub(crate) dry_run: bool,
+    /// Replace tasks that nothing here can run by ones that do nothing.
+    #[arg(long)]
+    pub(crate) simulate: bool,
+    /// Start it and return.
+    #[arg(long)]
+    pub(crate) no_watch: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Runs {
+    /// Of this workflow only.
+    #[arg(long, value_name = "WORKFLOW")]
+    pub(crate) workflow: Option<String>,
+    /// In this state only.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct RunRef {
+    /// Id of a run, the beginning of one, or `latest`.
+    pub(crate) run: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Tasks {
+    #[command(flatten)]
+    pub(crate) run: RunRef,
+    /// Names of tasks.
+    #[arg(required = true)]
+    pub(crate) tasks: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(crate) run: RunRef,
+    /// Name of the task.
+    pub(crate) task: String,
+    /// Follow until the attempt ends.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Which attempt [default: the latest].
+    #[arg(long, value_name = "N")]
+    pub(crate) attempt: Option<u32>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(group(ArgGroup::new("which").required(true).args(["from_failed", "tasks"])))]
+pub(crate) struct Rerun {
+    #[command(flatten)]
+    pub(crate) run: RunRef,
+    /// What failed or was canceled, and what did not start because of that.
+    #[arg(long)]
+    pub(crate) from_failed: bool,
+    /// These tasks, in whatever state.
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) tasks: Vec<String>,
+    /// And all that is downstream of them.
+    #[arg(long, requires = "tasks")]
+    pub(crate) downstream: bool,
+    /// Only tell what would run.
+    #[arg(long)]
+    pub(crate) preview: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// An export of Apache DolphinScheduler 3.1.
+    Dolphinscheduler {
+        /// The exported JSON file.
+        file: PathBuf,
+        /// Directory for the definition files.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Also store the workflows on the server.
+        #[arg(long)]
+        apply: bool,
+        /// List every entry of the report.
+        #[arg(long)]
+        verbose: bool,
+        /// The version that wrote the file, where it does not say.
+        #[arg(long, value_name = "VERSION")]
+        from_version: Option<String>,
+    },
+}

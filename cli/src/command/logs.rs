@@ -1,0 +1,115 @@
+//! `logs`: the log of an attempt, as it is or as it grows.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::args::Logs;
+use crate::client::{Client, WAIT, encode};
+use crate::failure::{Failure, REFUSED};
+use crate::output::{Session, note};
+use crate::view::{self, Task};
+
+use super::find::{self, RunAt};
+
+/// Between two looks at a task that has no log yet.
+const BETWEEN: Duration = Duration::from_millis(200);
+
+/// Prints the log of a task's attempt.
+pub(crate) fn logs(session: &Session, args: &Logs) -> Result<u8, Failure> {
+    let client = session.client()?;
+    let at = find::run(session, &client, &args.run.run)?;
+    let look = || task(&client, &at, &args.task);
+    let mut now_is = look()?;
+    while args.follow && now_is.attempt == 0 && !view::is_over(&now_is.state) {
+        std::thread::sleep(BETWEEN);
+        now_is = look()?;
+    }
+    let attempt = args.attempt.unwrap_or(now_is.attempt);
+    if attempt == 0 {
+        return Err(
+            Failure::new(REFUSED, format!("task `{}` has no attempt yet", args.task))
+                .cause(view::words(&now_is.reason))
+                .hint("`-f` waits for one"),
+        );
+    }
+    let path = at.path(&format!(
+        "/tasks/{}/attempts/{attempt}/log",
+        encode(&args.task)
+    ));
+    let mut sink = Sink::new(session.json);
+    let mut from = 0;
+    loop {
+        let wait = if args.follow {
+            format!("&follow=true&wait={}s", WAIT.as_secs())
+        } else {
+            String::new()
+        };
+        let Some(chunk) = client.log(&format!("{path}?from={from}{wait}"))? else {
+            if args.follow && !over(&look()?, attempt) {
+                std::thread::sleep(BETWEEN);
+                continue;
+            }
+            break;
+        };
+        let grown = !chunk.bytes.is_empty();
+        sink.take(&chunk.bytes);
+        from = chunk
+            .next
+            .max(from + u64::try_from(chunk.bytes.len()).unwrap_or(0));
+        if chunk.end || (!grown && (!args.follow || over(&look()?, attempt))) {
+            break;
+        }
+    }
+    sink.finish(&args.task, attempt);
+    Ok(0)
+}
+
+fn task(client: &Client, at: &RunAt, name: &str) -> Result<Task, Failure> {
+    Ok(view::read(
+        &client.get(&at.path(&format!("/tasks/{}", encode(name))))?,
+    ))
+}
+
+/// Whether an attempt has ended: a later one exists, or the task is over or waits for the next.
+fn over(task: &Task, attempt: u32) -> bool {
+    task.attempt > attempt || view::is_over(&task.state) || task.state == "up_for_retry"
+}
+
+/// Where the log goes: straight on, or into one JSON value.
+#[derive(Debug)]
+struct Sink {
+    kept: Option<Vec<u8>>,
+    any: bool,
+}
+
+impl Sink {
+    fn new(json: bool) -> Self {
+        Self {
+            kept: json.then(Vec::new),
+            any: false,
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.any |= !bytes.is_empty();
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+            return;
+        }
+        let mut stdout = anstream::stdout().lock();
+        // A pipe that was closed has enough.
+        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    }
+
+    fn finish(self, task: &str, attempt: u32) {
+        if let Some(kept) = self.kept {
+            let value =
+                json!({"task": task, "attempt": attempt, "log": String::from_utf8_lossy(&kept)});
+            crate::output::print(&format!("{value}\n"));
+        } else if !self.any {
+            note("the log is empty");
+        }
+    }
+}

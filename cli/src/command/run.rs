@@ -1,0 +1,98 @@
+//! `run`: starts a run and watches it.
+
+use porpoise_ports::Ids as _;
+use serde_json::{Map, Value, json};
+
+use crate::args::Run as RunArgs;
+use crate::client::{Client, encode};
+use crate::failure::{Failure, RUN_CANCELED, RUN_FAILED, USAGE};
+use crate::host::OsIds;
+use crate::output::{Session, duration, note, now};
+use crate::view::{self, Run};
+
+use super::control::{instant, put};
+use super::find::{self, RunAt, project_path};
+use super::{text, watch};
+
+/// Starts a run; unless told otherwise watches it, and says by its code how it ended.
+pub(crate) fn run(session: &Session, client: &Client, args: &RunArgs) -> Result<u8, Failure> {
+    let (project, workflow) = find::workflow(session, client, &args.workflow)?;
+    let path = format!(
+        "{}/workflows/{}/runs",
+        project_path(&project),
+        encode(&workflow)
+    );
+    // The same command is never taken twice, should the request be repeated on its way.
+    let key = format!("cli-{:032x}", OsIds::default().fresh());
+    let started = client.post_once(&path, &request(session, args)?, &key)?;
+    let id = ["run_id", "id", "run"]
+        .iter()
+        .map(|name| text(&started, name))
+        .find(|id| !id.is_empty());
+    let at = RunAt {
+        project,
+        id: id.unwrap_or_default().to_owned(),
+    };
+    if args.no_watch {
+        session.result(&started, || format!("{}\n", at.id));
+        return Ok(0);
+    }
+    note(&format!(
+        "run {} of {}/{workflow}; Ctrl-C stops watching, not the run",
+        at.id, at.project
+    ));
+    let ended = watch::watch(session, client, &at)?;
+    let run: Run = view::read(&ended);
+    session.result(&ended, || ended_line(&run));
+    Ok(match run.state.as_str() {
+        "succeeded" => 0,
+        "canceled" => RUN_CANCELED,
+        _ => RUN_FAILED,
+    })
+}
+
+/// The body of the request.
+fn request(session: &Session, args: &RunArgs) -> Result<Value, Failure> {
+    let mut parameters = Map::new();
+    for parameter in &args.parameters {
+        let (name, value) = parameter.split_once('=').ok_or_else(|| {
+            Failure::new(USAGE, format!("`{parameter}` is no parameter"))
+                .hint("write `-p NAME=VALUE`")
+        })?;
+        parameters.insert(name.to_owned(), value.into());
+    }
+    let mut body =
+        json!({"parameters": parameters, "dry_run": args.dry_run, "simulate": args.simulate});
+    let date = args
+        .date
+        .as_deref()
+        .map(|date| instant(session, date))
+        .transpose()?;
+    put(
+        &mut body,
+        "logical_date",
+        date.map(|date| date.to_string().into()),
+    );
+    Ok(body)
+}
+
+/// `3kq… succeeded in 3.2s: 3 succeeded`
+fn ended_line(run: &Run) -> String {
+    let begun = run.started.or(run.created);
+    let took = begun.map(|begun| run.ended.unwrap_or_else(now).duration_since(begun));
+    let took = took.map_or_else(String::new, |took| format!(" in {}", duration(took)));
+    let counts: Vec<_> = view::counts(&run.counts)
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let cause = match view::words(&run.cause) {
+        cause if cause.is_empty() => cause,
+        cause => format!(" ({cause})"),
+    };
+    format!(
+        "{} {}{took}: {}{cause}\n",
+        run.id,
+        run.state,
+        counts.join(", ")
+    )
+}

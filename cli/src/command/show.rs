@@ -1,0 +1,140 @@
+//! `show`: a run as a tree of its tasks, or a task with its attempts.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::args::RunRef;
+use crate::client::{Client, encode};
+use crate::failure::Failure;
+use crate::output::{Session, duration, now};
+use crate::view::{self, Attempt, Run, Task};
+
+use super::find::{self, RunAt};
+use super::tree;
+
+/// Shows a run, or a task of it.
+pub(crate) fn show(session: &Session, run: &RunRef, task: Option<&str>) -> Result<u8, Failure> {
+    let client = session.client()?;
+    let at = find::run(session, &client, &run.run)?;
+    match task {
+        Some(task) => show_task(session, &client, &at, task),
+        None => show_run(session, &client, &at),
+    }
+}
+
+fn show_run(session: &Session, client: &Client, at: &RunAt) -> Result<u8, Failure> {
+    let mut answer = client.get(&at.path(""))?;
+    let tasks = client.list(&at.path("/tasks"), usize::MAX)?;
+    let run: Run = view::read(&answer);
+    let views: Vec<Task> = tasks.iter().map(view::read).collect();
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("task_instances".to_owned(), Value::Array(tasks));
+    }
+    session.result(&answer, || {
+        format!(
+            "{}{}",
+            run_text(session, at, &run),
+            tree::tree(session, &views)
+        )
+    });
+    Ok(0)
+}
+
+fn run_text(session: &Session, at: &RunAt, run: &Run) -> String {
+    let mut text = format!(
+        "{} {}/{} {}\n",
+        run.id,
+        at.project,
+        run.workflow,
+        tree::colored(&run.state)
+    );
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "  {name:<13}{value}");
+        }
+    };
+    line("trigger", view::words(&run.trigger));
+    line(
+        "logical date",
+        run.logical_date
+            .as_deref()
+            .map(|date| session.time_of(date))
+            .unwrap_or_default(),
+    );
+    line(
+        "created",
+        run.created.map(|at| session.time(at)).unwrap_or_default(),
+    );
+    if let Some(begun) = run.started.or(run.created) {
+        let took = run.ended.unwrap_or_else(now).duration_since(begun);
+        line("took", duration(took));
+    }
+    let parameters: Vec<_> = run
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={}", parameter(value)))
+        .collect();
+    line("parameters", parameters.join(" "));
+    for (name, value) in [
+        ("cause", &run.cause),
+        ("reason", &run.reason),
+        ("gate", &run.gate),
+        ("hold", &run.hold),
+    ] {
+        line(name, view::words(value));
+    }
+    text
+}
+
+fn parameter(value: &Value) -> String {
+    let value = value
+        .get("text")
+        .or_else(|| value.get("value"))
+        .unwrap_or(value);
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn show_task(session: &Session, client: &Client, at: &RunAt, name: &str) -> Result<u8, Failure> {
+    let answer = client.get(&at.path(&format!("/tasks/{}", encode(name))))?;
+    let task: Task = view::read(&answer);
+    session.result(&answer, || {
+        let mut text = format!("{}\n", tree::line(session, &task));
+        for (name, value) in [
+            ("kind", task.kind.clone()),
+            ("after", task.upstream.join(", ")),
+        ] {
+            if !value.is_empty() {
+                let _ = writeln!(text, "  {name:<8}{value}");
+            }
+        }
+        for attempt in &task.attempts {
+            let _ = writeln!(text, "  {}", attempt_line(session, attempt));
+        }
+        text
+    });
+    Ok(0)
+}
+
+/// `#2 failed 2026-03-01 00:00:00+01:00 0.3s exit code 3`
+fn attempt_line(session: &Session, attempt: &Attempt) -> String {
+    let at = attempt.started.or(attempt.dispatched);
+    let took = attempt
+        .started
+        .zip(attempt.ended)
+        .map(|(started, ended)| duration(ended.duration_since(started)));
+    let parts = [
+        format!("#{}", attempt.number),
+        tree::colored(&attempt.state),
+        at.map(|at| session.time(at)).unwrap_or_default(),
+        took.unwrap_or_default(),
+        view::words(&attempt.cause),
+    ];
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("  ")
+}

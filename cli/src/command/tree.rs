@@ -1,0 +1,117 @@
+//! Tasks as a tree: each once, below the last of those that it comes after.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use owo_colors::OwoColorize as _;
+
+use crate::output::{Session, duration, now};
+use crate::view::{self, Task};
+
+/// The tree, a task a line. A chain stays in its column: only a fork indents.
+pub(crate) fn tree(session: &Session, tasks: &[Task]) -> String {
+    let at: BTreeMap<&str, usize> = tasks
+        .iter()
+        .enumerate()
+        .map(|(at, task)| (task.name.as_str(), at))
+        .collect();
+    let mut children: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for (index, task) in tasks.iter().enumerate() {
+        let parent = task
+            .upstream
+            .iter()
+            .filter_map(|name| at.get(name.as_str()))
+            .max();
+        children.entry(parent.copied()).or_default().push(index);
+    }
+    let mut text = String::new();
+    let mut stack: Vec<(usize, usize)> = below(&children, None, 0);
+    while let Some((index, depth)) = stack.pop() {
+        let Some(task) = tasks.get(index) else {
+            continue;
+        };
+        let after = match task.upstream.as_slice() {
+            [] | [_] => String::new(),
+            several => format!("  after {}", several.join(", "))
+                .dimmed()
+                .to_string(),
+        };
+        let _ = writeln!(
+            text,
+            "{}{}{after}",
+            "  ".repeat(depth + 1),
+            line(session, task)
+        );
+        stack.extend(below(&children, Some(index), depth));
+    }
+    text
+}
+
+/// What comes below a task, the last first, with its depth.
+fn below(
+    children: &BTreeMap<Option<usize>, Vec<usize>>,
+    parent: Option<usize>,
+    depth: usize,
+) -> Vec<(usize, usize)> {
+    let below = children.get(&parent).map(Vec::as_slice).unwrap_or_default();
+    let depth = if below.len() > 1 && parent.is_some() {
+        depth + 1
+    } else {
+        depth
+    };
+    below.iter().rev().map(|&child| (child, depth)).collect()
+}
+
+/// `✔ extract  succeeded  2026-03-01 02:30:00+01:00  0.3s  #2  exit code 3`
+pub(crate) fn line(session: &Session, task: &Task) -> String {
+    let took = task.started.map(|started| {
+        let ended = if view::is_over(&task.state) {
+            task.ended
+        } else {
+            None
+        };
+        duration(ended.unwrap_or_else(now).duration_since(started))
+    });
+    let parts = [
+        format!("{} {}", mark(&task.state), task.name),
+        colored(&task.state),
+        task.started.map(|at| session.time(at)).unwrap_or_default(),
+        took.unwrap_or_default(),
+        if task.attempt > 1 {
+            format!("#{}", task.attempt)
+        } else {
+            String::new()
+        },
+        view::words(&task.cause),
+        view::words(&task.reason),
+    ];
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
+fn mark(state: &str) -> String {
+    match state {
+        "succeeded" => "✔".green().to_string(),
+        "failed" | "upstream_failed" => "✘".red().to_string(),
+        "canceled" | "canceling" => "■".yellow().to_string(),
+        "skipped" => "»".dimmed().to_string(),
+        "running" | "dispatched" => "▶".cyan().to_string(),
+        _ => "·".to_owned(),
+    }
+}
+
+/// A state in its colour.
+pub(crate) fn colored(state: &str) -> String {
+    match state {
+        "succeeded" => state.green().to_string(),
+        "failed" | "upstream_failed" => state.red().to_string(),
+        "canceled" | "canceling" | "up_for_retry" | "paused" | "pausing" => {
+            state.yellow().to_string()
+        }
+        "running" | "dispatched" => state.cyan().to_string(),
+        _ => state.to_owned(),
+    }
+}

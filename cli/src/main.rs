@@ -1,0 +1,5 @@
+//! The `porpoise` binary.
+
+fn main() -> std::process::ExitCode {
+    porpoise::main()
+}

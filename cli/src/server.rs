@@ -1,0 +1,240 @@
+//! `up`: the server of this machine.
+
+mod changes;
+mod targets;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porpoise_store_sqlite::OpenError;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::args::{Run, Up};
+use crate::client::Client;
+use crate::command;
+use crate::config::{self, Running};
+use crate::failure::{BROKEN, Failure, UNREACHABLE, USAGE};
+use crate::host::Host;
+use crate::output::{Session, note, print};
+
+use changes::Changes;
+
+/// The examples that the binary brings along: files and their names.
+const EXAMPLES: [(&str, &str); 4] = [
+    (
+        "examples/daily-sales.yaml",
+        include_str!("../../examples/daily-sales.yaml"),
+    ),
+    (
+        "examples/fan-out-fan-in.yaml",
+        include_str!("../../examples/fan-out-fan-in.yaml"),
+    ),
+    (
+        "examples/nightly-rules.yaml",
+        include_str!("../../examples/nightly-rules.yaml"),
+    ),
+    (
+        "examples/retries-and-pools.yaml",
+        include_str!("../../examples/retries-and-pools.yaml"),
+    ),
+];
+/// The example that `--examples` runs.
+const SHOWCASE: &str = "retail/daily-sales";
+/// When the server stops, requests and steps that have begun get this long.
+const GRACE: Duration = Duration::from_secs(5);
+/// Threads that serve. Steps wait for the disk, which has a thread of its own.
+const WORKERS: usize = 2;
+
+/// Serves until a signal comes.
+pub(crate) fn up(session: &Session, args: &Up) -> Result<(), Failure> {
+    log_to_stderr(session);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::broken("cannot start the runtime", &error))?;
+    let ended = runtime.block_on(serve(session, args));
+    // What still waits for a file or a pipe does not hold the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ended
+}
+
+fn log_to_stderr(session: &Session) {
+    let filter = session.config.log.as_deref().unwrap_or("warn");
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(crate::output::interactive())
+        .try_init();
+}
+
+async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
+    let data = session.config.data()?;
+    let unusable = |error: &io::Error| {
+        Failure::new(
+            USAGE,
+            format!("cannot use the data directory `{}`", data.display()),
+        )
+        .because(error)
+    };
+    config::make_data(data).map_err(|error| unusable(&error))?;
+    let (executors, log, completions) = targets::open(data, args.parallel)?;
+    let mut host = Host::open(data, executors).map_err(|error| in_use(&error, data))?;
+    let token = config::token(data).map_err(|error| unusable(&error))?;
+    let (listener, url) = listen(args.port).await?;
+    // From here on Ctrl-C stops in good order.
+    let stop = watch::Sender::new(false);
+    let changes = Arc::new(Changes::new(Arc::clone(host.table()), stop.subscribe()));
+    let router = targets::router(&host, changes, log, &token, &url);
+    host.start(completions);
+    let running = Running {
+        url: url.clone(),
+        pid: std::process::id(),
+    };
+    config::announce(data, &running).map_err(|error| unusable(&error))?;
+    told(session, &running, data);
+    let client = Client::at(&url, &token, session.config.start_command());
+    let first = first_steps(session, args, client);
+    let served = until_stopped(listener, router, &stop, first).await;
+    config::renounce(data);
+    if tokio::time::timeout(GRACE, host.stop()).await.is_err() {
+        note("steps that had begun did not end in time; nothing is lost");
+    }
+    served.map_err(|error| Failure::broken("the server stopped", &error))
+}
+
+/// Another server has the directory, or it is none.
+fn in_use(error: &OpenError, data: &Path) -> Failure {
+    let running = config::running(data);
+    match error {
+        OpenError::Locked { pid, .. } => {
+            let pid = pid.or_else(|| running.as_ref().map(|running| running.pid));
+            let who = pid.map_or_else(
+                || "another process".to_owned(),
+                |pid| format!("process {pid}"),
+            );
+            let failure = Failure::new(
+                UNREACHABLE,
+                format!("a server runs on `{}` already: {who}", data.display()),
+            );
+            match running {
+                Some(running) => failure.hint(format!(
+                    "it is at {}; for a second one choose another `--data DIR`",
+                    running.url
+                )),
+                None => failure.hint("for a second one choose another `--data DIR`"),
+            }
+        }
+        OpenError::Directory { .. }
+        | OpenError::Newer { .. }
+        | OpenError::Foreign { .. }
+        | OpenError::Store { .. } => Failure::new(BROKEN, "cannot open the store").because(error),
+    }
+}
+
+/// On the loopback interface, and no other.
+async fn listen(port: u16) -> Result<(TcpListener, String), Failure> {
+    let failed = |error: &io::Error| {
+        let failure =
+            Failure::new(UNREACHABLE, format!("cannot listen on 127.0.0.1:{port}")).because(error);
+        if error.kind() == io::ErrorKind::AddrInUse {
+            failure.hint("choose another port with `--port N`; 0 takes any that is free")
+        } else {
+            failure
+        }
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| failed(&error))?;
+    let address = listener.local_addr().map_err(|error| failed(&error))?;
+    Ok((listener, format!("http://{address}")))
+}
+
+fn told(session: &Session, running: &Running, data: &Path) {
+    if session.json {
+        print(&format!(
+            "{}\n",
+            json!({"url": running.url, "pid": running.pid, "data": data})
+        ));
+    } else {
+        print(&format!(
+            "porpoise serves {}/v1 from {}; Ctrl-C stops it\n",
+            running.url,
+            data.display()
+        ));
+    }
+}
+
+/// What `up` does as its own client: apply the examples, run a workflow.
+fn first_steps(session: &Session, args: &Up, client: Client) -> impl FnOnce() + Send + 'static {
+    let session = Session {
+        json: session.json,
+        config: session.config.clone(),
+        zone: session.zone.clone(),
+    };
+    let examples = args.examples;
+    let mut runs: Vec<String> = examples.then(|| SHOWCASE.to_owned()).into_iter().collect();
+    runs.extend(args.run.clone());
+    move || {
+        let steps = || -> Result<(), Failure> {
+            for (name, text) in EXAMPLES.iter().filter(|_| examples) {
+                command::apply_text(&client, name, text.as_bytes())?;
+            }
+            for workflow in runs {
+                let run = Run {
+                    workflow,
+                    ..Run::default()
+                };
+                command::run_workflow(&session, &client, &run)?;
+            }
+            Ok(())
+        };
+        if let Err(failure) = steps() {
+            failure.print(session.json);
+        }
+    }
+}
+
+/// Serves until SIGINT or SIGTERM. Long polls end at once, whatever else has begun gets its grace.
+async fn until_stopped(
+    listener: TcpListener,
+    router: axum::Router,
+    stop: &watch::Sender<bool>,
+    first: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    let mut stopped = stop.subscribe();
+    let shutdown = async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+    };
+    let serving = std::future::IntoFuture::into_future(
+        axum::serve(listener, router).with_graceful_shutdown(shutdown),
+    );
+    tokio::pin!(serving);
+    // A thread of its own: it waits for answers of this very server.
+    std::thread::spawn(first);
+    tokio::select! {
+        ended = &mut serving => return ended,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    stop.send_replace(true);
+    // Connections that stay open with nothing to say are cut.
+    tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
+}
+
+/// The wrapper around the process of an attempt.
+pub(crate) fn attempt(dir: &Path) -> ExitCode {
+    targets::attempt(dir)
+}

@@ -1,0 +1,148 @@
+//! What is shown of the server's answers: only the fields that are printed, none of them required.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Reads what is known of an answer, whatever else stands in it.
+pub(crate) fn read<T: DeserializeOwned + Default>(value: &Value) -> T {
+    T::deserialize(value).unwrap_or_default()
+}
+
+/// A run.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Run {
+    #[serde(alias = "run_id", alias = "run")]
+    pub(crate) id: String,
+    #[serde(alias = "workflow_name")]
+    pub(crate) workflow: String,
+    pub(crate) state: String,
+    pub(crate) trigger: Value,
+    pub(crate) logical_date: Option<String>,
+    #[serde(alias = "created_at")]
+    pub(crate) created: Option<Timestamp>,
+    #[serde(alias = "started_at")]
+    pub(crate) started: Option<Timestamp>,
+    #[serde(alias = "ended_at", alias = "finished")]
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) cause: Value,
+    pub(crate) reason: Value,
+    pub(crate) gate: Value,
+    pub(crate) hold: Value,
+    pub(crate) parameters: BTreeMap<String, Value>,
+    #[serde(alias = "tasks")]
+    pub(crate) counts: Value,
+    pub(crate) sequence: u64,
+}
+
+/// A task instance.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Task {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) attempt: u32,
+    #[serde(alias = "started_at")]
+    pub(crate) started: Option<Timestamp>,
+    #[serde(alias = "ended_at", alias = "finished")]
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) cause: Value,
+    pub(crate) reason: Value,
+    pub(crate) upstream: Vec<String>,
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+/// A try of a task instance.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Attempt {
+    #[serde(alias = "attempt")]
+    pub(crate) number: u32,
+    pub(crate) state: String,
+    #[serde(alias = "dispatched_at")]
+    pub(crate) dispatched: Option<Timestamp>,
+    #[serde(alias = "started_at")]
+    pub(crate) started: Option<Timestamp>,
+    #[serde(alias = "ended_at")]
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) cause: Value,
+}
+
+/// Whether a run or a task of this state is over.
+pub(crate) fn is_over(state: &str) -> bool {
+    matches!(
+        state,
+        "succeeded" | "failed" | "canceled" | "skipped" | "upstream_failed"
+    )
+}
+
+/// A cause or a reason in words: texts as they are, objects by the field that holds the words.
+pub(crate) fn words(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => {
+            let text = ["text", "message", "detail", "description"]
+                .iter()
+                .find_map(|name| fields.get(*name)?.as_str());
+            text.map_or_else(|| pairs(fields), str::to_owned)
+        }
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
+    }
+}
+
+/// `exit code=3`, where no field holds words.
+fn pairs(fields: &serde_json::Map<String, Value>) -> String {
+    let mut parts = Vec::new();
+    for (name, value) in fields {
+        match value {
+            Value::Null => {}
+            Value::String(text) if name == "kind" || name == "type" => {
+                parts.insert(0, text.clone());
+            }
+            Value::String(text) => parts.push(format!("{name}={text}")),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                parts.push(format!("{name}={value}"));
+            }
+        }
+    }
+    parts.join(" ")
+}
+
+/// Numbers of tasks by state, without zeros, in the order of the answer.
+pub(crate) fn counts(value: &Value) -> Vec<(String, u64)> {
+    let fields = value.as_object().into_iter().flatten();
+    let counted = fields.filter_map(|(state, count)| Some((state.clone(), count.as_u64()?)));
+    counted
+        .filter(|(state, count)| *count > 0 && state != "total")
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn causes_read_as_words() {
+        assert_eq!(words(&json!("timeout")), "timeout");
+        assert_eq!(words(&json!({"type": "exit", "code": 3})), "exit code=3");
+        assert_eq!(
+            words(&json!({"kind": "exit", "text": "exit code 3"})),
+            "exit code 3"
+        );
+        assert_eq!(words(&Value::Null), "");
+    }
+
+    #[test]
+    fn unknown_fields_and_missing_ones_do_no_harm() {
+        let run: Run = read(&json!({"id": "a", "state": "running", "new": {"x": 1}}));
+        assert_eq!((run.id.as_str(), run.state.as_str()), ("a", "running"));
+    }
+}
