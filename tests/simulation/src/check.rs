@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use porpoise_engine::commands::Outcome;
 use porpoise_engine::effect::{Holder, Trigger};
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::{Pool, PoolFact};
@@ -462,9 +461,4 @@ impl Debug for Checks {
 /// The project of everything.
 pub(crate) fn project() -> ProjectId {
     ProjectId::of_name("sim")
-}
-
-/// Whether a command was carried out.
-pub(crate) const fn accepted(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Accepted)
 }

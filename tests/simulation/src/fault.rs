@@ -331,6 +331,8 @@ impl Rates {
             _ => common,
         };
         let thin = 1.0 / (tasks.max(20) as f64 / 20.0);
+        // Of a large DAG little would run if jobs failed as often as in a small one.
+        let rare = if tasks > 600 { 0.02 } else { 1.0 };
         Self {
             delay: level(0.02, 0.15) * thin.sqrt(),
             throttle: level(0.005, 0.05),
@@ -342,16 +344,29 @@ impl Rates {
             lose_wake: level(0.01, 0.1),
             duplicate: level(0.02, 0.2),
             late: level(0.02, 0.2),
-            refuse: level(0.001, 0.01),
+            refuse: level(0.001, 0.01) * rare,
             busy: level(0.01, 0.1),
-            job_fails: level(0.03, 0.25),
-            job_lost: level(0.005, 0.03),
+            job_fails: level(0.03, 0.25) * rare,
+            job_lost: level(0.005, 0.03) * rare,
             signal: level(0.9, 0.5),
         }
     }
 
     pub(crate) fn fate(&self, op: Op, chance: &mut Chance) -> Fate {
-        let mut drawn = chance.unit();
+        // What happens seldom is hit more often.
+        if op == Op::PutSnapshot && chance.bits() & 1 == 0 {
+            return *chance.pick(&[
+                Fate::Delay { before: true },
+                Fate::Delay { before: false },
+                Fate::Throttled,
+                Fate::Failed { after: false },
+                Fate::Failed { after: true },
+                Fate::Crash { after: false },
+                Fate::Crash { after: true },
+            ]);
+        }
+        let often = matches!(op, Op::PutBlob | Op::PutWorkflow | Op::Cancel);
+        let mut drawn = chance.unit() / if often { 3.0 } else { 1.0 };
         let mut hit = |probability: f64| {
             let hit = drawn < probability;
             drawn -= probability;

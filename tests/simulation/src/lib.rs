@@ -20,6 +20,9 @@
 mod check;
 mod fault;
 mod mail;
+mod many;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod naive;
 mod ports;
 mod random;
@@ -29,6 +32,7 @@ mod workload;
 mod world;
 
 pub use fault::{Fault, Matrix, Op};
+pub use many::{Totals, simulate_many};
 pub use sim::{Outcome, simulate};
 pub use workload::Profile;
 pub use world::Violation;

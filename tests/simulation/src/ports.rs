@@ -97,10 +97,10 @@ impl World {
             self.mix_bytes(&body);
             self.recorded(&key, revision, &body);
         } else if key.sort.starts_with("note/") {
-            self.violate(
-                "log-is-truth",
-                format!("an input of {} was rejected", key.partition),
-            );
+            let note = minicbor::decode::<(u8, VersionHash, String, i64)>(&body);
+            let why = note.map_or_else(|error| error.to_string(), |note| note.2);
+            let what = format!("an input of {} was rejected: {why}", key.partition);
+            self.violate("log-is-truth", what);
         }
         put
     }

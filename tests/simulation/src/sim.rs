@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -69,9 +70,16 @@ pub struct Outcome {
 }
 
 /// Runs one simulation to its end, or to the first invariant that does not hold.
+///
+/// A panic of the application is a finding like others.
 pub fn simulate(seed: u64, profile: Profile, with_story: bool) -> Outcome {
     let mut sim = Sim::new(seed, profile, with_story);
-    sim.run();
+    let ran = catch_unwind(AssertUnwindSafe(|| sim.run()));
+    if let Err(panic) = ran {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        lock(&sim.world).violate("no-panic", text.unwrap_or("a panic"));
+    }
     sim.outcome(seed)
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Target {
     capacity: usize,
     /// Longest duration of a job, in milliseconds.
     longest: u64,
+    /// How much jobs say: of large DAGs more, so that their logs outgrow their snapshots.
+    chatter: usize,
 }
 
 impl Target {
@@ -68,6 +70,7 @@ impl Target {
             busy: 0,
             capacity: *chance.pick(&[1, 3, 10, 1_000, 1_000]),
             longest: *chance.pick(&[10, 1_000, 10_000, 60_000, 600_000]),
+            chatter: 1,
         }
     }
 
@@ -117,12 +120,12 @@ impl Target {
 impl World {
     pub(crate) fn submit(&mut self, job: &Job) -> Result<Submitted, SubmitError> {
         self.mix_bytes(job.key.as_bytes());
-        if self.target.canceled.contains(&job.key) {
-            return Err(SubmitError::Canceled);
-        }
         if let Some(known) = self.target.jobs.get(&job.key) {
             let external_id = format!("x{}", known.external);
             return Ok(Submitted { external_id });
+        }
+        if self.target.canceled.contains(&job.key) {
+            return Err(SubmitError::Canceled);
         }
         let [first, second, ..] = *job.key.as_bytes();
         let drawn = f64::from(u16::from_be_bytes([first, second])) / 65_536.0;
@@ -259,7 +262,10 @@ impl World {
         let code = self.chance.between(1, 3) as i32;
         let failed = self.strikes(self.rates.job_fails, Fault::Broken, Op::Job);
         let outputs = match self.chance.below(4) {
-            0 => Outputs::from([("key".to_owned(), Value::text(key.to_string()))]),
+            0 => {
+                let text = key.to_string().repeat(self.target.chatter);
+                Outputs::from([("key".to_owned(), Value::text(text))])
+            }
             _ => Outputs::new(),
         };
         State::Ended(if failed {
@@ -300,6 +306,7 @@ impl World {
         if tasks > 60 {
             self.target.capacity = self.target.capacity.max(tasks as usize / 4);
             self.target.longest = self.target.longest.min(20_000);
+            self.target.chatter = if tasks > 600 { 30 } else { 1 };
         }
     }
 }

@@ -46,6 +46,13 @@ impl Profile {
         commands: 8,
         schedules: 3,
     };
+    /// Between the two.
+    pub const MEDIUM: Self = Self {
+        tasks: 100,
+        runs: 5,
+        commands: 12,
+        schedules: 4,
+    };
     /// Large DAGs only: logs that outgrow their snapshots.
     pub const LARGE: Self = Self {
         tasks: 2_001,
@@ -53,6 +60,42 @@ impl Profile {
         commands: 3,
         schedules: 0,
     };
+
+    /// The profile of a seed in a long run: mostly small, where events of different sorts meet most often.
+    pub const fn of_seed(seed: u64) -> Self {
+        match seed % 64 {
+            63 => Self::LARGE,
+            15 | 31 | 47 => Self::FULL,
+            other if other % 4 == 1 => Self::MEDIUM,
+            _ => Self::SMALL,
+        }
+    }
+
+    /// The profile in which a bug is hunted.
+    #[cfg(feature = "mutants")]
+    pub const fn for_mutant(mutant: porpoise_engine::mutant::Mutant) -> Self {
+        use porpoise_engine::mutant::Mutant as M;
+        match mutant {
+            M::ScheduleLinkLost => Self {
+                schedules: 1,
+                ..Self::SMALL
+            },
+            M::CommandTwice => Self {
+                commands: 30,
+                ..Self::SMALL
+            },
+            M::NoResend
+            | M::StaleCopyTrusted
+            | M::ContentAsDeduplication
+            | M::CancelBeforeDispatchIgnored
+            | M::CreateWithoutStart
+            | M::RecordOverwritten
+            | M::SubmitTwice
+            | M::SlotKeptOnKill
+            | M::LateReportAccepted
+            | M::ForeignSnapshot => Self::SMALL,
+        }
+    }
 }
 
 /// What a client does, until it is acknowledged.
@@ -178,7 +221,7 @@ impl Workload {
     }
 
     fn workflow(&self, title: &str, count: u64, chance: &mut Chance) -> Workflow {
-        let plain = chance.happens(0.5);
+        let plain = count > 600 || chance.happens(0.5);
         let pooled = match (self.pools.is_empty(), count) {
             (true, _) => 0.0,
             (false, 0..50) => *chance.pick(&[0.0, 0.2, 0.9]),
@@ -206,10 +249,12 @@ impl Workload {
             dialect: "porpoise/1".to_owned(),
             schedule: None,
             parameters: IndexMap::new(),
-            timeout: chance
-                .happens(0.08)
+            timeout: (count <= 600 && chance.happens(0.08))
                 .then(|| timeout(chance, 1_000, 3_600_000)),
-            on_failure: *chance.pick(&[FailureStrategy::Continue, FailureStrategy::End]),
+            on_failure: match count {
+                0..=600 => *chance.pick(&[FailureStrategy::Continue, FailureStrategy::End]),
+                _ => FailureStrategy::Continue,
+            },
             concurrency: *chance.pick(&[
                 Concurrency::Parallel,
                 Concurrency::Parallel,
@@ -259,7 +304,10 @@ fn task(title: &str, plain: bool, chance: &mut Chance) -> Task {
         20..30 => Kind::Python { script: "pass".to_owned() },
         30..40 => Kind::External {
             system: "dolphinscheduler".to_owned(),
-            name: if chance.below(20) == 0 { "NOWHERE" } else { "SPARK" }.to_owned(),
+            name: match !plain && chance.below(10) == 0 {
+                true => "NOWHERE".to_owned(),
+                false => "SPARK".to_owned(),
+            },
             parameters: serde_json::Value::Null,
         },
         _ => Kind::Shell { script: "true".to_owned() },

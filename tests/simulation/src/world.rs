@@ -160,7 +160,7 @@ pub(crate) struct World {
 pub(crate) type Shared = Arc<Mutex<World>>;
 
 /// Lines of the story that are kept.
-const STORY_LINES: usize = 400;
+const STORY_LINES: usize = 100_000;
 
 impl World {
     pub(crate) fn new(mut chance: Chance, rates: Rates, checks: Checks, hosts: usize) -> Self {

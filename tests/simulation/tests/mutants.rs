@@ -1,1 +1,81 @@
-//! In the making.
+//! Each bug that is put in on purpose is found.
+
+use porpoise_engine::mutant::Mutant;
+use porpoise_simulation::mutants::hunt;
+
+/// Seeds within which each has to be found, from each starting point.
+const SEEDS_MAX: u64 = 3_000;
+
+fn is_found(mutant: Mutant) {
+    let mut counts = Vec::new();
+    for point in 1..=3 {
+        let found = hunt(mutant, 10_000_019 * point, SEEDS_MAX);
+        let Some((seeds, outcome)) = found else {
+            panic!("{mutant:?} is not found within {SEEDS_MAX} seeds");
+        };
+        println!("{mutant:?}: seed {} {:?}", outcome.seed, outcome.violation);
+        counts.push(seeds);
+    }
+    counts.sort_unstable();
+    println!("{mutant:?} takes {} seeds (median of 3)", counts[1]);
+}
+
+#[test]
+fn effects_that_are_never_sent_again_are_found() {
+    is_found(Mutant::NoResend);
+}
+
+#[test]
+fn trust_in_a_stale_copy_is_found() {
+    is_found(Mutant::StaleCopyTrusted);
+}
+
+#[test]
+fn content_as_deduplication_id_is_found() {
+    is_found(Mutant::ContentAsDeduplication);
+}
+
+#[test]
+fn a_cancel_before_its_dispatch_that_is_ignored_is_found() {
+    is_found(Mutant::CancelBeforeDispatchIgnored);
+}
+
+#[test]
+fn a_command_that_is_applied_twice_is_found() {
+    is_found(Mutant::CommandTwice);
+}
+
+#[test]
+fn a_creation_that_is_not_finished_is_found() {
+    is_found(Mutant::CreateWithoutStart);
+}
+
+#[test]
+fn a_record_that_is_overwritten_is_found() {
+    is_found(Mutant::RecordOverwritten);
+}
+
+#[test]
+fn a_job_that_is_submitted_twice_is_found() {
+    is_found(Mutant::SubmitTwice);
+}
+
+#[test]
+fn a_slot_that_is_kept_after_a_kill_is_found() {
+    is_found(Mutant::SlotKeptOnKill);
+}
+
+#[test]
+fn a_late_report_that_is_accepted_is_found() {
+    is_found(Mutant::LateReportAccepted);
+}
+
+#[test]
+fn an_instant_that_is_forgotten_is_found() {
+    is_found(Mutant::ScheduleLinkLost);
+}
+
+#[test]
+fn a_snapshot_of_another_fold_that_is_used_is_found() {
+    is_found(Mutant::ForeignSnapshot);
+}

@@ -1,0 +1,44 @@
+//! A million steps, the report's matrix without a zero, and the same seed twice.
+
+use porpoise_simulation::{Profile, Totals, simulate, simulate_many};
+
+const STEPS: u64 = 1_000_000;
+
+#[test]
+fn a_million_steps_violate_no_invariant_and_every_fault_hits_every_effect() {
+    let mut totals = Totals::default();
+    let mut from = 1;
+    while totals.steps < STEPS || !totals.matrix.missing().is_empty() {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let some = simulate_many(from, 64, threads, |_| {});
+        from += 64;
+        totals.merge(some);
+        assert!(totals.steps < 10 * STEPS, "not all faults hit\n{totals}");
+        let failures: Vec<_> = totals
+            .failures
+            .iter()
+            .map(|failure| (failure.seed, &failure.violation))
+            .collect();
+        assert!(failures.is_empty(), "{failures:#?}");
+    }
+    println!("{totals}");
+}
+
+#[test]
+fn a_seed_reproduces_every_event() {
+    for seed in [3, 15, 63].into_iter().chain(100..140) {
+        let profile = Profile::of_seed(seed);
+        let (first, second) = (simulate(seed, profile, false), simulate(seed, profile, true));
+        assert_eq!(
+            (first.steps, first.hash, first.violation),
+            (second.steps, second.hash, second.violation),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn other_seeds_are_other_simulations() {
+    let hash = |seed| simulate(seed, Profile::SMALL, false).hash;
+    assert_ne!(hash(1), hash(2));
+}
