@@ -295,9 +295,10 @@ fn close_attempt(state: &mut State, task: u32, at: Timestamp) -> Option<After> {
     state.timeouts.remove(&task);
     let then = state.canceling.remove(&task);
     let killed = matches!(then, Some(After::Cancel { .. }));
-    if !(killed && mutant::on(Mutant::SlotKeptOnKill)) {
-        free_slot(state, task, at);
+    if killed && mutant::on(Mutant::SlotKeptOnKill) {
+        state.slots.remove(&task);
     }
+    free_slot(state, task, at);
     then
 }
 
