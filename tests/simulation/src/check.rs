@@ -85,7 +85,10 @@ impl<A: Aggregate> Folded<A> {
 
     fn take(&mut self, sequence: u64, record: &Record<A::Fact>) -> Result<(), Wrong> {
         if sequence <= self.sequence {
-            let what = format!("record {sequence} is written again, the log is at {}", self.sequence);
+            let what = format!(
+                "record {sequence} is written again, the log is at {}",
+                self.sequence
+            );
             return Err((TRUTH, what));
         }
         if sequence != self.sequence + 1 {
@@ -178,7 +181,8 @@ impl Checks {
                     let book = self.books.get(&Address::pool(address.project, pool));
                     let holder = Holder { run, attempt };
                     if !book.is_some_and(|book| book.held.contains_key(&holder)) {
-                        let what = format!("{attempt:?} is dispatched, its pool knows nothing of it");
+                        let what =
+                            format!("{attempt:?} is dispatched, its pool knows nothing of it");
                         return Err(("slots-balance", what));
                     }
                 }
@@ -187,12 +191,15 @@ impl Checks {
                 count_command(&mut self.commands, *id)?;
             }
         }
-        Ok(())
+        naive.slots_return(&folded.state)
     }
 
     fn first_record(&mut self, address: Address, record: &Record<RunFact>) -> Result<(), Wrong> {
         let Some(RunFact::Created(new)) = record.facts.first() else {
-            return Err((TRUTH, "the first fact of a run is not its creation".to_owned()));
+            return Err((
+                TRUTH,
+                "the first fact of a run is not its creation".to_owned(),
+            ));
         };
         let plan = new.version.and_then(|version| self.plans.get(&version));
         let Some(plan) = plan else {
@@ -238,7 +245,10 @@ impl Checks {
         }
         let used: u64 = book.held.values().map(|slots| u64::from(*slots)).sum();
         if used != folded.state.used() || book.held.len() != folded.state.held.len() {
-            let what = format!("the fold says {} held, the facts {used}", folded.state.used());
+            let what = format!(
+                "the fold says {} held, the facts {used}",
+                folded.state.used()
+            );
             return Err((TRUTH, what));
         }
         Ok(())
@@ -312,10 +322,16 @@ impl Checks {
 
     /// Why the world is not at rest; `None`: it is.
     pub(crate) fn restless(&self) -> Option<String> {
-        let run = self.runs.iter().find(|(_, (folded, _))| Run::is_open(&folded.state));
+        let run = self
+            .runs
+            .iter()
+            .find(|(_, (folded, _))| Run::is_open(&folded.state));
         if let Some((address, (folded, naive))) = run {
             let state = &folded.state;
-            let tasks = state.tasks.indices().map(|task| (task, state.tasks.phase(task)));
+            let tasks = state
+                .tasks
+                .indices()
+                .map(|task| (task, state.tasks.phase(task)));
             let open: Vec<_> = tasks.filter(|(_, p)| !p.is_terminal()).take(5).collect();
             return Some(format!(
                 "{address} is {}, outbox {:?}, open tasks {open:?}, gate {:?}, hold {:?}, let in {}",
@@ -326,11 +342,17 @@ impl Checks {
                 naive.live,
             ));
         }
-        let pool = self.pools.iter().find(|(_, pool)| Pool::is_open(&pool.state));
+        let pool = self
+            .pools
+            .iter()
+            .find(|(_, pool)| Pool::is_open(&pool.state));
         if let Some((address, pool)) = pool {
             return Some(format!("{address} is open: {:?}", pool.state));
         }
-        let gate = self.gates.iter().find(|(_, gate)| Gate::is_open(&gate.state));
+        let gate = self
+            .gates
+            .iter()
+            .find(|(_, gate)| Gate::is_open(&gate.state));
         if let Some((address, gate)) = gate {
             return Some(format!("{address} is open: {:?}", gate.state));
         }
@@ -377,7 +399,10 @@ impl Checks {
             })
         };
         match self.instants.keys().find(|key| !fired(key)) {
-            Some(key) => Err(("once-per-instant", format!("{key:?} has a run and did not fire"))),
+            Some(key) => Err((
+                "once-per-instant",
+                format!("{key:?} has a run and did not fire"),
+            )),
             None => Ok(()),
         }
     }

@@ -227,7 +227,10 @@ impl Fault {
             Self::Stale => matches!(op, Op::Read | Op::Inputs),
             Self::Lost => matches!(op, Op::Intents | Op::Wake | Op::Signal | Op::Job),
             Self::Duplicated => matches!(op, Op::Inputs | Op::Intents | Op::Wake | Op::Signal),
-            Self::Late => matches!(op, Op::Inputs | Op::Intents | Op::Wake | Op::Signal | Op::Job),
+            Self::Late => matches!(
+                op,
+                Op::Inputs | Op::Intents | Op::Wake | Op::Signal | Op::Job
+            ),
             Self::Refused => matches!(op, Op::Submit),
             Self::Broken => matches!(op, Op::Job | Op::Host),
         }
@@ -236,7 +239,10 @@ impl Fault {
 
 /// How often each fault hit each effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Matrix([[u64; Fault::ALL.len()]; Op::ALL.len()], [u64; Op::ALL.len()]);
+pub struct Matrix(
+    [[u64; Fault::ALL.len()]; Op::ALL.len()],
+    [u64; Op::ALL.len()],
+);
 
 impl Matrix {
     pub(crate) fn count(&mut self, fault: Fault, op: Op) {

@@ -106,7 +106,9 @@ fn print_story(outcome: &Outcome, lines: usize) {
 #[cfg(feature = "mutants")]
 fn hunt_all() -> bool {
     use porpoise_engine::mutant::Mutant;
-    println!("\nseeds until a bug that is put in on purpose is found, median of 9 starting points:");
+    println!(
+        "\nseeds until a bug that is put in on purpose is found, median of 9 starting points:"
+    );
     let mut found = true;
     for mutant in Mutant::ALL {
         let name = format!("{mutant:?}");

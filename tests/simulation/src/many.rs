@@ -108,7 +108,12 @@ impl fmt::Display for Totals {
 ///
 /// # Panics
 /// When a thread cannot be started.
-pub fn simulate_many(from: u64, seeds: u64, threads: usize, seen: impl Fn(&Totals) + Sync) -> Totals {
+pub fn simulate_many(
+    from: u64,
+    seeds: u64,
+    threads: usize,
+    seen: impl Fn(&Totals) + Sync,
+) -> Totals {
     let next = AtomicU64::new(from);
     let totals = Mutex::new(Totals::default());
     std::thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use porpoise_engine::Plan;
-use porpoise_engine::effect::{Attempt, NewRun};
+use porpoise_engine::effect::{Attempt, EffectKey, NewRun};
 use porpoise_engine::run::fact::After;
 use porpoise_engine::run::{Phase, RunFact, State};
 use porpoise_model::workflow::{Concurrency, TriggerRule};
@@ -78,6 +78,8 @@ pub(crate) struct Naive {
     paused: bool,
     held: bool,
     tasks: Vec<Task>,
+    /// Attempts of this record that ended and had slots.
+    returning: Vec<Attempt>,
 }
 
 impl Naive {
@@ -96,6 +98,7 @@ impl Naive {
             paused: false,
             held: false,
             tasks: Vec::new(),
+            returning: Vec::new(),
         }
     }
 
@@ -396,6 +399,9 @@ impl Naive {
     fn close(&mut self, at: u32) -> Option<Then> {
         let task = &mut self.tasks[at as usize];
         task.active = false;
+        if task.slot.is_some() {
+            self.returning.push(Attempt::of(at, task.attempts));
+        }
         task.free();
         task.then.take()
     }
@@ -523,11 +529,7 @@ impl Naive {
             let ends = above.iter().map(|above| self.tasks[*above as usize].end);
             ends.filter(|other| *other == Some(end)).count()
         };
-        let (good, bad, skipped) = (
-            count(End::Success),
-            count(End::Failure),
-            count(End::Skip),
-        );
+        let (good, bad, skipped) = (count(End::Success), count(End::Failure), count(End::Skip));
         let done = good + bad + skipped == above.len();
         let rule = &self.plan.workflow().tasks[at as usize].trigger;
         if above.is_empty() {
@@ -552,6 +554,22 @@ impl Naive {
     pub(crate) fn attempts_under_way(&self) -> impl Iterator<Item = Attempt> + '_ {
         let active = (0_u32..).zip(&self.tasks).filter(|(_, task)| task.active);
         active.map(|(at, task)| Attempt::of(at, task.attempts))
+    }
+
+    /// The slots of what ended in this record are on their way back.
+    pub(crate) fn slots_return(&mut self, state: &State) -> Result<(), Wrong> {
+        let on_its_way = |attempt: &Attempt| state.outbox.contains(&EffectKey::FreeSlot(*attempt));
+        match self
+            .returning
+            .drain(..)
+            .find(|attempt| !on_its_way(attempt))
+        {
+            Some(kept) => Err((
+                "slots-balance",
+                format!("{kept:?} ended and keeps its slots"),
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Compares every task with the engine's fold.

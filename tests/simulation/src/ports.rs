@@ -115,10 +115,7 @@ impl World {
         }
         let checked = self.checks.record(address, revision, body, &self.target);
         if let Err((invariant, what)) = checked {
-            self.violate(
-                invariant,
-                format!("{address}, record {revision}: {what}"),
-            );
+            self.violate(invariant, format!("{address}, record {revision}: {what}"));
         }
     }
 

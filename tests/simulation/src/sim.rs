@@ -313,7 +313,10 @@ impl Sim {
             return;
         };
         let waker = invocation.waker.clone();
-        let polled = invocation.work.as_mut().poll(&mut Context::from_waker(&waker));
+        let polled = invocation
+            .work
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker));
         let crash = lock(&self.world).crash.take();
         match (crash, polled) {
             (Some(crash), _) => {
@@ -358,7 +361,10 @@ impl Sim {
     fn kill(&mut self, host: usize) {
         lock(&self.world).tell(|| format!("host {host} is lost"));
         for at in 0..self.invocations.len() {
-            if self.invocations[at].as_ref().is_some_and(|i| i.host == host) {
+            if self.invocations[at]
+                .as_ref()
+                .is_some_and(|i| i.host == host)
+            {
                 self.drop_invocation(at);
             }
         }
@@ -400,12 +406,20 @@ impl Sim {
             .map(|leased| (leased.group, leased.bodies.clone()))
             .collect();
         lock(&self.world).tell(|| {
-            let to: Vec<String> = bodies.iter().map(|(to, b)| format!("{to} ({})", b.len())).collect();
+            let to: Vec<String> = bodies
+                .iter()
+                .map(|(to, b)| format!("{to} ({})", b.len()))
+                .collect();
             format!("  host {host} steps {}", to.join(", "))
         });
         let work = async move {
             let returned = app.on_messages(bodies).await;
-            Done::Messages(returned.into_iter().map(|returned| returned.address).collect())
+            Done::Messages(
+                returned
+                    .into_iter()
+                    .map(|returned| returned.address)
+                    .collect(),
+            )
         };
         self.start(host, Kind::Messages(batch), Box::pin(work));
     }
@@ -535,7 +549,9 @@ impl Sim {
                 .copied()
                 .collect()
         };
-        addresses.into_iter().for_each(|address| self.audit(address));
+        addresses
+            .into_iter()
+            .for_each(|address| self.audit(address));
         let mut world = lock(&self.world);
         if let Err((invariant, what)) = world.checks.last() {
             world.violate(invariant, what);
@@ -559,7 +575,9 @@ impl Sim {
     /// Snapshot and tail, read from the table, are what the records as they came make.
     fn audit(&self, address: Address) {
         match address.kind {
-            AggregateKind::Run => self.audit_of::<Run>(address, |c| c.runs.get(&address).map(|r| &r.0)),
+            AggregateKind::Run => {
+                self.audit_of::<Run>(address, |c| c.runs.get(&address).map(|r| &r.0))
+            }
             AggregateKind::Pool => self.audit_of::<Pool>(address, |c| c.pools.get(&address)),
             AggregateKind::Gate => self.audit_of::<Gate>(address, |c| c.gates.get(&address)),
             AggregateKind::Schedule => {
@@ -617,13 +635,21 @@ impl Sim {
                     self.clients[at].acknowledged = true;
                     return;
                 };
-                let what = Command { id, actor: actor(), what };
+                let what = Command {
+                    id,
+                    actor: actor(),
+                    what,
+                };
                 give(app, to, Input::Run(RunInput::Commanded(what)))
             }
             Action::Resize(id, name, slots) => {
                 let to = Address::pool(project(), PoolId::of_name(project(), &name));
                 let what = PoolCommand::Resize { slots, name };
-                let what = Command { id, actor: actor(), what };
+                let what = Command {
+                    id,
+                    actor: actor(),
+                    what,
+                };
                 give(app, to, Input::Pool(PoolInput::Commanded(what)))
             }
             Action::Switch(id, workflow, online) => {
@@ -632,7 +658,11 @@ impl Sim {
                     true => ScheduleCommand::Online,
                     false => ScheduleCommand::Offline,
                 };
-                let what = Command { id, actor: actor(), what };
+                let what = Command {
+                    id,
+                    actor: actor(),
+                    what,
+                };
                 give(app, to, Input::Schedule(ScheduleInput::Commanded(what)))
             }
         };
@@ -747,9 +777,12 @@ impl Sim {
         let item = Item {
             key: Key::new(address.to_string(), "snapshot"),
             revision: run.sequence,
-            body: minicbor::to_vec((1_u8, <&minicbor::bytes::ByteSlice>::from(&*snapshot.to_bytes())))
-                .unwrap_or_default()
-                .into(),
+            body: minicbor::to_vec((
+                1_u8,
+                <&minicbor::bytes::ByteSlice>::from(&*snapshot.to_bytes()),
+            ))
+            .unwrap_or_default()
+            .into(),
         };
         let condition = Condition::OlderThan(run.sequence);
         if item.size() < 390 * 1024 {
@@ -785,7 +818,10 @@ impl Sim {
             let (slots, name) = (1_000, name.clone());
             let what = PoolCommand::Resize { slots, name };
             let (id, actor) = (*id, actor());
-            self.tell(to, Input::Pool(PoolInput::Commanded(Command { id, actor, what })));
+            self.tell(
+                to,
+                Input::Pool(PoolInput::Commanded(Command { id, actor, what })),
+            );
         }
     }
 
@@ -821,7 +857,11 @@ impl Sim {
             .collect();
         drop(guard);
         for ((to, what), id) in wanted.iter().cloned().zip(&ids) {
-            let command = Command { id: *id, actor: actor(), what };
+            let command = Command {
+                id: *id,
+                actor: actor(),
+                what,
+            };
             self.tell(to, Input::Run(RunInput::Commanded(command)));
         }
         for (to, id) in online.into_iter().zip(ids.iter().skip(wanted.len())) {

@@ -210,7 +210,8 @@ impl Workload {
         for _ in 0..runs {
             let at = begin + chance.below(span as u64) as i64;
             let new = new_run(id, &workflow, at, chance);
-            self.actions.push((at, Action::Create(Box::new(new), applied)));
+            self.actions
+                .push((at, Action::Create(Box::new(new), applied)));
         }
     }
 
@@ -280,7 +281,9 @@ fn above(shape: u64, at: u64, count: u64, chance: &mut Chance) -> Vec<u32> {
             let layer = at / width * width;
             match layer {
                 0 => Vec::new(),
-                _ => (0..3).map(|_| (layer - width + chance.below(width)) as u32).collect(),
+                _ => (0..3)
+                    .map(|_| (layer - width + chance.below(width)) as u32)
+                    .collect(),
             }
         }
         3 => match at % 3 {
@@ -288,7 +291,9 @@ fn above(shape: u64, at: u64, count: u64, chance: &mut Chance) -> Vec<u32> {
             1 => vec![at as u32 - 1],
             _ => vec![at as u32 - 2],
         },
-        _ => (0..chance.below(4)).map(|_| chance.below(at) as u32).collect(),
+        _ => (0..chance.below(4))
+            .map(|_| chance.below(at) as u32)
+            .collect(),
     };
     above.sort_unstable();
     above.dedup();
@@ -301,7 +306,9 @@ fn task(title: &str, plain: bool, chance: &mut Chance) -> Task {
         10..20 => Kind::Sleep {
             duration: Duration::from_millis(chance.log_between(1, 20_000)),
         },
-        20..30 => Kind::Python { script: "pass".to_owned() },
+        20..30 => Kind::Python {
+            script: "pass".to_owned(),
+        },
         30..40 => Kind::External {
             system: "dolphinscheduler".to_owned(),
             name: match !plain && chance.below(10) == 0 {
@@ -310,7 +317,9 @@ fn task(title: &str, plain: bool, chance: &mut Chance) -> Task {
             },
             parameters: serde_json::Value::Null,
         },
-        _ => Kind::Shell { script: "true".to_owned() },
+        _ => Kind::Shell {
+            script: "true".to_owned(),
+        },
     };
     let mut task = Task::new(name(title), kind);
     task.priority = priority(chance);
@@ -347,7 +356,11 @@ fn task(title: &str, plain: bool, chance: &mut Chance) -> Task {
 fn timeout(chance: &mut Chance, least: u64, most: u64) -> Timeout {
     Timeout {
         after: Duration::from_millis(chance.log_between(least, most)),
-        action: *chance.pick(&[TimeoutAction::Fail, TimeoutAction::Fail, TimeoutAction::Warn]),
+        action: *chance.pick(&[
+            TimeoutAction::Fail,
+            TimeoutAction::Fail,
+            TimeoutAction::Warn,
+        ]),
     }
 }
 
@@ -392,7 +405,11 @@ fn new_run(id: WorkflowId, workflow: &Workflow, at: i64, chance: &mut Chance) ->
         priority: chance.happens(0.2).then(|| priority(chance)),
         on_failure: None,
         concurrency: chance.happens(0.1).then(|| {
-            *chance.pick(&[Concurrency::Parallel, Concurrency::SerialWait, Concurrency::SerialDiscard])
+            *chance.pick(&[
+                Concurrency::Parallel,
+                Concurrency::SerialWait,
+                Concurrency::SerialDiscard,
+            ])
         }),
         dry_run: chance.happens(0.03),
         simulate: chance.happens(0.1),
@@ -405,26 +422,42 @@ pub(crate) fn command(state: &State, now: Timestamp, chance: &mut Chance) -> Run
     let count = u64::from(state.tasks.len()).max(1);
     let tasks = |chance: &mut Chance| {
         let some = chance.log_between(1, count.min(20));
-        (0..some).map(|_| chance.below(count) as u32).collect::<Vec<u32>>()
+        (0..some)
+            .map(|_| chance.below(count) as u32)
+            .collect::<Vec<u32>>()
     };
     match chance.below(17) {
         0 | 1 => RunCommand::Pause,
         2 | 3 => RunCommand::Resume,
         4 => RunCommand::Kill,
-        5..8 => RunCommand::KillTasks { tasks: tasks(chance) },
+        5..8 => RunCommand::KillTasks {
+            tasks: tasks(chance),
+        },
         8 | 9 => {
             let span = Duration::from_millis(chance.log_between(100, 600_000));
             RunCommand::Hold {
-                tasks: if chance.happens(0.5) { tasks(chance) } else { Vec::new() },
+                tasks: if chance.happens(0.5) {
+                    tasks(chance)
+                } else {
+                    Vec::new()
+                },
                 why: "a test".to_owned(),
                 until: chance.happens(0.5).then(|| now + span),
             }
         }
         10 => RunCommand::Release {
-            tasks: if chance.happens(0.5) { tasks(chance) } else { Vec::new() },
+            tasks: if chance.happens(0.5) {
+                tasks(chance)
+            } else {
+                Vec::new()
+            },
         },
-        11 => RunCommand::MarkSucceeded { tasks: tasks(chance) },
-        12 => RunCommand::Skip { tasks: tasks(chance) },
+        11 => RunCommand::MarkSucceeded {
+            tasks: tasks(chance),
+        },
+        12 => RunCommand::Skip {
+            tasks: tasks(chance),
+        },
         13 | 14 => RunCommand::RerunFailed,
         _ => RunCommand::Rerun {
             tasks: tasks(chance),

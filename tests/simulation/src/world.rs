@@ -326,12 +326,17 @@ pub(crate) fn micros(at: i64) -> Timestamp {
 /// A call as its caller meets it.
 enum Met {
     Now,
-    Later { until: i64, before: bool },
+    Later {
+        until: i64,
+        before: bool,
+    },
     Fails(Failed),
     /// It takes effect and fails.
     Unknown,
     /// The caller dies.
-    Never { effect: bool },
+    Never {
+        effect: bool,
+    },
 }
 
 /// How a call fails.

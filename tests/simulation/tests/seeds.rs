@@ -28,7 +28,10 @@ fn a_million_steps_violate_no_invariant_and_every_fault_hits_every_effect() {
 fn a_seed_reproduces_every_event() {
     for seed in [3, 15, 63].into_iter().chain(100..140) {
         let profile = Profile::of_seed(seed);
-        let (first, second) = (simulate(seed, profile, false), simulate(seed, profile, true));
+        let (first, second) = (
+            simulate(seed, profile, false),
+            simulate(seed, profile, true),
+        );
         assert_eq!(
             (first.steps, first.hash, first.violation),
             (second.steps, second.hash, second.violation),
