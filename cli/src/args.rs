@@ -155,7 +155,7 @@ pub(crate) struct Up {
     /// Run this workflow once when the server is up.
     #[arg(long, value_name = "WORKFLOW")]
     pub(crate) run: Option<String>,
-    /// Local processes at the same time [default: number of cores].
+    /// Local processes at the same time [default: 64].
     #[arg(long, value_name = "N")]
     pub(crate) parallel: Option<usize>,
 }
@@ -249,10 +249,10 @@ pub(crate) enum Import {
     Dolphinscheduler {
         /// The exported JSON file.
         file: PathBuf,
-        /// Directory for the definition files.
+        /// Directory for the definition files [default: the current one, unless `--apply` is given].
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// Also store the workflows on the server.
+        /// Store the workflows on the server.
         #[arg(long)]
         apply: bool,
         /// List every entry of the report.

@@ -114,16 +114,21 @@ impl Host {
         ));
         self.tasks
             .spawn(poll_loop(self.app.clone(), poll(), stop()));
-        self.tasks.spawn(completion_loop(
-            self.app.clone(),
-            completions,
-            poll(),
-            stop(),
-        ));
         self.tasks
             .spawn(timers::run(self.timers.clone(), self.queue.clone(), stop()));
         self.tasks.spawn(sweep_loop(self.app.clone(), stop()));
+        self.listen(completions);
         self.poll.notify_one();
+    }
+
+    /// Listens to one more executor that says which jobs' states may have changed.
+    pub fn listen(&mut self, completions: UnboundedReceiver<AttemptKey>) {
+        self.tasks.spawn(completion_loop(
+            self.app.clone(),
+            completions,
+            self.poll.clone(),
+            self.stop.subscribe(),
+        ));
     }
 
     /// Takes no more messages, and returns when the steps in flight are done. Jobs go on.

@@ -32,7 +32,7 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().as_deref() == Some(OsStr::new(ATTEMPT)) {
         return match arguments.next() {
-            Some(dir) => server::attempt(Path::new(&dir)),
+            Some(dir) => porpoise_executor_local::wrapper::run(Path::new(&dir)),
             None => ExitCode::from(failure::USAGE),
         };
     }

@@ -6,14 +6,13 @@ mod targets;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use porpoise_store_sqlite::OpenError;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::args::{Run, Up};
@@ -86,15 +85,19 @@ async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
         .because(error)
     };
     config::make_data(data).map_err(|error| unusable(&error))?;
-    let (executors, log, completions) = targets::open(data, args.parallel)?;
-    let mut host = Host::open(data, executors).map_err(|error| in_use(&error, data))?;
+    let targets = targets::open(data, args.parallel)?;
+    let mut host = Host::open(data, targets.executors).map_err(|error| in_use(&error, data))?;
     let token = config::token(data).map_err(|error| unusable(&error))?;
     let (listener, url) = listen(args.port).await?;
-    // From here on Ctrl-C stops in good order.
+    // From here on a signal stops in good order.
+    let signals =
+        Signals::take().map_err(|error| Failure::broken("cannot take signals", &error))?;
     let stop = watch::Sender::new(false);
     let changes = Arc::new(Changes::new(Arc::clone(host.table()), stop.subscribe()));
-    let router = targets::router(&host, changes, log, &token, &url);
-    host.start(completions);
+    let router = router(&host, changes, &token, &url);
+    let [processes, instant] = targets.completions;
+    host.start(processes);
+    host.listen(instant);
     let running = Running {
         url: url.clone(),
         pid: std::process::id(),
@@ -103,7 +106,7 @@ async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
     told(session, &running, data);
     let client = Client::at(&url, &token, session.config.start_command());
     let first = first_steps(session, args, client);
-    let served = until_stopped(listener, router, &stop, first).await;
+    let served = until_stopped(listener, router, signals, &stop, first).await;
     config::renounce(data);
     if tokio::time::timeout(GRACE, host.stop()).await.is_err() {
         note("steps that had begun did not end in time; nothing is lost");
@@ -203,17 +206,30 @@ fn first_steps(session: &Session, args: &Up, client: Client) -> impl FnOnce() + 
     }
 }
 
+/// SIGINT and SIGTERM, from when they are taken.
+#[derive(Debug)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn take() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+}
+
 /// Serves until SIGINT or SIGTERM. Long polls end at once, whatever else has begun gets its grace.
 async fn until_stopped(
     listener: TcpListener,
     router: axum::Router,
+    mut signals: Signals,
     stop: &watch::Sender<bool>,
     first: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
     let mut stopped = stop.subscribe();
     let shutdown = async move {
         let _ = stopped.wait_for(|stop| *stop).await;
@@ -226,15 +242,15 @@ async fn until_stopped(
     std::thread::spawn(first);
     tokio::select! {
         ended = &mut serving => return ended,
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = signals.interrupt.recv() => {}
+        _ = signals.terminate.recv() => {}
     }
     stop.send_replace(true);
     // Connections that stay open with nothing to say are cut.
     tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
 }
 
-/// The wrapper around the process of an attempt.
-pub(crate) fn attempt(dir: &Path) -> ExitCode {
-    targets::attempt(dir)
+/// The API of a host.
+fn router(_host: &Host, _changes: Arc<Changes>, _token: &str, _url: &str) -> axum::Router {
+    axum::Router::new()
 }

@@ -21,15 +21,17 @@ pub(crate) struct Options {
     pub(crate) from_version: Option<String>,
 }
 
-/// Imports a file of DolphinScheduler: writes definition files, stores them, or both; without either only reports.
+/// Imports a file of DolphinScheduler: writes definition files, stores them, or both. They are written into the current
+/// directory unless another one or `--apply` is given.
 pub(crate) fn dolphinscheduler(
     session: &Session,
     file: &Path,
     options: &Options,
 ) -> Result<u8, Failure> {
     let imported = read(session, file, options)?;
-    let written = match &options.out {
-        Some(out) => write(&imported, out)?,
+    let here = (!options.apply).then(|| PathBuf::from("."));
+    let written = match options.out.clone().or(here) {
+        Some(out) => write(&imported, &out)?,
         None => Vec::new(),
     };
     let mut applied = Vec::new();

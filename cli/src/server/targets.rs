@@ -1,39 +1,54 @@
-//! What this server is made of beside the host: its executors, and the API before it.
+//! The executors of this machine.
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use porpoise_app::Executors;
+use porpoise_executor_local::{FileSecrets, InstantExecutor, Limits, LocalExecutor};
 use porpoise_model::AttemptKey;
+use porpoise_ports::Executor;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::failure::Failure;
-use crate::host::Host;
+use crate::failure::{Failure, USAGE};
+use crate::host::SystemClock;
 
-use super::changes::Changes;
-
-/// The executors of this machine, and what tells that their jobs' states changed.
-pub(super) fn open(
-    _data: &Path,
-    _parallel: Option<usize>,
-) -> Result<(Executors, (), UnboundedReceiver<AttemptKey>), Failure> {
-    let (_, completions) = tokio::sync::mpsc::unbounded_channel();
-    Ok((Executors::none(), (), completions))
+/// What runs jobs, and what tells that their states may have changed.
+#[derive(Debug)]
+pub(super) struct Targets {
+    pub(super) executors: Executors,
+    pub(super) completions: [UnboundedReceiver<AttemptKey>; 2],
 }
 
-/// The API of a host.
-pub(super) fn router(
-    _host: &Host,
-    _changes: Arc<Changes>,
-    _log: (),
-    _token: &str,
-    _url: &str,
-) -> axum::Router {
-    axum::Router::new()
-}
-
-/// The wrapper around the process of an attempt.
-pub(super) fn attempt(_dir: &Path) -> ExitCode {
-    ExitCode::FAILURE
+/// Processes, and kinds that only pass the time. Jobs of earlier servers of this directory are found again.
+pub(super) fn open(data: &Path, parallel: Option<usize>) -> Result<Targets, Failure> {
+    let unusable = |error: &dyn std::error::Error| {
+        Failure::new(
+            USAGE,
+            format!(
+                "cannot use the data directory `{}` for jobs",
+                data.display()
+            ),
+        )
+        .because(error)
+    };
+    let program = std::env::current_exe().map_err(|error| unusable(&error))?;
+    let wrapper = vec![program.into(), crate::ATTEMPT.into()];
+    let mut limits = Limits::default();
+    if let Some(parallel) = parallel {
+        limits.parallel = parallel;
+    }
+    let secrets = Arc::new(FileSecrets::new(data));
+    let processes = LocalExecutor::open_with_secrets(data, wrapper, limits, secrets)
+        .map_err(|error| unusable(&error))?;
+    let instant =
+        InstantExecutor::open(data, Arc::new(SystemClock)).map_err(|error| unusable(&error))?;
+    let completions = [processes.completions(), instant.completions()];
+    let (processes, instant): (Arc<dyn Executor>, Arc<dyn Executor>) = (processes, instant);
+    let executors = Executors::none()
+        .with(["shell", "python", "command"], &processes)
+        .with_prompt(["noop", "sleep"], &instant);
+    Ok(Targets {
+        executors,
+        completions,
+    })
 }

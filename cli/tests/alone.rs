@@ -1,0 +1,161 @@
+//! What the binary does without an API: checks, complaints, starting and stopping.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "test code"
+)]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Output;
+
+use rustix::process::Signal;
+use support::{Place, masked};
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn check_names_every_fault_with_its_place() {
+    let place = Place::new();
+    place.file(
+        "a.yaml",
+        "workflow: a\ntasks:\n  b: { shell: echo, after: [c] }\n  d: { shel: echo }\n",
+    );
+    place.file("e.yaml", "workflow: e\ntasks:\n  f: { noop: }\n");
+    let output = place.run(&["check", "e.yaml", "a.yaml"]);
+    assert_eq!(output.status.code(), Some(65));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        stdout.starts_with("default/e: 1 task, no faults\na.yaml:"),
+        "{stdout}"
+    );
+    assert_eq!(stdout.lines().count(), 3, "{stdout}");
+    let json = place.run(&["check", "a.yaml", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(value["faults"].as_array().unwrap().len(), 2);
+    assert_eq!(value["faults"][0]["line"], 3);
+}
+
+#[test]
+fn check_reads_standard_input() {
+    let place = Place::new();
+    let mut command = place.command(&["check", "-"]);
+    place.file("in.yaml", "workflow: in\ntasks:\n  f: { noop: }\n");
+    command.stdin(std::fs::File::open(place.work().join("in.yaml")).unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.stdout, b"default/in: 1 task, no faults\n");
+}
+
+#[test]
+fn the_command_line_is_refused_with_a_code_of_its_own() {
+    let place = Place::new();
+    for wrong in [
+        &["frobnicate"][..],
+        &["run"],
+        &["rerun", "latest"],
+        &["check", "nothing.yaml"],
+    ] {
+        let output = place.run(wrong);
+        assert_eq!(output.status.code(), Some(64), "{wrong:?}");
+        assert!(
+            output.stdout.is_empty() && stderr(&output).starts_with("error: "),
+            "{wrong:?}"
+        );
+    }
+    assert!(place.ok(&["--help"]).contains("Usage: porpoise"));
+}
+
+#[test]
+fn without_a_server_commands_say_how_to_start_one() {
+    let place = Place::new();
+    let output = place.run(&["runs"]);
+    assert_eq!(output.status.code(), Some(69));
+    assert_eq!(
+        masked(&stderr(&output), &place.data()),
+        "error: no server runs on `DATA`\nhint: start one with `porpoise up`"
+    );
+    let json = place.run(&["runs", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&json.stderr).unwrap();
+    assert_eq!(value["error"]["hint"], "start one with `porpoise up`");
+}
+
+#[test]
+fn a_second_server_on_a_directory_names_the_first() {
+    let mut place = Place::new();
+    let told = place.start();
+    assert_eq!(
+        masked(&told, &place.data()),
+        "porpoise serves URL from DATA; Ctrl-C stops it"
+    );
+    let second = place.run(&["up", "--port", "0"]);
+    assert_eq!(second.status.code(), Some(69));
+    let complaint = stderr(&second);
+    assert!(
+        complaint.contains(&format!("already: process {}", place.pid())),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains("hint: it is at http://127.0.0.1:"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn the_token_is_made_once_and_only_its_owner_can_read_it() {
+    let mut place = Place::up();
+    let path = place.data().join("token");
+    let token = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(token.trim().len(), 64);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    place.stop(Signal::TERM);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    place.start();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), token);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+#[test]
+fn a_signal_stops_the_server_in_good_order() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut place = Place::up();
+        assert!(place.data().join("server.json").exists());
+        assert_eq!(place.stop(signal).code(), Some(0));
+        assert!(!place.data().join("server.json").exists());
+    }
+}
+
+#[test]
+fn a_server_that_was_killed_is_not_taken_for_one_that_runs() {
+    let mut place = Place::up();
+    place.stop(Signal::KILL);
+    assert!(place.data().join("server.json").exists());
+    assert_eq!(place.run(&["runs"]).status.code(), Some(69));
+    place.start();
+}
+
+#[test]
+fn an_import_writes_files_once_and_reports() {
+    let place = Place::new();
+    place.file("export.json", "[]");
+    let output = place.run(&["import", "dolphinscheduler", "export.json"]);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(
+        stderr(&output).contains("export.json:1:1: there is no workflow in this file"),
+        "{}",
+        stderr(&output)
+    );
+}
