@@ -408,12 +408,12 @@ impl Checks {
     }
 
     /// A record for the story.
-    pub(crate) fn in_words(&self, address: Address, body: &[u8]) -> String {
+    pub(crate) fn in_words(address: Address, body: &[u8]) -> String {
         fn words<A: Aggregate>(body: &[u8]) -> String {
             read::<A>(body).map_or_else(
                 |(_, what)| what,
                 |record| {
-                    let facts = record.facts.iter().map(|fact| short(fact));
+                    let facts = record.facts.iter().map(short);
                     facts.collect::<Vec<_>>().join("; ")
                 },
             )

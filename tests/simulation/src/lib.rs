@@ -12,6 +12,8 @@
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     clippy::expect_used,
+    clippy::match_bool,
+    clippy::struct_excessive_bools,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     reason = "a test: a panic is a finding, and its numbers are small"

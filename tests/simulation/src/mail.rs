@@ -187,7 +187,9 @@ impl World {
     /// A batch of intents sets out.
     pub(crate) fn post(&mut self, intents: Vec<Bytes>) {
         self.matrix.passed(Op::Intents);
-        intents.iter().for_each(|intent| self.mix_bytes(intent));
+        for intent in &intents {
+            self.mix_bytes(intent);
+        }
         if self.strikes(self.rates.lose, Fault::Lost, Op::Intents) {
             self.tell(|| "    a batch of intents is lost".to_owned());
             return;

@@ -45,8 +45,9 @@ fn main() -> ExitCode {
     });
     progress.finish_and_clear();
     println!("{totals}");
-    let speed = totals.steps as f64 / progress.elapsed().as_secs_f64();
-    println!("{speed:.0} steps/s on {threads} threads");
+    let millis = progress.elapsed().as_millis().max(1);
+    let speed = u128::from(totals.steps) * 1_000 / millis;
+    println!("{speed} steps/s on {threads} threads");
     if args.seeds == 1 && args.story > 0 && totals.failed == 0 {
         let outcome = simulate(args.from, Profile::of_seed(args.from), true);
         print_story(&outcome, args.story);
@@ -112,12 +113,11 @@ fn hunt_all() -> bool {
     let mut found = true;
     for mutant in Mutant::ALL {
         let name = format!("{mutant:?}");
-        match porpoise_simulation::mutants::median(mutant, 9, 3_000) {
-            Some(seeds) => println!("{name:<30}{seeds:>6}"),
-            None => {
-                found = false;
-                println!("{name:<30}  not found within 3,000");
-            }
+        if let Some(seeds) = porpoise_simulation::mutants::median(mutant, 9, 3_000) {
+            println!("{name:<30}{seeds:>6}");
+        } else {
+            found = false;
+            println!("{name:<30}  not found within 3,000");
         }
     }
     found

@@ -104,7 +104,7 @@ impl Naive {
 
     pub(crate) fn read(&mut self, fact: &RunFact, target: &Target) -> Result<(), Wrong> {
         if self.ended {
-            self.may_follow_the_end(fact)?;
+            Self::may_follow_the_end(fact)?;
         }
         match fact {
             RunFact::Created(_) => {
@@ -243,7 +243,7 @@ impl Naive {
         Ok(())
     }
 
-    fn may_follow_the_end(&self, fact: &RunFact) -> Result<(), Wrong> {
+    fn may_follow_the_end(fact: &RunFact) -> Result<(), Wrong> {
         match fact {
             RunFact::LeftGate { .. }
             | RunFact::SlotFreed { .. }

@@ -13,6 +13,7 @@ use porpoise_ports::table::{
 };
 use porpoise_ports::{Blobs, Bus, Clock, Executor, Ids, Queue, Table, Timers, Unavailable};
 
+use crate::check::Checks;
 use crate::fault::{Fault, Op};
 use crate::world::{Failed, Hub, World, lock};
 
@@ -110,7 +111,7 @@ impl World {
             return;
         };
         if self.story.is_some() {
-            let line = self.checks.in_words(address, body);
+            let line = Checks::in_words(address, body);
             self.tell(|| format!("    {address} record {revision}: {line}"));
         }
         let checked = self.checks.record(address, revision, body, &self.target);

@@ -549,9 +549,9 @@ impl Sim {
                 .copied()
                 .collect()
         };
-        addresses
-            .into_iter()
-            .for_each(|address| self.audit(address));
+        for address in addresses {
+            self.audit(address);
+        }
         let mut world = lock(&self.world);
         if let Err((invariant, what)) = world.checks.last() {
             world.violate(invariant, what);
@@ -576,7 +576,7 @@ impl Sim {
     fn audit(&self, address: Address) {
         match address.kind {
             AggregateKind::Run => {
-                self.audit_of::<Run>(address, |c| c.runs.get(&address).map(|r| &r.0))
+                self.audit_of::<Run>(address, |c| c.runs.get(&address).map(|r| &r.0));
             }
             AggregateKind::Pool => self.audit_of::<Pool>(address, |c| c.pools.get(&address)),
             AggregateKind::Gate => self.audit_of::<Gate>(address, |c| c.gates.get(&address)),

@@ -289,7 +289,7 @@ impl World {
             return;
         }
         let twice = self.strikes(self.rates.duplicate, Fault::Duplicated, Op::Signal);
-        for _ in 0..1 + u32::from(twice) {
+        for _ in 0..=u32::from(twice) {
             let late = self.strikes(self.rates.late, Fault::Late, Op::Signal);
             let delay = match late {
                 true => self.chance.between(1, 120) as i64 * SECOND,

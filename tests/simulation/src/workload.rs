@@ -190,7 +190,7 @@ impl Workload {
         self.apply(at, &workflow);
         if chance.happens(0.2) {
             // Another version, later.
-            workflow.description = "changed".to_owned();
+            "changed".clone_into(&mut workflow.description);
             if chance.happens(0.3) {
                 workflow.schedule = None;
             }

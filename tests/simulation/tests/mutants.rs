@@ -1,4 +1,10 @@
 //! Each bug that is put in on purpose is found.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use porpoise_engine::mutant::Mutant;
 use porpoise_simulation::mutants::hunt;
