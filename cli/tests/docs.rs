@@ -1,0 +1,145 @@
+//! Executes every example of docs/cli.md, top to bottom, against one server.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "test code"
+)]
+
+mod support;
+
+use support::{Place, masked};
+
+const PAGE: &str = include_str!("../../docs/cli.md");
+const EXAMPLES: [(&str, &str); 3] = [
+    (
+        "daily-sales.yaml",
+        include_str!("../../examples/daily-sales.yaml"),
+    ),
+    (
+        "nightly-rules.yaml",
+        include_str!("../../examples/nightly-rules.yaml"),
+    ),
+    (
+        "wrong.yaml",
+        "workflow: wrong\ntasks:\n  load: { shell: echo, after: [extrakt] }\n  extract: { shell: echo }\n",
+    ),
+];
+
+/// A command of the page, and what it says that the command prints.
+struct Example {
+    command: String,
+    prints: String,
+}
+
+fn examples() -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut inside = false;
+    for line in PAGE.lines() {
+        match (inside, line.strip_prefix("$ ")) {
+            (false, _) => inside = line == "```console",
+            (true, _) if line == "```" => inside = false,
+            (true, Some(command)) => examples.push(Example {
+                command: command.to_owned(),
+                prints: String::new(),
+            }),
+            (true, None) => {
+                let example = examples.last_mut().unwrap();
+                example.prints.push_str(line);
+                example.prints.push('\n');
+            }
+        }
+    }
+    examples
+}
+
+/// Words of a command; `"…"` keeps spaces together.
+fn words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for character in command.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            _ => words.last_mut().unwrap().push(character),
+        }
+    }
+    words
+}
+
+/// A line `…` stands for any lines.
+fn is_like(prints: &str, expected: &str) -> bool {
+    match expected.split_once('…') {
+        None => prints == expected,
+        Some((before, after)) => {
+            prints.starts_with(before.trim_end()) && prints.ends_with(after.trim_start())
+        }
+    }
+}
+
+#[test]
+fn every_command_is_in_the_page() {
+    let place = Place::new();
+    let help = place.ok(&["--help"]);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<_> = commands.take_while(|line| !line.is_empty()).collect();
+    assert!(commands.len() > 15, "{help}");
+    for command in commands {
+        let name = command.split_whitespace().next().unwrap();
+        let shown = examples()
+            .iter()
+            .any(|example| words(&example.command)[1] == name);
+        assert!(
+            shown || name == "help",
+            "no example of `{name}` in docs/cli.md"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs the routes of porpoise-api"]
+fn the_examples_of_the_page_print_what_it_says() {
+    let mut place = Place::new();
+    for (name, text) in EXAMPLES {
+        place.file(name, text);
+    }
+    place.file("export.json", include_str!("fixtures/export.json"));
+    place.file(
+        "slow.yaml",
+        "workflow: slow\nproject: ops\ntasks:\n  first: { sleep: 1h }\n  after: { after: [first], noop: }\n",
+    );
+    let told = place.start();
+    place.ok(&["apply", "slow.yaml"]);
+    for example in examples() {
+        let words = words(&example.command);
+        let expected = example.prints.replace(
+            "/home/me/.local/share/porpoise",
+            &place.data().display().to_string(),
+        );
+        let prints = if words[1] == "up" {
+            told.clone()
+        } else {
+            let arguments: Vec<_> = words[1..].iter().map(String::as_str).collect();
+            let output = place.run(&arguments);
+            let stdout = String::from_utf8(output.stdout).unwrap();
+            if stdout.is_empty() {
+                String::from_utf8(output.stderr).unwrap()
+            } else {
+                stdout
+            }
+        };
+        let (prints, expected) = (
+            masked(&prints, &place.data()),
+            masked(&expected, &place.data()),
+        );
+        assert!(
+            is_like(&prints, &expected),
+            "$ {}\n{prints}\n--- the page says\n{expected}",
+            example.command
+        );
+    }
+}

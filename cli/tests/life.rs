@@ -1,0 +1,114 @@
+//! Whole lives of runs through the real binary: applied, run, shown, stopped, run again, across restarts.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "test code"
+)]
+
+mod support;
+
+use rustix::process::Signal;
+use support::{Place, masked};
+
+const FAILS: &str = "workflow: fails\ntasks:\n  good: { shell: echo fine }\n  bad: { after: [good], shell: 'exit 3' }\n  never: { after: [bad], noop: }\n";
+const SLOW: &str = "workflow: slow\ntasks:\n  long: { shell: 'echo begun; sleep 2; echo over' }\n  after: { after: [long], shell: echo after }\n";
+
+fn start(place: &Place, name: &str, text: &str) -> String {
+    let file = format!("{name}.yaml");
+    place.file(&file, text);
+    place.ok(&["apply", &file]);
+    place.ok(&["run", name, "--no-watch"]).trim().to_owned()
+}
+
+#[test]
+#[ignore = "needs the routes of porpoise-api"]
+fn a_run_that_fails_says_why_and_its_code_is_1() {
+    let place = Place::up();
+    place.file("fails.yaml", FAILS);
+    place.ok(&["apply", "fails.yaml"]);
+    let output = place.run(&["run", "fails"]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = String::from_utf8(output.stderr).unwrap();
+    assert!(lines.contains("bad failed"), "{lines}");
+    insta::assert_snapshot!(masked(&place.ok(&["show", "latest"]), &place.data()));
+}
+
+#[test]
+#[ignore = "needs the routes of porpoise-api"]
+fn a_rerun_from_failed_runs_what_it_previewed() {
+    let place = Place::up();
+    let run = start(&place, "fails", FAILS);
+    place.wait_for(&run, None, "failed");
+    assert_eq!(
+        place.ok(&["rerun", &run, "--from-failed", "--preview"]),
+        "bad\nnever\n"
+    );
+    place.ok(&["rerun", &run, "--from-failed"]);
+    let bad = place.wait_for(&run, Some("bad"), "failed");
+    assert_eq!(bad["attempt"], 2, "{bad}");
+}
+
+#[test]
+#[ignore = "needs the routes of porpoise-api"]
+fn a_kill_ends_the_run_and_its_process() {
+    let place = Place::up();
+    let run = start(&place, "slow", SLOW);
+    place.wait_for(&run, Some("long"), "running");
+    place.ok(&["kill", &run]);
+    place.wait_for(&run, None, "canceled");
+    assert!(!place.ok(&["logs", &run, "long"]).contains("over"));
+}
+
+#[test]
+#[ignore = "needs the routes of porpoise-api"]
+fn what_is_on_hold_waits_and_says_for_whom() {
+    let place = Place::up();
+    let run = start(&place, "slow", &SLOW.replace("sleep 2", "sleep 0.2"));
+    place.ok(&["hold", &run, "after", "--why", "the source is late"]);
+    place.wait_for(&run, Some("long"), "succeeded");
+    assert!(place.ok(&["show", &run]).contains("the source is late"));
+    place.ok(&["release", &run, "after"]);
+    place.wait_for(&run, None, "succeeded");
+}
+
+#[test]
+#[ignore = "needs the routes of porpoise-api"]
+fn a_job_outlives_its_server_and_is_found_again() {
+    let mut place = Place::up();
+    let run = start(&place, "slow", SLOW);
+    place.wait_for(&run, Some("long"), "running");
+    place.stop(Signal::KILL);
+    place.start();
+    let ended = place.wait_for(&run, None, "succeeded");
+    assert_eq!(ended["state"], "succeeded");
+    let log = place.ok(&["logs", &run, "long"]);
+    assert_eq!(
+        (log.matches("begun").count(), log.matches("over").count()),
+        (1, 1),
+        "{log}"
+    );
+}
+
+#[test]
+#[ignore = "needs the routes of porpoise-api"]
+fn logs_follow_to_the_end() {
+    let place = Place::up();
+    let run = start(&place, "slow", SLOW);
+    let log = place.ok(&["logs", &run, "long", "-f"]);
+    assert!(log.contains("begun") && log.contains("over"), "{log}");
+}
+
+#[test]
+#[ignore = "needs the routes of porpoise-api"]
+fn a_run_is_found_by_the_beginning_of_its_id() {
+    let place = Place::up();
+    let run = start(&place, "slow", SLOW);
+    assert_eq!(place.json(&["show", &run[..12]])["id"], run.as_str());
+    let unknown = place.run(&["show", "zzzz"]);
+    assert_eq!(unknown.status.code(), Some(65));
+}
