@@ -234,6 +234,8 @@ impl LocalExecutor {
         match taken(&dir).map_err(failed)? {
             Taken::Canceled => return Err(SubmitError::Canceled),
             Taken::Started => return Ok(()),
+            // Its wrapper is about to take it.
+            Taken::No if self.is_watched(job.key) => return Ok(()),
             Taken::No if self.is_full() => return Err(SubmitError::Busy),
             Taken::No => {}
         }

@@ -15,6 +15,7 @@
 )]
 
 pub mod blobs;
+pub mod executor;
 pub mod table;
 pub mod table_model;
 pub mod table_pages;
@@ -85,6 +86,26 @@ macro_rules! blobs_conformance {
                 blobs::the_same_bytes_can_be_put_again
                 blobs::projects_are_apart
                 blobs::several_writers_may_put_the_same_bytes_at_once
+            }
+        }
+    };
+}
+
+/// One test for each promise of [`Executor`](crate::Executor): `executor_conformance!(name, make)`, where `make` is an
+/// async closure that returns a fresh target, the [`Works`](executor::Works) that it takes, and what must outlive it.
+#[macro_export]
+macro_rules! executor_conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::conformance_tests! { $make;
+                executor::a_job_submitted_again_is_the_same_job
+                executor::a_job_canceled_before_it_was_submitted_never_starts
+                executor::a_list_leaves_out_what_it_never_saw
+                executor::a_job_that_is_over_stays_as_it_is
+                executor::a_running_job_that_is_canceled_ends_canceled
+                executor::a_log_is_read_piece_by_piece
             }
         }
     };

@@ -1,0 +1,107 @@
+//! Both executors against the suite of their port, and a sleep across a restart.
+
+#![expect(clippy::disallowed_methods, reason = "this is the tests' clock")]
+
+#[expect(dead_code, reason = "the other test uses all of it")]
+mod support;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use porpoise_executor_local::InstantExecutor;
+use porpoise_model::AttemptKey;
+use porpoise_ports::conformance::executor::Works;
+use porpoise_ports::executor::{JobReport, JobState, Work};
+use porpoise_ports::{Clock, Executor, executor_conformance};
+use tempfile::TempDir;
+
+#[derive(Debug)]
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// An `Arc` of an executor is one for the suite.
+#[derive(Debug)]
+struct Shared<E>(Arc<E>);
+
+#[async_trait::async_trait]
+impl<E: Executor> Executor for Shared<E> {
+    async fn submit(
+        &self,
+        job: &porpoise_ports::executor::Job,
+    ) -> Result<porpoise_ports::executor::Submitted, porpoise_ports::executor::SubmitError> {
+        self.0.submit(job).await
+    }
+    async fn list(
+        &self,
+        keys: &[AttemptKey],
+    ) -> Result<Vec<JobReport>, porpoise_ports::Unavailable> {
+        self.0.list(keys).await
+    }
+    async fn cancel(&self, key: AttemptKey) -> Result<(), porpoise_ports::Unavailable> {
+        self.0.cancel(key).await
+    }
+    async fn log(
+        &self,
+        key: AttemptKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<Option<porpoise_ports::executor::LogChunk>, porpoise_ports::Unavailable> {
+        self.0.log(key, from, limit).await
+    }
+}
+
+executor_conformance!(local, async || {
+    let dir = TempDir::new().unwrap();
+    let works = Works {
+        short: Work::Shell {
+            script: "echo one; echo two >&2".to_owned(),
+        },
+        long: Work::Shell {
+            script: "sleep 100".to_owned(),
+        },
+    };
+    (Shared(support::open(dir.path())), works, dir)
+});
+
+executor_conformance!(instant, async || {
+    let dir = TempDir::new().unwrap();
+    let works = Works {
+        short: Work::Noop,
+        long: Work::Sleep { millis: 100_000 },
+    };
+    let executor = InstantExecutor::open(dir.path(), Arc::new(SystemClock)).unwrap();
+    (Shared(executor), works, dir)
+});
+
+#[tokio::test]
+async fn a_sleep_goes_on_after_a_restart() {
+    let dir = TempDir::new().unwrap();
+    let job = support::job(1, Work::Sleep { millis: 60_000 });
+    let open = || InstantExecutor::open(dir.path(), Arc::new(SystemClock)).unwrap();
+    let first = open();
+    first.submit(&job).await.unwrap();
+    let before = first.list(&[job.key]).await.unwrap();
+    let after = open().list(&[job.key]).await.unwrap();
+    let started = |reports: &[JobReport]| match &reports[0].state {
+        JobState::Running { started } => started.as_millisecond(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(started(&before), started(&after));
+}
+
+#[tokio::test]
+async fn a_short_sleep_is_announced_when_it_ends() {
+    let dir = TempDir::new().unwrap();
+    let job = support::job(1, Work::Sleep { millis: 20 });
+    let executor = InstantExecutor::open(dir.path(), Arc::new(SystemClock)).unwrap();
+    let mut news = executor.completions();
+    executor.submit(&job).await.unwrap();
+    assert_eq!(news.recv().await, Some(job.key));
+    let state = executor.list(&[job.key]).await.unwrap().remove(0).state;
+    assert!(matches!(state, JobState::Succeeded { .. }), "{state:?}");
+}
