@@ -2,7 +2,10 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 mod engine;
+mod noop;
+mod server;
 mod shape;
+mod stamp;
 
 use shape::Shape;
 
@@ -28,6 +31,51 @@ const SHAPES: [Shape; 6] = [
 ];
 
 fn main() -> anyhow::Result<()> {
+    engine_alone()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(through_the_store())
+}
+
+async fn through_the_store() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    println!(
+        "\nthrough the store, noop: fsync of this disk {:.3} ms",
+        server::fsync(dir.path())?
+    );
+    println!(
+        "{:<16} {:>10} {:>10} {:>14} {:>12} {:>8} {:>8}",
+        "shape", "wall ms", "tasks/s", "gap median ms", "gap p99 ms", "syncs", "cpu s"
+    );
+    let stamped = stamp::Stamped::new(std::sync::Arc::new(noop::Noop::default()));
+    let host = server::host(dir.path(), &stamped)?;
+    for shape in SHAPES.into_iter().take(5) {
+        for _ in 0..3 {
+            let row = server::measure(
+                &host,
+                &stamped,
+                shape,
+                &porpoise_model::workflow::Kind::Noop,
+            )
+            .await?;
+            println!(
+                "{:<16} {:>10.1} {:>10.0} {:>14.3} {:>12.3} {:>8} {:>8.3}",
+                row.shape,
+                row.wall_ms,
+                row.tasks_per_second,
+                row.gap_median_ms,
+                row.gap_p99_ms,
+                row.syncs,
+                row.cpu_seconds
+            );
+        }
+    }
+    host.stop().await;
+    Ok(())
+}
+
+fn engine_alone() -> anyhow::Result<()> {
     println!("engine alone");
     println!(
         "{:<16} {:>12} {:>10} {:>16} {:>12} {:>12}",
