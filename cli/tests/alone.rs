@@ -1,10 +1,8 @@
 //! What the binary does without an API: checks, complaints, starting and stopping.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    missing_docs,
     unreachable_pub,
     dead_code,
     reason = "test code"

@@ -1,10 +1,8 @@
 //! Executes every example of docs/cli.md, top to bottom, against one server.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    missing_docs,
     unreachable_pub,
     dead_code,
     reason = "test code"

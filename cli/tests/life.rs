@@ -1,10 +1,8 @@
 //! Whole lives of runs through the real binary: applied, run, shown, stopped, run again, across restarts.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    missing_docs,
     unreachable_pub,
     dead_code,
     reason = "test code"

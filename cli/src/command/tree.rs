@@ -115,3 +115,42 @@ pub(crate) fn colored(state: &str) -> String {
         _ => state.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_chain_stays_in_its_column_and_a_fork_indents() {
+        let session = Session {
+            json: false,
+            config: Config::default(),
+            zone: jiff::tz::TimeZone::UTC,
+        };
+        let task = |name: &str, upstream: &[&str]| -> Task {
+            view::read(
+                &json!({"name": name, "state": "pending", "upstream": upstream, "reason": "waits"}),
+            )
+        };
+        let tasks = [
+            task("a", &[]),
+            task("b", &["a"]),
+            task("c", &["b"]),
+            task("d", &["b"]),
+            task("e", &["d"]),
+            task("f", &["c", "e"]),
+        ];
+        let text = anstream::adapter::strip_str(&tree(&session, &tasks)).to_string();
+        insta::assert_snapshot!(text, @"
+          · a  pending  waits
+          · b  pending  waits
+            · c  pending  waits
+            · d  pending  waits
+            · e  pending  waits
+            · f  pending  waits  after c, e
+        ");
+    }
+}

@@ -13,6 +13,7 @@ use crate::host::Watched;
 
 /// Tells when the log of an aggregate may have grown.
 #[derive(Debug)]
+#[expect(dead_code, reason = "called by the routes, which are not there yet")]
 pub(super) struct Changes {
     table: Arc<Watched<SqliteTable>>,
     stop: watch::Receiver<bool>,
@@ -25,6 +26,7 @@ impl Changes {
 
     /// Returns when the log has a record after `sequence`, at the latest after `wait`, and at once when the server
     /// stops.
+    #[expect(dead_code, reason = "called by the routes, which are not there yet")]
     pub(super) async fn moved(&self, aggregate: Address, sequence: u64, wait: Duration) {
         let written = self.table.written(&aggregate.to_string());
         // Before the log is read: what is written in between is not missed.
