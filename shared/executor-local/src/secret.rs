@@ -25,9 +25,13 @@ pub(crate) fn names(job: &Job) -> Vec<String> {
             Some(String::new())
         });
     };
-    job.env.values().for_each(|value| look(value));
+    for value in job.env.values() {
+        look(value);
+    }
     if let Work::Command { argv } = &job.work {
-        argv.iter().for_each(|argument| look(argument));
+        for argument in argv {
+            look(argument);
+        }
     }
     found.into_iter().collect()
 }

@@ -30,12 +30,12 @@ impl LocalExecutor {
         self.note(key);
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let status = match tokio::time::timeout(STARTED, child.wait()).await {
-                Ok(status) => status,
-                Err(_) => {
-                    this.announce(key);
-                    child.wait().await
-                }
+            let quick = tokio::time::timeout(STARTED, child.wait()).await;
+            let status = if let Ok(status) = quick {
+                status
+            } else {
+                this.announce(key);
+                child.wait().await
             };
             this.check_taken(key, status);
             this.ended(key);

@@ -49,13 +49,13 @@ struct Settings {
 ///
 /// How the job ended stands in the directory; the exit code says only whether this process could do its work.
 pub fn run(dir: &Path) -> ExitCode {
-    match attempt(AttemptDir::at(dir.to_owned())) {
+    match attempt(&AttemptDir::at(dir.to_owned())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn attempt(dir: AttemptDir) -> io::Result<()> {
+fn attempt(dir: &AttemptDir) -> io::Result<()> {
     // Refused only to the leader of a group, who is as safe from a terminal.
     let _ = setsid();
     set_child_subreaper(Some(getpid()))?;
@@ -68,7 +68,7 @@ fn attempt(dir: AttemptDir) -> io::Result<()> {
     if !dir.take(&lock)? {
         return Ok(());
     }
-    let state = run::run(&dir, &job, at, Settings::read()).unwrap_or_else(|error| {
+    let state = run::run(dir, &job, at, Settings::read()).unwrap_or_else(|error| {
         let message = format!("the wrapper of task `{}` failed: {error}", job.task_name);
         JobState::Failed {
             started: Some(at),

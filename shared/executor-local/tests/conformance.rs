@@ -1,6 +1,12 @@
 //! Both executors against the suite of their port, and a sleep across a restart.
 
-#![expect(clippy::disallowed_methods, reason = "this is the tests' clock")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and this is their clock"
+)]
 
 #[expect(dead_code, reason = "the other test uses all of it")]
 mod support;

@@ -178,7 +178,7 @@ impl Attempt<'_> {
             self.wait(timeout)?;
             self.reap();
             if self.kill_at.is_some_and(|at| monotonic() >= at) {
-                self.kill();
+                Self::kill();
             }
         }
         self.ended = None;
@@ -193,7 +193,7 @@ impl Attempt<'_> {
         let mut noted = self.canceled;
         while self.children && monotonic() < kill_at.max(begun) + KILL_WAIT {
             if monotonic() >= kill_at {
-                let killed = self.kill();
+                let killed = Self::kill();
                 if killed > 0 && !std::mem::replace(&mut noted, true) {
                     let line = format!("processes that the job left behind were ended: {killed}");
                     self.log.line("sys", line.as_bytes())?;
@@ -269,7 +269,7 @@ impl Attempt<'_> {
             Ok(_) => {
                 self.canceled = true;
                 self.kill_at = Some(monotonic() + self.grace);
-                signal(&self.tree(), Signal::TERM);
+                signal(&Self::tree(), Signal::TERM);
                 self.log.line("sys", b"asked to stop: SIGTERM was sent")
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -326,14 +326,14 @@ impl Attempt<'_> {
     }
 
     /// Kills what is left, and says how many there were.
-    fn kill(&mut self) -> usize {
-        let tree = self.tree();
+    fn kill() -> usize {
+        let tree = Self::tree();
         signal(&tree, Signal::KILL);
         tree.len()
     }
 
     /// All processes of the job, wherever they put themselves: what loses its parent becomes ours.
-    fn tree(&self) -> Vec<i32> {
+    fn tree() -> Vec<i32> {
         descendants(getpid().as_raw_nonzero().get())
     }
 }
