@@ -13,7 +13,6 @@ use crate::host::Watched;
 
 /// Tells when the log of an aggregate may have grown.
 #[derive(Debug)]
-#[expect(dead_code, reason = "called by the routes, which are not there yet")]
 pub(super) struct Changes {
     table: Arc<Watched<SqliteTable>>,
     stop: watch::Receiver<bool>,
