@@ -360,7 +360,7 @@ impl Rates {
 
     pub(crate) fn fate(&self, op: Op, chance: &mut Chance) -> Fate {
         // What happens seldom is hit more often.
-        if op == Op::PutSnapshot && chance.bits() & 1 == 0 {
+        if op == Op::PutSnapshot && chance.below(8) > 0 {
             return *chance.pick(&[
                 Fate::Delay { before: true },
                 Fate::Delay { before: false },

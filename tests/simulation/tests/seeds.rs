@@ -6,27 +6,37 @@ const STEPS: u64 = 1_000_000;
 
 #[test]
 fn a_million_steps_violate_no_invariant_and_every_fault_hits_every_effect() {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut totals = Totals::default();
     let mut from = 1;
-    while totals.steps < STEPS || !totals.matrix.missing().is_empty() {
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let some = simulate_many(from, 64, threads, |_| {});
+    while totals.steps < STEPS {
+        add(&mut totals, simulate_many(from, 64, threads, |_| {}));
         from += 64;
-        totals.merge(some);
+    }
+    // Only large DAGs have logs that outgrow their snapshots: a few more of those.
+    let large = |seed: &u64| Profile::of_seed(*seed) == Profile::LARGE;
+    for seed in (from..).filter(large) {
+        if totals.matrix.missing().is_empty() {
+            break;
+        }
+        add(&mut totals, simulate_many(seed, 1, 1, |_| {}));
         assert!(totals.steps < 10 * STEPS, "not all faults hit\n{totals}");
-        let failures: Vec<_> = totals
-            .failures
-            .iter()
-            .map(|failure| (failure.seed, &failure.violation))
-            .collect();
-        assert!(failures.is_empty(), "{failures:#?}");
     }
     println!("{totals}");
 }
 
+fn add(totals: &mut Totals, some: Totals) {
+    let failures = some.failures.iter();
+    let failures: Vec<_> = failures
+        .map(|failure| (failure.seed, &failure.violation))
+        .collect();
+    assert!(failures.is_empty(), "{failures:#?}");
+    totals.merge(some);
+}
+
 #[test]
 fn a_seed_reproduces_every_event() {
-    for seed in [3, 15, 63].into_iter().chain(100..140) {
+    for seed in [3, 15, 63].into_iter().chain(100..120) {
         let profile = Profile::of_seed(seed);
         let (first, second) = (
             simulate(seed, profile, false),
