@@ -1,1 +1,76 @@
-fn main() {}
+//! `cargo xtask`: everything that a machine needs to build, run, check, test and measure Porpoise.
+//!
+//! `up` and `test` work on a machine that has a Rust toolchain and nothing else; what more a part needs, [`tool`] gets
+//! from the package registries, pinned, into a cache outside the tree. What the programs themselves do is not here:
+//! `up`, `simulate` and `bench` build one of them and hand over.
+//!
+//! Start reading at [`Task`].
+#![expect(clippy::print_stderr, reason = "a tool for people says what it does")]
+
+mod audit;
+mod check;
+mod machine;
+mod program;
+mod steps;
+mod test;
+mod tool;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs, checks, tests and measures Porpoise.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build the local server, load the examples, run one to the end, and serve until Ctrl-C.
+    Up {
+        /// Passed on to `porpoise up`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Run every test, or those that match.
+    Test {
+        /// Passed on to the test runner: a part of names, or its options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Do everything that CI does before the tests: format, lints, docs, audit, drift of generated files.
+    Check,
+    /// Audit the dependencies: licences, sources, bans, yanked versions, known vulnerabilities.
+    Audit,
+    /// Write the generated files again: the JSON Schema, the API document, golden records that are missing.
+    Generate,
+    /// Run the simulator: `--seeds N [--from SEED] [--mutants]`, or `--help`.
+    #[command(disable_help_flag = true)]
+    Simulate {
+        /// Passed on to the simulator.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Run the benchmarks: `[--json FILE]`.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on to the benchmarks.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().task {
+        Task::Up { args } => program::up(args),
+        Task::Test { args } => test::test(&args),
+        Task::Check => check::check(),
+        Task::Audit => audit::audit(),
+        Task::Generate => check::generate(),
+        Task::Simulate { args } => program::simulate(args),
+        Task::Bench { args } => program::bench(args),
+    }
+}

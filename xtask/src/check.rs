@@ -1,0 +1,68 @@
+//! What has to hold before the tests: `cargo xtask check`.
+
+use std::process::Command;
+
+use crate::steps::Steps;
+use crate::{audit, machine};
+
+/// A file that a test makes and compares with what is checked in.
+#[derive(Debug)]
+struct Generated {
+    path: &'static str,
+    /// The test target; it is unique in the workspace.
+    target: &'static str,
+    /// The part of the test's name that finds it.
+    test: &'static str,
+    /// The variable that makes it write the file instead.
+    update: &'static str,
+}
+
+const GENERATED: &[Generated] = &[Generated {
+    path: "docs/schema/workflow.schema.json",
+    target: "documents",
+    test: "the_checked_in_schema_is_that_of_the_reader",
+    update: "UPDATE_SCHEMA",
+}];
+
+/// Runs all of it, also after a failure, and names what failed.
+pub(crate) fn check() -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    steps.run("format", &mut cargo(&["fmt", "--all", "--check"]));
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    let mut clippy = cargo(&["clippy", "--locked", "--workspace"]);
+    steps.run("lints", clippy.args(lints));
+    let mut mutants = cargo(&["clippy", "--locked", "--package", "porpoise-simulation"]);
+    mutants.args(["--features", "mutants"]);
+    steps.run("lints of the bugs on purpose", mutants.args(lints));
+    let mut docs = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+    steps.run("docs", docs.env("RUSTDOCFLAGS", "-D warnings"));
+    audit::steps(&mut steps);
+    for file in GENERATED {
+        steps.run(&format!("drift of {}", file.path), &mut file.command());
+    }
+    steps.finish()
+}
+
+/// Writes the generated files again.
+pub(crate) fn generate() -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    for file in GENERATED {
+        steps.run(file.path, file.command().env(file.update, "1"));
+    }
+    steps.finish()
+}
+
+impl Generated {
+    /// Runs its test; the whole workspace is named so that no feature differs from `cargo xtask test`.
+    fn command(&self) -> Command {
+        let mut test = cargo(&["test", "--locked", "--quiet", "--workspace", "--test"]);
+        test.args([self.target, "--", "--exact", self.test]);
+        test
+    }
+}
+
+fn cargo(args: &[&str]) -> Command {
+    let mut cargo = machine::cargo();
+    cargo.args(args);
+    cargo
+}

@@ -1,0 +1,49 @@
+//! The programs of the workspace, built and handed over to.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::{machine, tool};
+
+/// The profile of the server that `up` starts. What it takes from nothing, on 2 cores, has to stay below 6 minutes.
+const UP_PROFILE: &str = "release";
+
+/// The main job: the local server with the examples loaded and one of them run to its end.
+pub(crate) fn up(args: Vec<OsString>) -> anyhow::Result<()> {
+    tool::python();
+    let mut run = cargo_run("porpoise", UP_PROFILE);
+    run.args(["--", "up", "--examples"]).args(args);
+    hand_over(run)
+}
+
+/// The simulator. Mutants are compiled in only when they are asked for.
+pub(crate) fn simulate(args: Vec<OsString>) -> anyhow::Result<()> {
+    let mut run = cargo_run("porpoise-simulation", "sim");
+    run.args(["--bin", "simulate"]);
+    if args.iter().any(|arg| arg == "--mutants") {
+        run.args(["--features", "mutants"]);
+    }
+    run.arg("--").args(args);
+    hand_over(run)
+}
+
+/// The benchmarks, as release builds.
+pub(crate) fn bench(args: Vec<OsString>) -> anyhow::Result<()> {
+    let mut run = cargo_run("porpoise-benches", "release");
+    run.arg("--").args(args);
+    hand_over(run)
+}
+
+fn cargo_run(package: &str, profile: &str) -> Command {
+    let mut run = machine::cargo();
+    run.args(["run", "--package", package, "--profile", profile]);
+    run
+}
+
+/// Becomes the command: Ctrl-C reaches it alone, and its exit code is ours.
+fn hand_over(mut command: Command) -> anyhow::Result<()> {
+    Err(command.exec()).context("cannot start cargo")
+}

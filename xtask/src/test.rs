@@ -1,0 +1,74 @@
+//! `cargo xtask test`: every test of the workspace.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::steps::Steps;
+use crate::{machine, tool};
+
+/// Runs every test, or those that `filter` lets through. First the examples in the docs (not with a filter) and the
+/// hunt for bugs on purpose, which is another build of the core; last, so that its summary closes the output, all else
+/// as it is shipped. Nextest runs them where it is installed, else `cargo test`.
+pub(crate) fn test(filter: &[OsString]) -> anyhow::Result<()> {
+    tool::python();
+    let runner = Runner::of_this_machine(filter)?;
+    let mut steps = Steps::default();
+    if filter.is_empty() {
+        let mut docs = machine::cargo();
+        docs.args(["test", "--locked", "--quiet", "--workspace", "--doc"]);
+        steps.run("examples in the docs", &mut docs);
+    }
+    let hunt = [
+        "--package",
+        "porpoise-simulation",
+        "--features",
+        "mutants",
+        "--test",
+        "mutants",
+    ];
+    steps.run("bugs on purpose", &mut runner.command("sim", &hunt));
+    let all = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
+    steps.run("tests", &mut runner.command("test", &all));
+    steps.finish()
+}
+
+/// What runs tests on this machine.
+#[derive(Debug)]
+struct Runner {
+    nextest: bool,
+    exports: Option<OsString>,
+    filter: Vec<OsString>,
+}
+
+impl Runner {
+    fn of_this_machine(filter: &[OsString]) -> anyhow::Result<Self> {
+        Ok(Self {
+            nextest: tool::has_nextest(),
+            exports: machine::exports()?.map(Into::into),
+            filter: filter.to_vec(),
+        })
+    }
+
+    fn command(&self, profile: &str, targets: &[&str]) -> Command {
+        let mut command = machine::cargo();
+        if self.nextest {
+            command.args(["nextest", "run", "--locked", "--cargo-profile", profile]);
+            command.args(
+                machine::is_ci()
+                    .then_some(["--profile", "ci"])
+                    .into_iter()
+                    .flatten(),
+            );
+            if !self.filter.is_empty() {
+                command.args(["--no-tests", "pass"]); // it may fit only the other of the two calls
+            }
+        } else {
+            command.args(["test", "--locked", "--no-fail-fast", "--profile", profile]);
+        }
+        command.args(targets).args(&self.filter);
+        if let Some(folder) = &self.exports {
+            command.env(machine::DATA_VARIABLE, folder);
+        }
+        command
+    }
+}
