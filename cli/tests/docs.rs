@@ -114,10 +114,9 @@ fn the_examples_of_the_page_print_what_it_says() {
     place.ok(&["apply", "slow.yaml"]);
     for example in examples() {
         let words = words(&example.command);
-        let expected = example.prints.replace(
-            "/home/me/.local/share/porpoise",
-            &place.data().display().to_string(),
-        );
+        let expected = example
+            .prints
+            .replace("/var/lib/porpoise", &place.data().display().to_string());
         let prints = if words[1] == "up" {
             told.clone()
         } else {

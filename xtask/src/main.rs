@@ -45,7 +45,7 @@ enum Task {
     Check,
     /// Audit the dependencies: licences, sources, bans, yanked versions, known vulnerabilities.
     Audit,
-    /// Write the generated files again: the JSON Schema, the API document, golden records that are missing.
+    /// Write the generated files again.
     Generate,
     /// Run the simulator: `--seeds N [--from SEED] [--mutants]`, or `--help`.
     #[command(disable_help_flag = true)]

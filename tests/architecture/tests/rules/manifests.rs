@@ -1,0 +1,116 @@
+//! What every manifest says.
+
+use std::collections::BTreeSet;
+
+use toml::{Table, Value};
+
+use crate::workspace::{folder, metadata, none, text};
+
+/// What a member inherits from the workspace.
+const INHERITED: &[&str] = &["version", "edition", "rust-version", "license", "publish"];
+
+fn manifest(folder: &str) -> Table {
+    let path = format!("{folder}/Cargo.toml");
+    let text = text(path.trim_start_matches('/')).expect("UTF-8");
+    text.parse().expect(&path)
+}
+
+fn inherits(value: Option<&Value>) -> bool {
+    value.and_then(|value| value.get("workspace")) == Some(&Value::Boolean(true))
+}
+
+/// The tables of dependencies of a manifest, also those of a platform.
+fn dependencies(manifest: &Table) -> Vec<(&String, &Value)> {
+    let platforms = manifest.get("target").and_then(Value::as_table);
+    let platforms = platforms
+        .into_iter()
+        .flat_map(|target| target.values().filter_map(Value::as_table));
+    let tables = std::iter::once(manifest).chain(platforms);
+    let kinds = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let tables =
+        tables.flat_map(|table| kinds.iter().filter_map(|kind| table.get(*kind)?.as_table()));
+    tables.flatten().collect()
+}
+
+/// The names in `[workspace.dependencies]`, ours and theirs.
+pub(crate) fn workspace_dependencies() -> Table {
+    let root = manifest("");
+    root["workspace"]["dependencies"]
+        .as_table()
+        .expect("a table")
+        .clone()
+}
+
+#[test]
+fn every_version_stands_in_the_manifest_of_the_workspace() {
+    let mut faults = Vec::new();
+    for package in metadata().workspace_packages() {
+        let folder = folder(package);
+        let manifest = manifest(&folder);
+        let own = dependencies(&manifest)
+            .into_iter()
+            .filter(|(_, value)| !inherits(Some(value)));
+        faults.extend(own.map(|(name, _)| format!("{folder}: `{name}` has a version of its own")));
+    }
+    none("dependencies without `workspace = true`", &faults);
+}
+
+#[test]
+fn every_member_inherits_lints_edition_and_that_it_is_not_published() {
+    let mut faults = Vec::new();
+    let metadata = metadata();
+    for package in metadata.workspace_packages() {
+        let folder = folder(package);
+        let manifest = manifest(&folder);
+        if !inherits(manifest.get("lints")) {
+            faults.push(format!("{folder}: `lints`"));
+        }
+        let own = INHERITED
+            .iter()
+            .filter(|key| !inherits(manifest["package"].get(key)));
+        faults.extend(own.map(|key| format!("{folder}: `{key}`")));
+        if package.publish != Some(Vec::new()) {
+            faults.push(format!("{folder} could be published"));
+        }
+    }
+    none("what is not inherited from the workspace", &faults);
+}
+
+#[test]
+fn packages_are_called_as_their_folders() {
+    let mut faults = Vec::new();
+    for package in metadata().workspace_packages() {
+        let folder = folder(package);
+        let wanted = match folder.as_str() {
+            "cli" => "porpoise".to_owned(),
+            "xtask" => "xtask".to_owned(),
+            folder => format!("porpoise-{}", folder.rsplit('/').next().unwrap_or_default()),
+        };
+        if *package.name != wanted {
+            faults.push(format!("{folder}: `{}`, not `{wanted}`", package.name));
+        }
+    }
+    none("names of packages", &faults);
+}
+
+#[test]
+fn every_dependency_of_the_workspace_is_used_by_a_member() {
+    let mut used = BTreeSet::new();
+    for package in metadata().workspace_packages() {
+        let manifest = manifest(&folder(package));
+        used.extend(
+            dependencies(&manifest)
+                .into_iter()
+                .map(|(name, _)| name.clone()),
+        );
+    }
+    let unused = workspace_dependencies();
+    // ours may wait for the crate that will use them
+    let unused = unused
+        .keys()
+        .filter(|name| !name.starts_with("porpoise") && !used.contains(*name));
+    none(
+        "dependencies that no member uses",
+        &unused.cloned().collect::<Vec<_>>(),
+    );
+}

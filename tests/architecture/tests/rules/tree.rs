@@ -1,0 +1,76 @@
+//! What a file of the tree may hold.
+
+use std::path::Path;
+
+use crate::workspace::{files, none, root, text};
+
+/// Files tell one story in 150 to 300 lines; this is where it surely has become two.
+const LINES_MAX: usize = 600;
+
+/// Files that were longer when the rule came, and may only become shorter.
+const LONGER: &[(&str, usize)] = &[
+    ("shared/engine/tests/run_scenarios.rs", 660),
+    ("tests/simulation/src/naive.rs", 640),
+    ("tests/simulation/src/sim.rs", 920),
+];
+
+#[test]
+fn no_source_file_is_longer_than_a_story() {
+    let mut faults = Vec::new();
+    let is_rust = |file: &&String| Path::new(file).extension().is_some_and(|end| end == "rs");
+    for file in files().iter().filter(is_rust) {
+        let lines = text(file).expect("UTF-8").lines().count();
+        let ratchet = LONGER.iter().find(|(name, _)| name == file);
+        let fault = match ratchet {
+            None if lines > LINES_MAX => format!("{file} has {lines} lines: make it two"),
+            Some((_, most)) if lines > *most => {
+                format!("{file} grew to {lines} lines, from {most}")
+            }
+            Some(_) if lines <= LINES_MAX => format!("{file} is short now: take it off the list"),
+            None | Some(_) => continue,
+        };
+        faults.push(fault);
+    }
+    let gone = LONGER
+        .iter()
+        .filter(|(name, _)| !root().join(name).is_file());
+    faults.extend(gone.map(|(name, _)| format!("{name} is gone: take it off the list")));
+    none("long files", &faults);
+}
+
+/// Where `text` names a folder that only one machine has: the home of a person, or of a build.
+fn machine_path(text: &str) -> Option<&str> {
+    let starts = ["work", "root", "home", "Users"].map(|folder| format!("/{folder}/"));
+    text.lines().find(|line| {
+        starts.iter().any(|start| {
+            line.match_indices(start.as_str()).any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                let after = line[at + start.len()..].chars().next();
+                // `a/work/b` is a path inside something; `/home/…` and `/home/{name}` are not those of a machine
+                !before.is_some_and(|char| char.is_alphanumeric() || "._-~}".contains(char))
+                    && after.is_some_and(|char| char.is_ascii_alphanumeric() || char == '.')
+            })
+        })
+    })
+}
+
+#[test]
+fn no_file_names_a_path_of_one_machine() {
+    let mut faults = Vec::new();
+    for file in files() {
+        let Some(text) = text(&file) else { continue };
+        if let Some(line) = machine_path(&text) {
+            faults.push(format!("{file}: {}", line.trim()));
+        }
+    }
+    none("paths of one machine", &faults);
+}
+
+#[test]
+fn paths_of_one_machine_are_seen() {
+    let path = |folder: &str, rest: &str| format!("see /{folder}/{rest}");
+    assert!(machine_path(&path("home", "ada/porpoise")).is_some());
+    assert!(machine_path(&path("root", ".cache")).is_some());
+    assert!(machine_path(&path("home", "…")).is_none());
+    assert!(machine_path("shared/work/b and $HOME/.cache and https://example.org").is_none());
+}
