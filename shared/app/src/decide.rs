@@ -6,11 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use porpoise_engine::{Aggregate, Effect};
 use porpoise_model::VersionHash;
+use porpoise_model::limits::TASKS_MAX;
 
 use crate::log::Loaded;
 
-/// Rounds of settling after which a rule of ours is wrong.
-const SETTLE_ROUNDS_MAX: u32 = 1_000;
+/// Rounds of settling after which a rule of ours is wrong: a dry run takes one for each level of its DAG.
+const SETTLE_ROUNDS_MAX: usize = 2 * TASKS_MAX;
 
 /// A version and its context, loaded because a decision is about to name it.
 pub(crate) type Prefetched<A> = (VersionHash, Arc<<A as Aggregate>::Context>);
