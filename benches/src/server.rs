@@ -77,7 +77,7 @@ pub(crate) async fn measure(
         gap_median_ms: percentile(&gaps, 50),
         gap_p99_ms: percentile(&gaps, 99),
         syncs: host.table().inner().sync_count() - syncs,
-        cpu_seconds: (self::cpu() - cpu).as_secs_f64(),
+        cpu_seconds: self::cpu().saturating_sub(cpu).as_secs_f64(),
     })
 }
 

@@ -3,7 +3,7 @@
 //! An id is 128 bits, written as 26 lower-case base32 characters (RFC 4648 alphabet, no padding): it fits every key,
 //! path, job name and client token that AWS or Kubernetes accept. An id never changes and says nothing about its
 //! thing; people use names. Ids that must be the same whenever they are made again (a run of a schedule's instant, a
-//! pool of a name) are hashed from what they stand for, see [`derive`].
+//! pool of a name) are hashed from what they stand for, see [`derive()`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -75,7 +75,7 @@ macro_rules! bytes_id {
             /// Characters of the text form.
             pub const CHARS: usize = $chars;
 
-            /// Takes bytes that the Ids port drew, or that [`derive`] hashed.
+            /// Takes bytes that the Ids port drew, or that [`derive()`] hashed.
             pub const fn from_bytes(bytes: [u8; $bytes]) -> Self {
                 Self(bytes)
             }

@@ -14,7 +14,7 @@ use crate::Unavailable;
 ///
 /// The shape is DynamoDB's and so are the limits: an item (both keys and the body) has at most
 /// [`ITEM_BYTES_MAX`](porpoise_model::limits::ITEM_BYTES_MAX), a page at most
-/// [`PAGE_BYTES_MAX`](porpoise_model::limits::PAGE_BYTES_MAX). There are no transactions, no expiry and no secondary
+/// [`PAGE_BYTES_MAX`]. There are no transactions, no expiry and no secondary
 /// indexes: multi-region tables with strong consistency lack them.
 ///
 /// A write that returned `Ok` is durable. After [`Unavailable`] it may have taken effect or not.
