@@ -58,6 +58,7 @@ impl Client {
     pub(crate) fn at(url: &str, token: &str, start: String) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
+            .user_agent(concat!("porpoise-cli/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(Duration::from_secs(5)))
             .timeout_recv_response(Some(WAIT + Duration::from_secs(40)))
             .build();
@@ -144,8 +145,7 @@ impl Client {
             return Err(refusal(&mut answer));
         }
         let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
-        let next = header("x-next-offset").or_else(|| header("next-offset"));
-        let end = header("x-end").or_else(|| header("log-end"));
+        let (next, end) = (header("x-next-offset"), header("x-end"));
         let config = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX);
         let bytes = config
             .read_to_vec()

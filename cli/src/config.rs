@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) url: Option<String>,
     pub(crate) token: Option<String>,
     pub(crate) project: Option<String>,
+    /// Whose server it is: the principal of all that its token does.
+    pub(crate) user: String,
     /// Filter of the server's own log.
     pub(crate) log: Option<String>,
 }
@@ -53,6 +55,7 @@ impl Config {
                 .project
                 .clone()
                 .or_else(|| variable("PORPOISE_PROJECT")),
+            user: variable("USER").unwrap_or_else(|| "local".to_owned()),
             log: variable("PORPOISE_LOG"),
         }
     }

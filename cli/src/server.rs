@@ -4,11 +4,12 @@ mod changes;
 mod targets;
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use porpoise_api::{Access, Api, Token};
 use porpoise_store_sqlite::OpenError;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -88,13 +89,14 @@ async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
     let targets = targets::open(data, args.parallel)?;
     let mut host = Host::open(data, targets.executors).map_err(|error| in_use(&error, data))?;
     let token = config::token(data).map_err(|error| unusable(&error))?;
-    let (listener, url) = listen(args.port).await?;
+    let (listener, address) = listen(args.port).await?;
+    let url = format!("http://{address}");
     // From here on a signal stops in good order.
     let signals =
         Signals::take().map_err(|error| Failure::broken("cannot take signals", &error))?;
     let stop = watch::Sender::new(false);
     let changes = Arc::new(Changes::new(Arc::clone(host.table()), stop.subscribe()));
-    let router = router(&host, changes, &token, &url);
+    let router = router(session, &host, changes, &token, address);
     let [processes, instant] = targets.completions;
     host.start(processes);
     host.listen(instant);
@@ -144,7 +146,7 @@ fn in_use(error: &OpenError, data: &Path) -> Failure {
 }
 
 /// On the loopback interface, and no other.
-async fn listen(port: u16) -> Result<(TcpListener, String), Failure> {
+async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), Failure> {
     let failed = |error: &io::Error| {
         let failure =
             Failure::new(UNREACHABLE, format!("cannot listen on 127.0.0.1:{port}")).because(error);
@@ -158,7 +160,7 @@ async fn listen(port: u16) -> Result<(TcpListener, String), Failure> {
         .await
         .map_err(|error| failed(&error))?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;
-    Ok((listener, format!("http://{address}")))
+    Ok((listener, address))
 }
 
 fn told(session: &Session, running: &Running, data: &Path) {
@@ -250,7 +252,25 @@ async fn until_stopped(
     tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
 }
 
-/// The API of a host.
-fn router(_host: &Host, _changes: Arc<Changes>, _token: &str, _url: &str) -> axum::Router {
-    axum::Router::new()
+/// The API of a host. Its names are those of the loopback interface, with the port that it listens on.
+fn router(
+    session: &Session,
+    host: &Host,
+    changes: Arc<Changes>,
+    token: &str,
+    address: SocketAddr,
+) -> axum::Router {
+    let port = address.port();
+    let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
+    let origins = hosts.iter().map(|host| format!("http://{host}")).collect();
+    porpoise_api::router(Api {
+        app: Arc::clone(host.app()),
+        changes,
+        access: Access {
+            principal: session.config.user.clone(),
+            token: Token::new(token),
+            hosts: hosts.to_vec(),
+            origins,
+        },
+    })
 }

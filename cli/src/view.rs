@@ -31,7 +31,6 @@ pub(crate) struct Run {
     pub(crate) ended: Option<Timestamp>,
     pub(crate) cause: Value,
     pub(crate) reason: Value,
-    pub(crate) gate: Value,
     pub(crate) hold: Value,
     pub(crate) parameters: BTreeMap<String, Value>,
     #[serde(alias = "tasks")]

@@ -24,7 +24,6 @@ fn start(place: &Place, name: &str, text: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs the routes of porpoise-api"]
 fn a_run_that_fails_says_why_and_its_code_is_1() {
     let place = Place::up();
     place.file("fails.yaml", FAILS);
@@ -37,7 +36,6 @@ fn a_run_that_fails_says_why_and_its_code_is_1() {
 }
 
 #[test]
-#[ignore = "needs the routes of porpoise-api"]
 fn a_rerun_from_failed_runs_what_it_previewed() {
     let place = Place::up();
     let run = start(&place, "fails", FAILS);
@@ -52,7 +50,6 @@ fn a_rerun_from_failed_runs_what_it_previewed() {
 }
 
 #[test]
-#[ignore = "needs the routes of porpoise-api"]
 fn a_kill_ends_the_run_and_its_process() {
     let place = Place::up();
     let run = start(&place, "slow", SLOW);
@@ -63,7 +60,6 @@ fn a_kill_ends_the_run_and_its_process() {
 }
 
 #[test]
-#[ignore = "needs the routes of porpoise-api"]
 fn what_is_on_hold_waits_and_says_for_whom() {
     let place = Place::up();
     let run = start(&place, "slow", &SLOW.replace("sleep 2", "sleep 0.2"));
@@ -75,7 +71,6 @@ fn what_is_on_hold_waits_and_says_for_whom() {
 }
 
 #[test]
-#[ignore = "needs the routes of porpoise-api"]
 fn a_job_outlives_its_server_and_is_found_again() {
     let mut place = Place::up();
     let run = start(&place, "slow", SLOW);
@@ -93,7 +88,6 @@ fn a_job_outlives_its_server_and_is_found_again() {
 }
 
 #[test]
-#[ignore = "needs the routes of porpoise-api"]
 fn logs_follow_to_the_end() {
     let place = Place::up();
     let run = start(&place, "slow", SLOW);
@@ -102,7 +96,6 @@ fn logs_follow_to_the_end() {
 }
 
 #[test]
-#[ignore = "needs the routes of porpoise-api"]
 fn a_run_is_found_by_the_beginning_of_its_id() {
     let place = Place::up();
     let run = start(&place, "slow", SLOW);

@@ -1,13 +1,11 @@
-//! Commands to a run: sent, then asked for until the run has decided.
-
-use std::time::Duration;
+//! Commands: sent, then asked for until whoever they are for has decided.
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::args::RunRef;
-use crate::client::{Client, encode};
+use crate::client::{Client, WAIT, encode};
 use crate::failure::{Failure, REFUSED, UNREACHABLE, USAGE};
 use crate::output::{Session, now};
 use crate::view;
@@ -17,8 +15,6 @@ use super::{field, text};
 
 /// How long a run has to decide.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
-/// Between two questions.
-const BETWEEN: Duration = Duration::from_millis(10);
 
 /// Sends a command and prints what became of it.
 pub(crate) fn send(session: &Session, run: &RunRef, body: &Value) -> Result<u8, Failure> {
@@ -43,37 +39,61 @@ fn told(body: &Value) -> String {
 
 /// Sends a command and waits until the run has decided; a refusal is a failure.
 pub(crate) fn decided(client: &Client, at: &RunAt, body: &Value) -> Result<Value, Failure> {
-    let sent = client.post(&at.path("/commands"), body)?;
-    let id = text(&sent, "command_id").to_owned();
-    let path = at.path(&format!("/commands/{}", encode(&id)));
+    let what = text(body, "command").replace('_', " ");
+    settled(
+        client,
+        &at.path("/commands"),
+        Verb::Post,
+        body,
+        "the run",
+        &what,
+    )
+}
+
+/// How a command is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Verb {
+    Post,
+    Put,
+}
+
+/// Sends a command to `path`, and asks `path/ID` until `whom` has decided.
+pub(crate) fn settled(
+    client: &Client,
+    path: &str,
+    verb: Verb,
+    body: &Value,
+    whom: &str,
+    what: &str,
+) -> Result<Value, Failure> {
+    let wait = format!("?wait={}s", WAIT.as_secs());
+    let mut command = match verb {
+        Verb::Post => client.post(&format!("{path}{wait}"), body)?,
+        Verb::Put => client.put(&format!("{path}{wait}"), body)?,
+    };
+    let id = text(&command, "command_id").to_owned();
+    let commands = match verb {
+        Verb::Post if path.ends_with("/commands") => path.to_owned(),
+        Verb::Post | Verb::Put => format!("{path}/commands"),
+    };
     let until = now() + PATIENCE;
     loop {
-        let command = client.get(&path)?;
-        let state = ["state", "status", "outcome"]
-            .iter()
-            .map(|name| text(&command, name))
-            .find(|text| !text.is_empty());
-        match state {
-            Some("accepted") => return Ok(command),
-            Some("refused") => {
+        match text(&command, "state") {
+            "accepted" => return Ok(command),
+            "refused" => {
                 let reason = view::words(field(&command, "reason"));
-                return Err(Failure::new(
-                    REFUSED,
-                    format!(
-                        "the run refused to {}",
-                        text(body, "command").replace('_', " ")
-                    ),
-                )
-                .cause(reason));
+                return Err(
+                    Failure::new(REFUSED, format!("{whom} refused to {what}")).cause(reason)
+                );
             }
             _ if now() > until => {
                 return Err(Failure::new(
                     UNREACHABLE,
-                    format!("the run has not decided on command `{id}` yet"),
+                    format!("{whom} has not decided on command `{id}` yet"),
                 )
-                .hint("it stays in its queue: `porpoise show` tells what became of it"));
+                .hint("it stays in its queue: nothing is lost, and giving it again does no harm"));
             }
-            _ => std::thread::sleep(BETWEEN),
+            _ => command = client.get(&format!("{commands}/{}{wait}", encode(&id)))?,
         }
     }
 }

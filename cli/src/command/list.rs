@@ -8,6 +8,7 @@ use crate::failure::{Failure, REFUSED};
 use crate::output::{Session, duration, now, table};
 use crate::view::{self, Run};
 
+use super::control::{Verb, settled};
 use super::find::{self, project_path};
 use super::{field, text};
 
@@ -144,7 +145,8 @@ pub(crate) fn pool(session: &Session, given: &str, slots: Option<u32>) -> Result
     };
     let path = format!("{}/pools/{}", project_path(&project), encode(&name));
     if let Some(slots) = slots {
-        client.put(&path, &json!({ "slots": slots }))?;
+        let body = json!({ "slots": slots });
+        settled(&client, &path, Verb::Put, &body, "the pool", "be resized")?;
     }
     let pool = in_project(client.get(&path)?, &project);
     session.result(&pool, || pool_text(&pool, &name));

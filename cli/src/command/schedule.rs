@@ -6,6 +6,7 @@ use crate::client::encode;
 use crate::failure::Failure;
 use crate::output::Session;
 
+use super::control::{Verb, settled};
 use super::find::{self, project_path};
 use super::{field, text};
 
@@ -24,41 +25,32 @@ pub(crate) fn schedule(
         encode(&workflow)
     );
     if online || offline {
-        client.post(&path, &json!({ "online": online }))?;
+        let body = json!({ "online": online });
+        settled(
+            &client,
+            &path,
+            Verb::Post,
+            &body,
+            "the schedule",
+            "be switched",
+        )?;
     }
     let schedule = client.get(&path)?;
     session.result(&schedule, || {
-        shown(
-            session,
-            &format!("{project}/{workflow}"),
-            &schedule,
-            online,
-            offline,
-        )
+        shown(session, &format!("{project}/{workflow}"), &schedule)
     });
     Ok(0)
 }
 
-fn shown(session: &Session, name: &str, schedule: &Value, online: bool, offline: bool) -> String {
-    let is_online = field(schedule, "online")
-        .as_bool()
-        .unwrap_or(online && !offline);
+fn shown(session: &Session, name: &str, schedule: &Value) -> String {
+    let is_online = field(schedule, "online").as_bool().unwrap_or(false);
     let state = if is_online { "online" } else { "offline" };
     let cron = match (text(schedule, "cron"), text(schedule, "timezone")) {
         ("", _) => String::new(),
         (cron, zone) => format!(", `{cron}` {zone}"),
     };
-    let upcoming = ["upcoming", "next", "fires"]
-        .iter()
-        .find_map(|name| field(schedule, name).as_array());
-    let times = upcoming.into_iter().flatten();
-    let time = |fire: &Value| {
-        let at = fire
-            .as_str()
-            .or_else(|| field(fire, "at").as_str())
-            .unwrap_or_default();
-        format!("  {}\n", session.time_of(at))
-    };
+    let times = field(schedule, "upcoming").as_array().into_iter().flatten();
+    let time = |at: &Value| format!("  {}\n", session.time_of(at.as_str().unwrap_or_default()));
     let times: String = times.map(time).collect();
     format!("{name}: {state}{cron}\n{times}")
 }

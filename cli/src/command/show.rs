@@ -79,7 +79,6 @@ fn run_text(session: &Session, at: &RunAt, run: &Run) -> String {
     for (name, value) in [
         ("cause", &run.cause),
         ("reason", &run.reason),
-        ("gate", &run.gate),
         ("hold", &run.hold),
     ] {
         line(name, view::words(value));

@@ -24,6 +24,7 @@ mod job_view;
 pub mod lists;
 pub mod log;
 pub mod poller;
+mod pool_store;
 pub mod send;
 mod snapshot;
 pub mod step;

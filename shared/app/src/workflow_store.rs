@@ -167,6 +167,7 @@ impl App {
             if let Some(bytes) = stored.take() {
                 self.ports.blobs.put(HOME, project, bytes.into()).await?;
                 self.note_project(project, &workflow.project).await?;
+                self.note_pools(project, workflow).await?;
             }
             let revision = before.as_ref().map_or(0, |(_, revision)| *revision);
             let before = before.map(|(head, _)| head);

@@ -1,0 +1,250 @@
+//! Who may come in, and who may do what.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use constant_time_eq::constant_time_eq;
+use porpoise_model::Actor;
+
+use crate::problem::Problem;
+use crate::{Api, Code};
+
+/// The door of a server.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Who comes in with the token.
+    pub principal: String,
+    /// The token; whoever has it is the principal.
+    pub token: Token,
+    /// Values of the `Host` header that are this server's. Empty: any (behind a gateway that checks).
+    pub hosts: Vec<String>,
+    /// Values of the `Origin` header that may come in. A request without one is not a browser's.
+    pub origins: Vec<String>,
+}
+
+/// A token, which no debug output shows.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes the text of a token.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// What a request wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Anybody may, also without a token.
+    Greet,
+    /// See it.
+    Read,
+    /// Make it, change it, switch it.
+    Write,
+    /// Start it, stop it, decide for it.
+    Operate,
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// The server itself.
+    Server,
+    /// Projects.
+    Project,
+    /// Workflows and their versions.
+    Workflow,
+    /// Runs and their task instances.
+    Run,
+    /// What jobs wrote.
+    Log,
+    /// Schedules.
+    Schedule,
+    /// Pools.
+    Pool,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) actor: Actor,
+}
+
+/// The id of a request, as it stands in the log and in the answer.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// Whether a principal may do that. The local server has one principal, which may do everything.
+///
+/// # Errors
+/// It may not.
+pub(crate) fn authorize(
+    principal: Option<&str>,
+    action: Action,
+    resource: Resource,
+) -> Result<(), Problem> {
+    match (principal, action) {
+        (_, Action::Greet) | (Some(_), Action::Read | Action::Write | Action::Operate) => Ok(()),
+        (None, Action::Read | Action::Write | Action::Operate) => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            Code::Forbidden,
+            format!("you may not do this ({action:?} of {resource:?})"),
+        )),
+    }
+}
+
+/// What a route needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Needs {
+    pub(crate) api: Arc<Api>,
+    pub(crate) action: Action,
+    pub(crate) resource: Resource,
+}
+
+/// Before each route: who is it, and may they?
+pub(crate) async fn guard(
+    State(needs): State<Needs>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let access = &needs.api.access;
+    let principal = match needs.action {
+        Action::Greet => None,
+        Action::Read | Action::Write | Action::Operate => {
+            authenticate(access, &parts.headers)?;
+            Some(access.principal.as_str())
+        }
+    };
+    authorize(principal, needs.action, needs.resource)?;
+    let caller = caller(access, &parts);
+    parts.extensions.insert(caller);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+fn authenticate(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let token = given.and_then(|given| given.split_once(' '));
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let Some((_, token)) = token else {
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            Code::NoToken,
+            "the request has no token",
+        )
+        .hint(
+            "send `Authorization: Bearer TOKEN`; the token is in the file `token` of the server's data directory",
+        ));
+    };
+    if constant_time_eq(token.trim().as_bytes(), access.token.0.as_bytes()) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::UNAUTHORIZED,
+        Code::NoToken,
+        "the token is not this server's",
+    )
+    .hint("the token is in the file `token` of the server's data directory"))
+}
+
+/// Through what somebody came is their own word: it tells people apart from programs in what is shown.
+fn caller(access: &Access, parts: &Parts) -> Caller {
+    let agent = parts.headers.get(header::USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    let via = if agent.starts_with("porpoise-cli/") {
+        "cli"
+    } else {
+        "api"
+    };
+    let request = parts.extensions.get::<RequestId>();
+    Caller {
+        actor: Actor {
+            principal: access.principal.clone(),
+            via: via.to_owned(),
+            request: request.map(|id| id.0.clone()),
+        },
+    }
+}
+
+/// Around everything: gives the request its id, checks host and origin, and renders what went wrong.
+pub(crate) async fn receive(
+    State(api): State<Arc<Api>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = format!("{:032x}", api.app.ports().ids.fresh());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let what = format!("{} {}", request.method(), request.uri().path());
+    let mut response = match known(&api.access, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => axum::response::IntoResponse::into_response(problem),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        if let Some(logged) = &problem.logged {
+            tracing::error!(
+                request_id = id,
+                request = what,
+                error = logged,
+                "request failed"
+            );
+        }
+        response = problem.render(&id);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = id.parse() {
+        headers.insert("x-request-id", id);
+    }
+    let nosniff = axum::http::HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    let fresh = axum::http::HeaderValue::from_static("no-store");
+    headers.entry(header::CACHE_CONTROL).or_insert(fresh);
+    response
+}
+
+/// A page of another site that made its name point here is turned away (DNS rebinding), and so is one that sends its
+/// visitors' browsers here.
+fn known(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name| {
+        let value: Option<&axum::http::HeaderValue> = headers.get(name);
+        value.map(|value| value.to_str().unwrap_or("?"))
+    };
+    let wrong = |what: &str, value: &str| {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            Code::WrongHost,
+            format!("this server does not answer to the {what} `{value}`"),
+        )
+    };
+    let host = text(header::HOST).unwrap_or_default();
+    let mine = |host: &str| {
+        access
+            .hosts
+            .iter()
+            .any(|mine| mine.eq_ignore_ascii_case(host))
+    };
+    if !access.hosts.is_empty() && !mine(host) {
+        return Err(wrong("host", host).hint(format!(
+            "use {}",
+            access.hosts.first().map_or("", String::as_str)
+        )));
+    }
+    match text(header::ORIGIN) {
+        Some(origin) if !access.origins.iter().any(|known| known == origin) => {
+            Err(wrong("origin", origin))
+        }
+        Some(_) | None => Ok(()),
+    }
+}

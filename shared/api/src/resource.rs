@@ -1,0 +1,15 @@
+//! What the API shows and does, a module for each sort of thing.
+
+pub(crate) mod command;
+pub(crate) mod fact;
+pub(crate) mod log;
+pub(crate) mod outcome;
+pub(crate) mod pool;
+pub(crate) mod project;
+pub(crate) mod run;
+pub(crate) mod run_list;
+pub(crate) mod schedule;
+pub(crate) mod server;
+pub(crate) mod start;
+pub(crate) mod task;
+pub(crate) mod workflow;

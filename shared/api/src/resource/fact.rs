@@ -1,0 +1,415 @@
+//! The log of a run: what happened, record by record. Every live view is made of this.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, Sse};
+use futures_util::stream::{self, Stream};
+use jiff::Timestamp;
+use porpoise_engine::Plan;
+use porpoise_engine::commands::Outcome;
+use porpoise_engine::record::Record;
+use porpoise_engine::run::fact::After;
+use porpoise_engine::run::ranges::Ranges;
+use porpoise_engine::run::{Run, RunFact};
+use porpoise_model::Address;
+use porpoise_model::limits::LIST_PAGE_MAX;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::outcome::{CauseView, Who};
+use super::run;
+use crate::extract::{Params, Segments};
+use crate::problem::Problem;
+use crate::{Api, WAIT_MAX, Waited, time};
+
+/// Records of an answer unless asked otherwise.
+const RECORDS: usize = 100;
+
+/// Which records.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FactParams {
+    /// After this record; 0 unless given.
+    #[serde(default)]
+    pub(crate) after: u64,
+    /// At most this many records: 1 to 500, 100 unless given.
+    #[param(minimum = 1, maximum = 500)]
+    pub(crate) limit: Option<usize>,
+    /// Where there is no such record yet: answer when there is, and at the latest after this long; at most `20s`.
+    pub(crate) wait: Option<String>,
+}
+
+/// Where a stream begins.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventParams {
+    /// After this record; 0 unless given. A `Last-Event-ID` header does the same, and comes first.
+    #[serde(default)]
+    pub(crate) after: u64,
+}
+
+/// Some records, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Facts {
+    /// The records.
+    pub(crate) items: Vec<FactRecord>,
+    /// The last record that is told: `after` of the next question.
+    pub(crate) sequence: u64,
+}
+
+/// What one step recorded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FactRecord {
+    /// Its number; the first is 1, none is left out.
+    pub(crate) sequence: u64,
+    /// When it was decided.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) at: Timestamp,
+    /// What happened.
+    pub(crate) facts: Vec<Fact>,
+}
+
+/// Something that happened. `type` says what; other fields stand where they mean something.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct Fact {
+    /// `created`, `begun`, `gate_waiting`, `admitted`, `discarded`, `left_gate`, `slots_asked`, `slots_queued`,
+    /// `slots_granted`, `slot_freed`, `dispatched`, `accepted`, `waiting`, `started`, `succeeded`, `failed`,
+    /// `canceled`, `timed_out`, `passed_dry`, `commanded`, `pausing`, `paused`, `resumed`, `stopping`,
+    /// `cancel_asked`, `decided`, `held`, `released`, `rerun`, `ended`, `done`.
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    /// The tasks that it is about; none: the run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tasks: Vec<String>,
+    /// The attempt that it is about, where it is not the latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attempt: Option<u32>,
+    /// When the job began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) started: Option<Timestamp>,
+    /// When the job ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) ended: Option<Timestamp>,
+    /// When it ends by itself, or is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) until: Option<Timestamp>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<CauseView>,
+    /// The state in which the run ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<&'static str>,
+    /// In words: what the target calls the job, why something waits or is held, what a command was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
+    /// What becomes of the tasks then: `cancel`, `time_out`, `succeed`, `skip`, `rerun`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) then: Option<&'static str>,
+    /// Who.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<Who>,
+    /// The command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) command_id: Option<String>,
+    /// Why the command was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<String>,
+    /// Resolved parameters, or outputs of the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) values: Option<BTreeMap<String, String>>,
+}
+
+/// Tells what happened to a run, and waits for more: the primitive of every live view.
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/facts", tag = "runs",
+    params(("project" = String, Path), ("run" = String, Path), FactParams),
+    responses((status = 200, body = Facts), (status = 404, body = Problem)))]
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Segments((project, run)): Segments<(String, String)>,
+    Params(params): Params<FactParams>,
+) -> Result<Json<Facts>, Problem> {
+    let wait = time::wait(params.wait.as_deref())?;
+    let limit = params.limit.unwrap_or(RECORDS).clamp(1, LIST_PAGE_MAX);
+    let log = Log::open(api, &project, &run).await?;
+    let mut records = log.read(params.after, limit).await?;
+    if records.is_empty() && !wait.is_zero() {
+        log.moved(params.after, wait).await;
+        records = log.read(params.after, limit).await?;
+    }
+    Ok(Json(Facts {
+        sequence: records.last().map_or(params.after, |last| last.sequence),
+        items: records,
+    }))
+}
+
+/// The same as a stream of server-sent events, where the host can stream: one `record` event a record, whose id is
+/// its number.
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/events", tag = "runs",
+    params(("project" = String, Path), ("run" = String, Path), EventParams,
+        ("Last-Event-ID" = Option<u64>, Header)),
+    responses((status = 200, content_type = "text/event-stream"), (status = 404, body = Problem)))]
+pub(crate) async fn events(
+    State(api): State<Arc<Api>>,
+    Segments((project, run)): Segments<(String, String)>,
+    Params(params): Params<EventParams>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    let last = headers.get("last-event-id");
+    let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
+    let log = Log::open(api, &project, &run).await?;
+    let stream = Sse::new(stream(log, last.unwrap_or(params.after)));
+    Ok(([(header::CACHE_CONTROL, "no-store")], stream))
+}
+
+/// Ends when the server closes, or when the log cannot be read.
+fn stream(log: Log, after: u64) -> impl Stream<Item = Result<Event, Infallible>> {
+    let begin = (log, after, VecDeque::new());
+    stream::unfold(begin, |(log, mut after, mut waiting)| async move {
+        loop {
+            if let Some(record) = waiting.pop_front() {
+                let record: FactRecord = record;
+                after = record.sequence;
+                let event = Event::default().event("record").id(after.to_string());
+                let event = event.json_data(&record).ok()?;
+                return Some((Ok(event), (log, after, waiting)));
+            }
+            waiting.extend(log.read(after, RECORDS).await.ok()?);
+            if waiting.is_empty() {
+                match log.moved(after, WAIT_MAX).await {
+                    Waited::Moved => {}
+                    // Says to everything in between that the stream lives.
+                    Waited::TimeUp => {
+                        let event = Event::default().comment("nothing new");
+                        return Some((Ok(event), (log, after, waiting)));
+                    }
+                    Waited::Closing => return None,
+                }
+            }
+        }
+    })
+}
+
+/// The log of a run, and what its facts are read with.
+struct Log {
+    api: Arc<Api>,
+    address: Address,
+    plan: Arc<Plan>,
+}
+
+impl Log {
+    async fn open(api: Arc<Api>, project: &str, run: &str) -> Result<Self, Problem> {
+        let (project_id, run_id) = run::ids(project, run)?;
+        let address = Address::run(project_id, run_id);
+        let first = api.app.records::<Run>(address, 0, 1).await?;
+        let facts = first.iter().flat_map(|(_, record)| &record.facts);
+        let mut versions = facts.filter_map(|fact| {
+            if let RunFact::Created(new) = fact {
+                new.version
+            } else {
+                None
+            }
+        });
+        let Some(version) = versions.next() else {
+            return Err(run::absent(&api, project, run).await);
+        };
+        let plan = api.app.plan(project_id, version).await?;
+        Ok(Self { api, address, plan })
+    }
+
+    async fn read(&self, after: u64, limit: usize) -> Result<Vec<FactRecord>, Problem> {
+        let records = self
+            .api
+            .app
+            .records::<Run>(self.address, after, limit)
+            .await?;
+        let records = records.into_iter();
+        Ok(records
+            .map(|(sequence, record)| shown(&self.plan, sequence, &record))
+            .collect())
+    }
+
+    async fn moved(&self, after: u64, wait: Duration) -> Waited {
+        self.api.changes.moved(self.address, after, wait).await
+    }
+}
+
+fn shown(plan: &Plan, sequence: u64, record: &Record<RunFact>) -> FactRecord {
+    FactRecord {
+        sequence,
+        at: record.at,
+        facts: record.facts.iter().map(|fact| told(plan, fact)).collect(),
+    }
+}
+
+/// A fact in words, with names for indices.
+fn told(plan: &Plan, fact: &RunFact) -> Fact {
+    let name = |task: u32| plan.task(task).map(|task| task.name.to_string());
+    let names = |tasks: &Ranges| tasks.iter().filter_map(name).collect();
+    let one = |task: u32| name(task).into_iter().collect();
+    let plain = |kind| Fact {
+        kind,
+        ..Fact::default()
+    };
+    let about = |kind, tasks: &Ranges| Fact {
+        tasks: names(tasks),
+        ..plain(kind)
+    };
+    match fact {
+        RunFact::Created(new) => Fact {
+            actor: Some(Who::from(&new.actor)),
+            values: Some(new.parameters.clone()),
+            ..plain("created")
+        },
+        RunFact::Begun { parameters } => Fact {
+            values: Some(parameters.iter().cloned().collect()),
+            ..plain("begun")
+        },
+        RunFact::GateWaiting => plain("gate_waiting"),
+        RunFact::Admitted => plain("admitted"),
+        RunFact::Discarded => plain("discarded"),
+        RunFact::LeftGate { .. } => plain("left_gate"),
+        RunFact::SlotsAsked { tasks } => about("slots_asked", tasks),
+        RunFact::SlotsQueued { tasks } => about("slots_queued", tasks),
+        RunFact::SlotsGranted { tasks } => about("slots_granted", tasks),
+        RunFact::SlotFreed { attempt } => Fact {
+            tasks: one(attempt.task),
+            attempt: Some(attempt.number),
+            ..plain("slot_freed")
+        },
+        RunFact::Dispatched { tasks } => about("dispatched", tasks),
+        RunFact::Accepted { tasks } => about("accepted", tasks),
+        RunFact::Waiting { task, why } => Fact {
+            tasks: one(*task),
+            text: Some(why.clone()),
+            ..plain("waiting")
+        },
+        RunFact::Started {
+            task,
+            at,
+            external_id,
+        } => Fact {
+            tasks: one(*task),
+            started: Some(*at),
+            text: (!external_id.is_empty()).then(|| external_id.clone()),
+            ..plain("started")
+        },
+        RunFact::Succeeded {
+            task,
+            started,
+            ended,
+            outputs,
+        } => Fact {
+            tasks: one(*task),
+            started: Some(*started),
+            ended: Some(*ended),
+            values: outputs.as_ref().map(|outputs| {
+                let outputs = outputs.iter();
+                outputs
+                    .map(|(name, value)| (name.clone(), value.text.clone()))
+                    .collect()
+            }),
+            ..plain("succeeded")
+        },
+        RunFact::Failed {
+            task,
+            started,
+            ended,
+            cause,
+            retry,
+        } => Fact {
+            tasks: one(*task),
+            started: *started,
+            ended: Some(*ended),
+            cause: Some(CauseView::from(cause)),
+            until: *retry,
+            ..plain("failed")
+        },
+        RunFact::Canceled { task, ended } => Fact {
+            tasks: one(*task),
+            ended: Some(*ended),
+            ..plain("canceled")
+        },
+        RunFact::TimedOut { task, stopped } => Fact {
+            tasks: task.map(one).unwrap_or_default(),
+            text: Some(
+                if *stopped {
+                    "stopped"
+                } else {
+                    "only a warning"
+                }
+                .to_owned(),
+            ),
+            ..plain("timed_out")
+        },
+        RunFact::PassedDry { tasks } => about("passed_dry", tasks),
+        RunFact::Commanded {
+            id,
+            actor,
+            what,
+            outcome,
+        } => Fact {
+            command_id: Some(id.to_string()),
+            actor: Some(Who::from(actor)),
+            text: Some(what.clone()),
+            refused: match outcome {
+                Outcome::Accepted => None,
+                Outcome::Refused { reason } => Some(reason.clone()),
+            },
+            ..plain("commanded")
+        },
+        RunFact::Pausing => plain("pausing"),
+        RunFact::Paused => plain("paused"),
+        RunFact::Resumed => plain("resumed"),
+        RunFact::Stopping { cause } => Fact {
+            cause: Some(CauseView::from(cause)),
+            ..plain("stopping")
+        },
+        RunFact::CancelAsked { tasks, then } => after(about("cancel_asked", tasks), then),
+        RunFact::Decided { tasks, then } => after(about("decided", tasks), then),
+        RunFact::Held {
+            tasks,
+            actor,
+            why,
+            until,
+        } => Fact {
+            actor: Some(Who::from(actor)),
+            text: Some(why.clone()),
+            until: *until,
+            ..about("held", tasks)
+        },
+        RunFact::Released { tasks } => about("released", tasks),
+        RunFact::Rerun { tasks } => about("rerun", tasks),
+        RunFact::Ended { state, cause } => Fact {
+            state: Some(state.as_str()),
+            cause: cause.as_ref().map(CauseView::from),
+            ..plain("ended")
+        },
+        RunFact::Done { .. } => plain("done"),
+    }
+}
+
+fn after(mut fact: Fact, then: &After) -> Fact {
+    let (word, actor) = match then {
+        After::Cancel { cause } => {
+            fact.cause = Some(CauseView::from(cause));
+            ("cancel", None)
+        }
+        After::TimeOut => ("time_out", None),
+        After::Succeed { actor } => ("succeed", Some(actor)),
+        After::Skip { actor } => ("skip", Some(actor)),
+        After::Rerun => ("rerun", None),
+    };
+    fact.then = Some(word);
+    fact.actor = actor.map(Who::from);
+    fact
+}

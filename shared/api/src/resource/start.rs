@@ -1,0 +1,219 @@
+//! Starting runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use porpoise_app::workflow_store::Head;
+use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_model::limits::{ENTRIES_MAX, VALUE_BYTES_MAX};
+use porpoise_model::workflow::{FailureStrategy, Priority, Workflow};
+use porpoise_model::{ProjectId, RunId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::workflow;
+use crate::access::Caller;
+use crate::extract::{Body, Segments, command_id};
+use crate::problem::Problem;
+use crate::time::short;
+use crate::{Api, Code};
+
+/// A run to be started. Every field may be left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StartRun {
+    /// Instead of the workflow's parameters of these names. Texts, numbers and booleans.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub(crate) parameters: BTreeMap<String, serde_json::Value>,
+    /// The instant that the run stands for; now unless given.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) logical_date: Option<Timestamp>,
+    /// Every task succeeds without a job.
+    pub(crate) dry_run: bool,
+    /// Kinds that no target here runs are replaced by `noop`.
+    pub(crate) simulate: bool,
+    /// `highest`, `high`, `medium`, `low`, `lowest`: instead of the workflow's.
+    #[schema(value_type = Option<String>)]
+    pub(crate) priority: Option<Priority>,
+    /// `continue` or `end`: instead of the workflow's.
+    #[schema(value_type = Option<String>)]
+    pub(crate) on_failure: Option<FailureStrategy>,
+}
+
+/// A run that exists now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Started {
+    /// Its id.
+    pub(crate) run_id: String,
+    /// The command that made it: the same `Idempotency-Key` gives the same.
+    pub(crate) command_id: String,
+    /// What is allowed and perhaps not meant.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Starts a run of the current version of a workflow.
+///
+/// With an `Idempotency-Key`, a request that is repeated starts nothing again and gives the same answer.
+#[utoipa::path(post, path = "/v1/projects/{project}/workflows/{workflow}/runs", tag = "runs",
+    params(("project" = String, Path), ("workflow" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = StartRun,
+    responses((status = 202, body = Started), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 422, body = Problem)))]
+pub(crate) async fn start(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Segments((project, name)): Segments<(String, String)>,
+    headers: HeaderMap,
+    Body(request): Body<StartRun>,
+) -> Result<(StatusCode, Json<Started>), Problem> {
+    let (project, head) = workflow::existing(&api, &project, &name).await?;
+    let scope = format!("runs/{project}/{}", head.workflow);
+    let (command, keyed) = command_id(&api, &headers, &scope)?;
+    let parameters = texts(&request.parameters)?;
+    let plan = api.app.plan(project, head.version).await?;
+    let notes = unknown(plan.workflow(), &parameters);
+    let run = RunId::of_command(command);
+    let new = new_run(
+        &api,
+        project,
+        run,
+        &head,
+        plan.workflow(),
+        &request,
+        parameters,
+        &caller,
+    );
+    let explicit = new.1;
+    let created = api.app.create_run(new.0).await?;
+    if keyed && !created.fresh {
+        same_request(&api, &created.run, explicit).await?;
+    }
+    let started = Started {
+        run_id: run.to_string(),
+        command_id: command.to_string(),
+        notes,
+    };
+    Ok((StatusCode::ACCEPTED, Json(started)))
+}
+
+/// The run, and whether its logical date was given.
+#[expect(clippy::too_many_arguments, reason = "the parts of one request")]
+fn new_run(
+    api: &Api,
+    project: ProjectId,
+    run: RunId,
+    head: &Head,
+    workflow: &Workflow,
+    request: &StartRun,
+    parameters: BTreeMap<String, String>,
+    caller: &Caller,
+) -> (NewRun, bool) {
+    let now = api.app.ports().clock.now();
+    let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+    let zone = workflow.schedule.as_ref();
+    let new = NewRun {
+        project,
+        run,
+        workflow: head.workflow,
+        workflow_name: head.name.to_string(),
+        version: Some(head.version),
+        trigger: if caller.actor.via == "api" {
+            Trigger::Api
+        } else {
+            Trigger::Manual
+        },
+        logical_date: request.logical_date.unwrap_or(now),
+        timezone: zone.map_or_else(|| "UTC".to_owned(), |schedule| schedule.timezone.clone()),
+        parameters,
+        actor: caller.actor.clone(),
+        priority: request.priority,
+        on_failure: request.on_failure,
+        concurrency: None,
+        dry_run: request.dry_run,
+        simulate: request.simulate,
+        created: now,
+    };
+    (new, request.logical_date.is_some())
+}
+
+/// Values as texts, within the limits; every fault at once.
+fn texts(given: &BTreeMap<String, serde_json::Value>) -> Result<BTreeMap<String, String>, Problem> {
+    let (mut texts, mut faults) = (BTreeMap::new(), Vec::new());
+    if given.len() > ENTRIES_MAX {
+        faults.push(format!(
+            "`parameters`: at most {ENTRIES_MAX}, not {}",
+            given.len()
+        ));
+    }
+    for (name, value) in given {
+        use serde_json::Value as Json;
+        let text = match value {
+            Json::String(text) => text.clone(),
+            Json::Number(_) | Json::Bool(_) => value.to_string(),
+            Json::Null | Json::Array(_) | Json::Object(_) => {
+                faults.push(format!(
+                    "`parameters.{}`: a text, a number or a boolean belongs here",
+                    short(name)
+                ));
+                continue;
+            }
+        };
+        if text.len() > VALUE_BYTES_MAX {
+            faults.push(format!(
+                "`parameters.{}`: at most {VALUE_BYTES_MAX} bytes, not {}",
+                short(name),
+                text.len()
+            ));
+        } else if text.contains('\0') {
+            faults.push(format!(
+                "`parameters.{}`: a text must not contain the character NUL",
+                short(name)
+            ));
+        }
+        texts.insert(name.clone(), text);
+    }
+    if faults.is_empty() {
+        return Ok(texts);
+    }
+    let title = "the parameters cannot be taken";
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Code::BadRequest, title);
+    Err(problem.listing(faults))
+}
+
+/// Parameters that the workflow does not declare: scripts may still read them.
+fn unknown(workflow: &Workflow, given: &BTreeMap<String, String>) -> Vec<String> {
+    let strange = given
+        .keys()
+        .filter(|name| !workflow.parameters.contains_key(*name));
+    strange
+        .map(|name| format!("the workflow declares no parameter `{}`", short(name)))
+        .collect()
+}
+
+/// A key that was used before must have come with the same request.
+async fn same_request(api: &Api, new: &NewRun, dated: bool) -> Result<(), Problem> {
+    let view = api.app.run_view(new.project, new.run).await?;
+    let Some(before) = view.map(|view| view.run.clone()) else {
+        return Ok(());
+    };
+    let same = before.parameters == new.parameters
+        && before.dry_run == new.dry_run
+        && before.simulate == new.simulate
+        && before.priority == new.priority
+        && before.on_failure == new.on_failure
+        && (!dated || before.logical_date == new.logical_date);
+    if same {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        Code::KeyReused,
+        "this `Idempotency-Key` came with another request before",
+    )
+    .detail(format!("it started run `{}`", new.run))
+    .hint("use a new key for a new run"))
+}

@@ -1,0 +1,177 @@
+//! Task instances of a run, and their attempts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use porpoise_app::view::RunView;
+use porpoise_engine::run::view::AttemptView;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::outcome::{CauseView, HoldView, ReasonView};
+use super::run;
+use crate::extract::{Params, Segments};
+use crate::page::{Page, PageParams};
+use crate::problem::Problem;
+use crate::time::short;
+use crate::{Api, Code};
+
+/// A task instance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Task {
+    /// Its name.
+    pub(crate) name: String,
+    /// `shell`, `python`, `noop` …
+    pub(crate) kind: String,
+    /// `pending`, `queued`, `dispatched`, `running`, `up_for_retry`, `canceling`, `succeeded`, `failed`, `canceled`,
+    /// `skipped`, `upstream_failed`.
+    pub(crate) state: &'static str,
+    /// Number of its latest attempt; 0 before the first.
+    pub(crate) attempt: u32,
+    /// When the job of the latest attempt began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) started: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) ended: Option<Timestamp>,
+    /// Why it ended so.
+    pub(crate) cause: Option<CauseView>,
+    /// Why it waits.
+    pub(crate) reason: Option<ReasonView>,
+    /// The tasks that it comes after.
+    pub(crate) upstream: Vec<String>,
+}
+
+/// A task instance with its attempts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TaskDetail {
+    /// The task instance.
+    #[serde(flatten)]
+    pub(crate) task: Task,
+    /// The tasks that come after it.
+    pub(crate) downstream: Vec<String>,
+    /// What it has set.
+    pub(crate) outputs: BTreeMap<String, String>,
+    /// It is on hold.
+    pub(crate) hold: Option<HoldView>,
+    /// Its attempts, the first one first.
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+/// A try of a task instance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Attempt {
+    /// From 1.
+    pub(crate) number: u32,
+    /// `dispatched`, `running`, `succeeded`, `failed`, `canceled`.
+    pub(crate) state: &'static str,
+    /// When it was handed to the dispatcher.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) dispatched: Timestamp,
+    /// When its job began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) started: Option<Timestamp>,
+    /// When its job ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) ended: Option<Timestamp>,
+    /// Why it ended so.
+    pub(crate) cause: Option<CauseView>,
+    /// What the target calls the job.
+    pub(crate) external_id: Option<String>,
+    /// It ran longer than it should.
+    pub(crate) overdue: bool,
+}
+
+/// Lists the task instances of a run, in the order of the definition.
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/tasks", tag = "runs",
+    params(("project" = String, Path), ("run" = String, Path), PageParams),
+    responses((status = 200, body = Page<Task>), (status = 404, body = Problem)))]
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Segments((project, run)): Segments<(String, String)>,
+    Params(page): Params<PageParams>,
+) -> Result<Json<Page<Task>>, Problem> {
+    let (_, view) = run::existing(&api, &project, &run).await?;
+    let (range, next_cursor) = page.numbers(view.plan.len())?;
+    Ok(Json(Page {
+        items: range.map(|task| shown(&view, task)).collect(),
+        next_cursor,
+    }))
+}
+
+/// Shows a task instance with its attempts.
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/tasks/{task}", tag = "runs",
+    params(("project" = String, Path), ("run" = String, Path), ("task" = String, Path)),
+    responses((status = 200, body = TaskDetail), (status = 404, body = Problem)))]
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Segments((project, run, task)): Segments<(String, String, String)>,
+) -> Result<Json<TaskDetail>, Problem> {
+    let (_, view) = run::existing(&api, &project, &run).await?;
+    let task = find(&view, &task)?;
+    let state = &view.view.state;
+    let outputs = state.outputs.get(&task).into_iter().flatten();
+    let attempts = view.view.attempts.get(&task).into_iter().flatten();
+    Ok(Json(TaskDetail {
+        task: shown(&view, task),
+        downstream: names(&view, view.plan.downstream(task)),
+        outputs: outputs
+            .map(|(name, value)| (name.clone(), value.text.clone()))
+            .collect(),
+        hold: state.holds.get(&task).map(HoldView::from),
+        attempts: attempts.map(attempt).collect(),
+    }))
+}
+
+fn shown(view: &RunView, task: u32) -> Task {
+    let now = view.view.task(&view.plan, task);
+    let definition = view.plan.task(task);
+    Task {
+        name: definition.map_or_else(String::new, |task| task.name.to_string()),
+        kind: definition.map_or_else(String::new, |task| task.kind.word().into_owned()),
+        state: now.state.as_str(),
+        attempt: now.attempt,
+        started: now.started,
+        ended: now.ended,
+        cause: now.cause.as_ref().map(CauseView::from),
+        reason: now.reason.as_ref().map(ReasonView::from),
+        upstream: names(view, view.plan.upstream(task)),
+    }
+}
+
+fn names(view: &RunView, tasks: &[u32]) -> Vec<String> {
+    let name = |task: &u32| Some(view.plan.task(*task)?.name.to_string());
+    tasks.iter().filter_map(name).collect()
+}
+
+fn attempt(attempt: &AttemptView) -> Attempt {
+    Attempt {
+        number: attempt.number,
+        state: attempt.state.as_str(),
+        dispatched: attempt.dispatched,
+        started: attempt.started,
+        ended: attempt.ended,
+        cause: attempt.cause.as_ref().map(CauseView::from),
+        external_id: attempt.external_id.clone().filter(|id| !id.is_empty()),
+        overdue: attempt.overdue,
+    }
+}
+
+/// The index of the task of this name.
+///
+/// # Errors
+/// There is none; with the name that was most likely meant.
+pub(crate) fn find(view: &RunView, name: &str) -> Result<u32, Problem> {
+    view.plan.find(name).ok_or_else(|| {
+        let title = format!(
+            "there is no task `{}` in workflow `{}`",
+            short(name),
+            view.run.workflow_name
+        );
+        let tasks = &view.plan.workflow().tasks;
+        Problem::absent(Code::NoTask, title).near(name, tasks.iter().map(|task| task.name.as_str()))
+    })
+}
