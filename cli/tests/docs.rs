@@ -99,7 +99,6 @@ fn every_command_is_in_the_page() {
 }
 
 #[test]
-#[ignore = "needs the routes of porpoise-api"]
 fn the_examples_of_the_page_print_what_it_says() {
     let mut place = Place::new();
     for (name, text) in EXAMPLES {

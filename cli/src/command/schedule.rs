@@ -49,7 +49,12 @@ fn shown(session: &Session, name: &str, schedule: &Value) -> String {
         ("", _) => String::new(),
         (cron, zone) => format!(", `{cron}` {zone}"),
     };
-    let times = field(schedule, "upcoming").as_array().into_iter().flatten();
+    let upcoming = if is_online {
+        field(schedule, "upcoming")
+    } else {
+        &Value::Null
+    };
+    let times = upcoming.as_array().into_iter().flatten();
     let time = |at: &Value| format!("  {}\n", session.time_of(at.as_str().unwrap_or_default()));
     let times: String = times.map(time).collect();
     format!("{name}: {state}{cron}\n{times}")
