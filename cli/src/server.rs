@@ -188,6 +188,7 @@ fn first_steps(session: &Session, args: &Up, client: Client) -> impl FnOnce() + 
     let examples = args.examples;
     let mut runs: Vec<String> = examples.then(|| SHOWCASE.to_owned()).into_iter().collect();
     runs.extend(args.run.clone());
+    let begun = !runs.is_empty();
     move || {
         let steps = || -> Result<(), Failure> {
             for (name, text) in EXAMPLES.iter().filter(|_| examples) {
@@ -202,8 +203,12 @@ fn first_steps(session: &Session, args: &Up, client: Client) -> impl FnOnce() + 
             }
             Ok(())
         };
-        if let Err(failure) = steps() {
-            failure.print(session.json);
+        match steps() {
+            Err(failure) => failure.print(session.json),
+            Ok(()) if begun => {
+                note("the server goes on; in another terminal try `porpoise show latest`")
+            }
+            Ok(()) => {}
         }
     }
 }

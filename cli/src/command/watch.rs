@@ -1,10 +1,14 @@
 //! Watches a run to its end: bars on a terminal, lines in a pipe.
+//!
+//! What is shown comes from the run's log, record by record: a look costs the same however many tasks there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use owo_colors::OwoColorize as _;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::{Client, WAIT};
@@ -17,55 +21,193 @@ use super::find::RunAt;
 
 /// Running tasks that are shown at once.
 const SHOWN_MAX: usize = 8;
+/// Records asked for at once.
+const RECORDS: usize = 500;
 /// Between two looks, at least.
 const BETWEEN: Duration = Duration::from_millis(50);
-/// Looks take at most this part of the time: a large run is looked at less often.
-const SHARE: u32 = 5;
 
 /// Shows what happens until the run is over; gives the run as it ended.
 pub(crate) fn watch(session: &Session, client: &Client, at: &RunAt) -> Result<Value, Failure> {
     let mut display = Display::new();
+    let mut story = Story::default();
     let mut seen = 0;
     loop {
-        let begun = now();
+        let path = format!(
+            "/facts?after={seen}&limit={RECORDS}&wait={}s",
+            WAIT.as_secs()
+        );
+        let answer = client.get(&at.path(&path))?;
+        let records = field(&answer, "items").as_array();
+        let records: Vec<Record> = records.into_iter().flatten().map(view::read).collect();
+        let lines: Vec<_> = records
+            .iter()
+            .flat_map(|record| story.tell(record))
+            .collect();
+        seen = records.last().map_or(seen, |last| last.sequence);
         let answer = client.get(&at.path(""))?;
         let run: Run = view::read(&answer);
-        let tasks = client.list(&at.path("/tasks"), usize::MAX)?;
-        let tasks: Vec<Task> = tasks.iter().map(view::read).collect();
-        display.update(session, &run, &tasks);
-        if view::is_over(&run.state) {
-            display.finish();
+        display.update(session, &run, &story, &lines);
+        if view::is_over(&run.state) && run.sequence <= seen {
+            display.finish(session, &left_out(client, at, &run)?);
             return Ok(answer);
         }
-        seen = seen.max(run.sequence);
-        let took = now().duration_since(begun).unsigned_abs();
-        std::thread::sleep(BETWEEN.max(took * SHARE));
-        seen = moved(client, at, seen)?;
+        std::thread::sleep(BETWEEN);
     }
 }
 
-/// Waits until the log has grown past `seen`; gives how far it goes.
-fn moved(client: &Client, at: &RunAt, seen: u64) -> Result<u64, Failure> {
-    let wait = WAIT.as_secs();
-    let records = client.get(&at.path(&format!("/facts?after={seen}&limit=100&wait={wait}s")))?;
-    let records = records.as_array().or_else(|| {
-        let lists = ["items", "records", "facts"];
-        lists
-            .iter()
-            .find_map(|name| field(&records, name).as_array())
-    });
-    let sequences = records
-        .into_iter()
-        .flatten()
-        .filter_map(|record| field(record, "sequence").as_u64());
-    Ok(sequences.max().unwrap_or(seen))
+/// Tasks that ended without a word of their own in the log: what happened above them decided.
+fn left_out(client: &Client, at: &RunAt, run: &Run) -> Result<Vec<Line>, Failure> {
+    let counts = view::counts(&run.counts);
+    let quiet = ["upstream_failed", "skipped"];
+    if !counts
+        .iter()
+        .any(|(state, _)| quiet.contains(&state.as_str()))
+    {
+        return Ok(Vec::new());
+    }
+    let tasks = client.list(&at.path("/tasks"), usize::MAX)?;
+    let tasks = tasks.iter().map(view::read::<Task>);
+    let quiet = tasks.filter(|task| quiet.contains(&task.state.as_str()));
+    Ok(quiet
+        .map(|task| Line {
+            at: run.ended.unwrap_or_else(now),
+            text: format!("{} {}", task.name, task.state),
+            bad: false,
+        })
+        .collect())
+}
+
+/// A record of the run's log.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Record {
+    sequence: u64,
+    at: Timestamp,
+    facts: Vec<Fact>,
+}
+
+/// What is shown of a fact.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Fact {
+    #[serde(rename = "type")]
+    kind: String,
+    tasks: Vec<String>,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    until: Option<Timestamp>,
+    cause: Value,
+    refused: Option<String>,
+    text: Option<String>,
+}
+
+/// A line for people.
+#[derive(Debug, PartialEq)]
+struct Line {
+    at: Timestamp,
+    text: String,
+    bad: bool,
+}
+
+/// What the records have told so far.
+#[derive(Debug, Default)]
+struct Story {
+    /// Number of the latest attempt of each task.
+    attempts: BTreeMap<String, u32>,
+    /// What runs, and since when.
+    running: BTreeMap<String, Timestamp>,
+}
+
+impl Story {
+    fn tell(&mut self, record: &Record) -> Vec<Line> {
+        let lines = record.facts.iter().map(|fact| self.fact(fact, record.at));
+        lines.flatten().collect()
+    }
+
+    fn fact(&mut self, fact: &Fact, at: Timestamp) -> Vec<Line> {
+        let line = |at, text, bad| vec![Line { at, text, bad }];
+        let Some(task) = fact.tasks.first() else {
+            let bad = fact.kind == "stopping";
+            let said = match fact.kind.as_str() {
+                "paused" | "resumed" | "discarded" => format!("run {}", fact.kind),
+                "gate_waiting" => "run waits for its turn".to_owned(),
+                "held" => format!("run held: {}", fact.text.as_deref().unwrap_or_default()),
+                "released" => "run released".to_owned(),
+                "stopping" => format!("run is stopped: {}", view::words(&fact.cause)),
+                "commanded" => match &fact.refused {
+                    Some(reason) => {
+                        let what = fact.text.as_deref().unwrap_or_default();
+                        format!("{what} refused: {reason}")
+                    }
+                    None => return Vec::new(),
+                },
+                _ => return Vec::new(),
+            };
+            return line(at, said, bad);
+        };
+        let name = match self.attempts.get(task) {
+            None | Some(0 | 1) => task.clone(),
+            Some(attempt) => format!("{task}#{attempt}"),
+        };
+        let took = fact.started.zip(fact.ended);
+        let took = took.map_or_else(String::new, |(started, ended)| {
+            format!(" in {}", duration(ended.duration_since(started)))
+        });
+        match fact.kind.as_str() {
+            "dispatched" => {
+                for task in &fact.tasks {
+                    *self.attempts.entry(task.clone()).or_default() += 1;
+                }
+                Vec::new()
+            }
+            "started" => {
+                let since = fact.started.unwrap_or(at);
+                self.running.insert(task.clone(), since);
+                line(since, format!("{name} running"), false)
+            }
+            "succeeded" => {
+                self.running.remove(task);
+                line(
+                    fact.ended.unwrap_or(at),
+                    format!("{name} succeeded{took}"),
+                    false,
+                )
+            }
+            "failed" => {
+                self.running.remove(task);
+                let cause = view::words(&fact.cause);
+                let next = if fact.until.is_some() {
+                    ", up_for_retry"
+                } else {
+                    ""
+                };
+                let text = format!("{name} failed{took}: {cause}{next}");
+                line(fact.ended.unwrap_or(at), text, true)
+            }
+            "canceled" => {
+                self.running.remove(task);
+                line(fact.ended.unwrap_or(at), format!("{name} canceled"), true)
+            }
+            "timed_out" => line(at, format!("{name} takes longer than its time-out"), true),
+            "held" | "released" | "waiting" | "rerun" => {
+                let why = fact.text.as_deref().filter(|why| !why.is_empty());
+                let why = why.map_or_else(String::new, |why| format!(": {why}"));
+                let several = match fact.tasks.len() {
+                    1 => task.clone(),
+                    count => format!("{task} and {} more", count - 1),
+                };
+                line(at, format!("{several} {}{why}", fact.kind), false)
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// How a run is shown.
 #[derive(Debug)]
 enum Display {
     Bars(Box<Bars>),
-    Lines(Changes),
+    Lines,
 }
 
 impl Display {
@@ -73,81 +215,29 @@ impl Display {
         if interactive() {
             Self::Bars(Box::new(Bars::new()))
         } else {
-            Self::Lines(Changes::default())
+            Self::Lines
         }
     }
 
-    fn update(&mut self, session: &Session, run: &Run, tasks: &[Task]) {
+    fn update(&mut self, session: &Session, run: &Run, story: &Story, lines: &[Line]) {
         match self {
-            Self::Bars(bars) => bars.update(run, tasks),
-            Self::Lines(changes) => changes.lines(tasks).iter().for_each(|(at, line)| {
-                note(&format!("{} {line}", session.time(*at)));
-            }),
+            Self::Bars(bars) => bars.update(run, story, lines),
+            Self::Lines => print(session, lines),
         }
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, session: &Session, lines: &[Line]) {
         match self {
             Self::Bars(bars) => bars.clear(),
-            Self::Lines(_) => {}
+            Self::Lines => print(session, lines),
         }
     }
 }
 
-/// What was told of each task: its state and attempt.
-#[derive(Debug, Default)]
-struct Changes(BTreeMap<String, (String, u32)>);
-
-impl Changes {
-    /// A line for each task that has moved, oldest first.
-    fn lines(&mut self, tasks: &[Task]) -> Vec<(jiff::Timestamp, String)> {
-        let mut lines = Vec::new();
-        for task in tasks {
-            let now_is = (task.state.clone(), task.attempt);
-            if self.0.get(&task.name) == Some(&now_is) {
-                continue;
-            }
-            self.0.insert(task.name.clone(), now_is);
-            if let Some(line) = line(task) {
-                let at = task
-                    .ended
-                    .filter(|_| view::is_over(&task.state))
-                    .or(task.started);
-                lines.push((at.unwrap_or_else(now), line));
-            }
-        }
-        lines.sort();
-        lines
+fn print(session: &Session, lines: &[Line]) {
+    for line in lines {
+        note(&format!("{} {}", session.time(line.at), line.text));
     }
-}
-
-/// ``load#2 failed in 0.3s: exit code 3``; nothing for states that say only that the task waits.
-fn line(task: &Task) -> Option<String> {
-    let state = task.state.as_str();
-    if matches!(state, "pending" | "queued" | "dispatched") {
-        return None;
-    }
-    let name = match task.attempt {
-        0 | 1 => task.name.clone(),
-        attempt => format!("{}#{attempt}", task.name),
-    };
-    let took = match (task.started, task.ended) {
-        (Some(started), Some(ended)) if view::is_over(state) => {
-            format!(" in {}", duration(ended.duration_since(started)))
-        }
-        _ => String::new(),
-    };
-    let cause = [view::words(&task.cause), view::words(&task.reason)];
-    let cause: Vec<_> = cause
-        .into_iter()
-        .filter(|words| !words.is_empty())
-        .collect();
-    let cause = if cause.is_empty() || state == "succeeded" {
-        String::new()
-    } else {
-        format!(": {}", cause.join("; "))
-    };
-    Some(format!("{name} {state}{took}{cause}"))
 }
 
 /// A bar over all tasks, and a line for each that runs.
@@ -156,7 +246,6 @@ struct Bars {
     all: MultiProgress,
     total: ProgressBar,
     running: BTreeMap<String, ProgressBar>,
-    changes: Changes,
 }
 
 impl Bars {
@@ -169,70 +258,58 @@ impl Bars {
             all,
             total,
             running: BTreeMap::new(),
-            changes: Changes::default(),
         }
     }
 
-    fn update(&mut self, run: &Run, tasks: &[Task]) {
-        for (_, line) in self.changes.lines(tasks) {
-            let bad = line.contains(" failed")
-                || line.contains(" canceled")
-                || line.contains(" up_for_retry");
+    fn update(&mut self, run: &Run, story: &Story, lines: &[Line]) {
+        for line in lines.iter().filter(|line| line.bad) {
             // A display that cannot be drawn is no failure of the run.
-            let _ = if bad {
-                self.all.println(line.red().to_string())
-            } else {
-                Ok(())
-            };
+            let _ = self.all.println(line.text.red().to_string());
         }
-        let over = tasks
-            .iter()
-            .filter(|task| view::is_over(&task.state))
-            .count();
-        self.total
-            .set_length(u64::try_from(tasks.len()).unwrap_or(0));
-        self.total.set_position(u64::try_from(over).unwrap_or(0));
+        let counts = view::counts(&run.counts);
+        let sum = |wanted: &dyn Fn(&str) -> bool| -> u64 {
+            let wanted = counts.iter().filter(|(state, _)| wanted(state));
+            wanted.map(|(_, count)| count).sum()
+        };
+        self.total.set_length(sum(&|_| true));
+        self.total.set_position(sum(&view::is_over));
         if let Some(begun) = run.started.or(run.created) {
             let elapsed = now().duration_since(begun).unsigned_abs();
             self.total.set_elapsed(elapsed);
         }
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for task in tasks {
-            *counts.entry(&task.state).or_default() += 1;
-        }
-        let counts: Vec<_> = counts
+        let words: Vec<_> = counts
             .iter()
             .map(|(state, count)| format!("{count} {state}"))
             .collect();
-        self.total.set_message(counts.join(" · "));
-        self.show_running(tasks);
+        let held = [&run.hold, &run.reason].map(view::words);
+        let held = held.into_iter().find(|words| !words.is_empty());
+        let words = words.join(" · ");
+        self.total
+            .set_message(held.map_or(words.clone(), |held| format!("{words} ({held})")));
+        self.show_running(story);
     }
 
-    fn show_running(&mut self, tasks: &[Task]) {
-        let running = || {
-            tasks
-                .iter()
-                .filter(|task| task.state == "running")
-                .take(SHOWN_MAX)
-        };
-        let gone = |name: &String| running().all(|task| task.name != *name);
+    /// Those that have run the longest.
+    fn show_running(&mut self, story: &Story) {
+        let mut since: Vec<_> = story.running.iter().map(|(name, at)| (*at, name)).collect();
+        since.sort();
+        since.truncate(SHOWN_MAX);
+        let shown: BTreeSet<&String> = since.iter().map(|(_, name)| *name).collect();
         self.running.retain(|name, bar| {
-            let gone = gone(name);
-            if gone {
+            let stays = shown.contains(name);
+            if !stays {
                 bar.finish_and_clear();
                 self.all.remove(bar);
             }
-            !gone
+            stays
         });
-        for task in running() {
+        for (at, name) in since {
             let all = &self.all;
-            self.running.entry(task.name.clone()).or_insert_with(|| {
+            self.running.entry(name.clone()).or_insert_with(|| {
                 let bar = all.add(ProgressBar::new_spinner());
                 bar.set_style(style("  {spinner:.green} {msg} {elapsed}"));
-                bar.set_message(task.name.clone());
-                if let Some(started) = task.started {
-                    bar.set_elapsed(now().duration_since(started).unsigned_abs());
-                }
+                bar.set_message(name.clone());
+                bar.set_elapsed(now().duration_since(at).unsigned_abs());
                 bar.enable_steady_tick(Duration::from_millis(100));
                 bar
             });
@@ -261,30 +338,30 @@ mod tests {
 
     #[test]
     fn each_change_of_a_task_is_told_once() {
-        let mut changes = Changes::default();
-        let task = |state: &str, attempt: u32, cause: &str| -> Vec<Task> {
-            vec![view::read(&json!({
-                "name": "load", "state": state, "attempt": attempt, "cause": cause,
+        let mut story = Story::default();
+        let mut told = |fact: Value| -> Vec<String> {
+            let record = json!({"sequence": 1, "at": "2026-03-01T00:00:00Z", "facts": [fact]});
+            let lines = story.tell(&view::read(&record));
+            lines.into_iter().map(|line| line.text).collect()
+        };
+        let times = |kind: &str| {
+            json!({
+                "type": kind, "tasks": ["load"], "cause": {"kind": "exit", "text": "exit(3)"},
                 "started": "2026-03-01T00:00:00Z", "ended": "2026-03-01T00:00:02.5Z",
-            }))]
+            })
         };
-        let mut told = |tasks: Vec<Task>| -> Vec<String> {
-            changes
-                .lines(&tasks)
-                .into_iter()
-                .map(|(_, line)| line)
-                .collect()
-        };
-        assert!(told(task("queued", 0, "")).is_empty());
-        assert_eq!(told(task("running", 1, "")), ["load running"]);
-        assert!(told(task("running", 1, "")).is_empty());
+        let both = || json!({"type": "dispatched", "tasks": ["load", "check"]});
+        assert!(told(both()).is_empty());
+        assert_eq!(told(times("started")), ["load running"]);
+        let mut retried = times("failed");
+        retried["until"] = "2026-03-01T00:01:00Z".into();
         assert_eq!(
-            told(task("up_for_retry", 1, "exit code 3")),
-            ["load up_for_retry: exit code 3"]
+            told(retried),
+            ["load failed in 2.5s: exit(3), up_for_retry"]
         );
-        assert_eq!(
-            told(task("failed", 2, "exit code 3")),
-            ["load#2 failed in 2.5s: exit code 3"]
-        );
+        assert!(told(both()).is_empty());
+        assert_eq!(told(times("failed")), ["load#2 failed in 2.5s: exit(3)"]);
+        assert!(told(json!({"type": "done"})).is_empty());
+        assert_eq!(told(json!({"type": "paused"})), ["run paused"]);
     }
 }

@@ -7,7 +7,7 @@
 
 use data_encoding::BASE32_NOPAD;
 use futures_util::future::join_all;
-use porpoise_engine::effect::Listing;
+use porpoise_engine::effect::{Listing, NewRun};
 use porpoise_model::limits::LIST_PAGE_MAX;
 use porpoise_model::{ProjectId, RunState, WorkflowId};
 use porpoise_ports::table::{Condition, Consistency, Item, Key, Query};
@@ -140,6 +140,26 @@ impl App {
             written?;
         }
         Ok(())
+    }
+
+    /// Lists a run that was just created, so that whoever asked for it finds it at once: its own first line may come a
+    /// moment later. Harmless to leave out and to repeat; costs what [`App::list`] costs.
+    pub async fn list_created(&self, new: &NewRun, tasks: u32) -> Result<(), StoreError> {
+        self.list(&Listing {
+            project: new.project,
+            run: new.run,
+            workflow: new.workflow,
+            workflow_name: new.workflow_name.clone(),
+            revision: 0,
+            state: RunState::Queued,
+            trigger: new.trigger.clone(),
+            logical_date: new.logical_date,
+            created: new.created,
+            started: None,
+            ended: None,
+            tasks,
+        })
+        .await
     }
 
     async fn put_line(&self, item: Item) -> Result<bool, StoreError> {
