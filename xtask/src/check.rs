@@ -17,12 +17,20 @@ struct Generated {
     update: &'static str,
 }
 
-const GENERATED: &[Generated] = &[Generated {
-    path: "docs/schema/workflow.schema.json",
-    target: "documents",
-    test: "the_checked_in_schema_is_that_of_the_reader",
-    update: "UPDATE_SCHEMA",
-}];
+const GENERATED: &[Generated] = &[
+    Generated {
+        path: "docs/schema/workflow.schema.json",
+        target: "documents",
+        test: "the_checked_in_schema_is_that_of_the_reader",
+        update: "UPDATE_SCHEMA",
+    },
+    Generated {
+        path: "docs/openapi.json",
+        target: "openapi",
+        test: "the_checked_in_document_is_that_of_the_routes",
+        update: "UPDATE_OPENAPI",
+    },
+];
 
 /// Runs all of it, also after a failure, and names what failed.
 pub(crate) fn check() -> anyhow::Result<()> {

@@ -1,6 +1,9 @@
 //! The description of the API, made from the handlers themselves. `docs/openapi.json` is its copy.
 
+use axum::http::StatusCode;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
@@ -21,7 +24,7 @@ use crate::resource::{
     ),
     components(schemas(Problem)),
     security(("token" = [])),
-    modifiers(&Token),
+    modifiers(&Token, &Problems),
 )]
 struct Document;
 
@@ -33,6 +36,39 @@ impl Modify for Token {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         components.add_security_scheme("token", scheme);
     }
+}
+
+/// Every answer that is no success is a problem, also where a handler names none.
+struct Problems;
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for path in document.paths.paths.values_mut() {
+            let operations = [&mut path.get, &mut path.post, &mut path.put];
+            operations.into_iter().flatten().for_each(describe_problems);
+        }
+    }
+}
+
+fn describe_problems(operation: &mut Operation) {
+    let problem = |description: &str| -> RefOr<Response> {
+        let schema = Ref::from_schema_name("Problem");
+        let content = Content::new(Some(schema));
+        let response = ResponseBuilder::new().description(description);
+        response
+            .content("application/problem+json", content)
+            .build()
+            .into()
+    };
+    let responses = &mut operation.responses.responses;
+    for (status, response) in &mut *responses {
+        if status.starts_with(['4', '5']) {
+            let known = StatusCode::from_bytes(status.as_bytes()).ok();
+            let reason = known.and_then(|status| status.canonical_reason());
+            *response = problem(reason.unwrap_or_default());
+        }
+    }
+    responses.insert("default".to_owned(), problem("What went wrong."));
 }
 
 /// The OpenAPI document, as indented JSON with a line break at its end.

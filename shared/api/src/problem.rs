@@ -15,13 +15,13 @@ use porpoise_app::workflow_store::{ApplyError, HeadError};
 use porpoise_definition::Faults;
 use porpoise_ports::Unavailable;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::Code;
 
-/// Faults that are listed where they are texts.
+/// Faults of a request that are listed; those of a definition have a limit of their own.
 const LISTED_MAX: usize = 100;
 
 /// What went wrong with a request.
@@ -46,7 +46,8 @@ pub(crate) struct Body {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
-    /// Every fault of a definition: `file`, `line`, `column`, `path`, `kind`, `message`, `hint`.
+    /// Every fault of what was sent: `message`, and where they mean something `file`, `line`, `column`, `path`,
+    /// `kind`, `hint`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub(crate) faults: Vec<Value>,
@@ -140,11 +141,11 @@ impl Problem {
         self
     }
 
-    /// With texts as faults, the first hundred of them.
-    pub(crate) fn listing(self, mut texts: Vec<String>) -> Self {
-        let more = texts.len().saturating_sub(LISTED_MAX);
-        texts.truncate(LISTED_MAX);
-        self.faults(texts.into_iter().map(Value::from).collect(), more)
+    /// With the first hundred of these faults.
+    pub(crate) fn listing(self, mut faults: Vec<Value>) -> Self {
+        let more = faults.len().saturating_sub(LISTED_MAX);
+        faults.truncate(LISTED_MAX);
+        self.faults(faults, more)
     }
 
     /// The definition has faults; nothing of it was stored.
@@ -213,6 +214,15 @@ impl Problem {
         }
         response
     }
+}
+
+/// A fault in a request: where, and what is wrong there.
+pub(crate) fn fault(path: &str, message: impl Into<String>, hint: Option<&str>) -> Value {
+    let mut fault = json!({ "path": path, "message": message.into() });
+    if let (Some(hint), Some(fields)) = (hint, fault.as_object_mut()) {
+        fields.insert("hint".to_owned(), hint.into());
+    }
+    fault
 }
 
 /// The name among `names` that was most likely meant.

@@ -18,7 +18,7 @@ use super::outcome::{CommandOutcome, WaitParams, until};
 use super::{run, task};
 use crate::access::Caller;
 use crate::extract::{Body, Params, Segments, command_id};
-use crate::problem::Problem;
+use crate::problem::{Problem, fault};
 use crate::time;
 use crate::time::short;
 use crate::{Api, Code};
@@ -79,7 +79,7 @@ pub(crate) struct Preview {
 }
 
 /// Gives a command to a run, which decides on it in its turn.
-#[utoipa::path(post, path = "/v1/projects/{project}/runs/{run}/commands", tag = "runs",
+#[utoipa::path(post, path = "/v1/projects/{project}/runs/{run}/commands", operation_id = "command_run", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path), WaitParams,
         ("Idempotency-Key" = Option<String>, Header)),
     request_body = RunCommandRequest,
@@ -108,7 +108,8 @@ pub(crate) async fn give(
 }
 
 /// Says what has become of a command.
-#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/commands/{command}", tag = "runs",
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/commands/{command}",
+    operation_id = "show_run_command", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path), ("command" = String, Path), WaitParams),
     responses((status = 200, body = CommandOutcome), (status = 404, body = Problem)))]
 pub(crate) async fn outcome(
@@ -155,7 +156,8 @@ async fn decided(
 }
 
 /// Says exactly what `rerun` or `rerun_failed` would run, and changes nothing.
-#[utoipa::path(post, path = "/v1/projects/{project}/runs/{run}/rerun-preview", tag = "runs",
+#[utoipa::path(post, path = "/v1/projects/{project}/runs/{run}/rerun-preview",
+    operation_id = "preview_rerun", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path)),
     request_body = RunCommandRequest,
     responses((status = 200, body = Preview), (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -225,14 +227,9 @@ fn indices(view: &RunView, names: &[String]) -> Result<Vec<u32>, Problem> {
         match task::find(view, name) {
             Ok(task) => found.push(task),
             Err(problem) => {
-                let hint = problem
-                    .hint
-                    .as_ref()
-                    .map_or_else(String::new, |hint| format!("; {hint}"));
-                faults.push(format!(
-                    "tasks[{at}]: no task is named `{}`{hint}",
-                    short(name)
-                ));
+                let message = format!("no task is named `{}`", short(name));
+                let path = format!("tasks[{at}]");
+                faults.push(fault(&path, message, problem.hint.as_deref()));
             }
         }
     }

@@ -130,7 +130,7 @@ pub(crate) struct Fact {
 }
 
 /// Tells what happened to a run, and waits for more: the primitive of every live view.
-#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/facts", tag = "runs",
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/facts", operation_id = "list_facts", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path), FactParams),
     responses((status = 200, body = Facts), (status = 404, body = Problem)))]
 pub(crate) async fn list(
@@ -154,7 +154,7 @@ pub(crate) async fn list(
 
 /// The same as a stream of server-sent events, where the host can stream: one `record` event a record, whose id is
 /// its number.
-#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/events", tag = "runs",
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/events", operation_id = "stream_events", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path), EventParams,
         ("Last-Event-ID" = Option<u64>, Header)),
     responses((status = 200, content_type = "text/event-stream"), (status = 404, body = Problem)))]

@@ -45,7 +45,8 @@ pub(crate) struct LogParams {
 
 /// A part of the log of an attempt. `x-next-offset` tells where the next part begins, `x-end: true` that there will
 /// never be more.
-#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/tasks/{task}/attempts/{attempt}/log", tag = "runs",
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/tasks/{task}/attempts/{attempt}/log",
+    operation_id = "read_log", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path), ("task" = String, Path), ("attempt" = u32, Path),
         LogParams, ("Range" = Option<String>, Header)),
     responses((status = 200, content_type = "text/plain"), (status = 206, content_type = "text/plain"),

@@ -75,7 +75,7 @@ pub(crate) struct Resize {
 }
 
 /// Lists the pools of a project, by name: those that a workflow has named, and those that were sized.
-#[utoipa::path(get, path = "/v1/projects/{project}/pools", tag = "pools",
+#[utoipa::path(get, path = "/v1/projects/{project}/pools", operation_id = "list_pools", tag = "pools",
     params(("project" = String, Path), PageParams),
     responses((status = 200, body = Page<PoolLine>), (status = 404, body = Problem)))]
 pub(crate) async fn list(
@@ -98,7 +98,7 @@ pub(crate) async fn list(
 }
 
 /// Shows a pool: who holds its slots, and who waits for them.
-#[utoipa::path(get, path = "/v1/projects/{project}/pools/{pool}", tag = "pools",
+#[utoipa::path(get, path = "/v1/projects/{project}/pools/{pool}", operation_id = "show_pool", tag = "pools",
     params(("project" = String, Path), ("pool" = String, Path)),
     responses((status = 200, body = PoolDetail), (status = 404, body = Problem)))]
 pub(crate) async fn show(
@@ -124,7 +124,7 @@ pub(crate) async fn show(
 }
 
 /// Sets how many slots a pool has. What is held beyond that is kept until it is freed.
-#[utoipa::path(put, path = "/v1/projects/{project}/pools/{pool}", tag = "pools",
+#[utoipa::path(put, path = "/v1/projects/{project}/pools/{pool}", operation_id = "resize_pool", tag = "pools",
     params(("project" = String, Path), ("pool" = String, Path), WaitParams,
         ("Idempotency-Key" = Option<String>, Header)),
     request_body = Resize,
@@ -169,7 +169,8 @@ pub(crate) async fn resize(
 }
 
 /// Says what has become of a command to a pool.
-#[utoipa::path(get, path = "/v1/projects/{project}/pools/{pool}/commands/{command}", tag = "pools",
+#[utoipa::path(get, path = "/v1/projects/{project}/pools/{pool}/commands/{command}",
+    operation_id = "show_pool_command", tag = "pools",
     params(("project" = String, Path), ("pool" = String, Path), ("command" = String, Path), WaitParams),
     responses((status = 200, body = CommandOutcome), (status = 404, body = Problem)))]
 pub(crate) async fn outcome(

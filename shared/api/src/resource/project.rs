@@ -23,7 +23,7 @@ pub(crate) struct Project {
 }
 
 /// Lists projects, by name.
-#[utoipa::path(get, path = "/v1/projects", tag = "projects", params(PageParams),
+#[utoipa::path(get, path = "/v1/projects", operation_id = "list_projects", tag = "projects", params(PageParams),
     responses((status = 200, body = Page<Project>), (status = 401, body = Problem)))]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,

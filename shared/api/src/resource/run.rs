@@ -74,7 +74,7 @@ pub(crate) struct RunDetail {
 }
 
 /// Shows a run.
-#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}", tag = "runs",
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}", operation_id = "show_run", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path)),
     responses((status = 200, body = RunDetail), (status = 404, body = Problem)))]
 pub(crate) async fn show(

@@ -63,7 +63,7 @@ pub(crate) struct RunFilter {
 }
 
 /// Lists runs, the newest first. A page may be short and still have a successor.
-#[utoipa::path(get, path = "/v1/projects/{project}/runs", tag = "runs",
+#[utoipa::path(get, path = "/v1/projects/{project}/runs", operation_id = "list_runs", tag = "runs",
     params(("project" = String, Path), RunFilter),
     responses((status = 200, body = Page<RunLine>), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(crate) async fn list(

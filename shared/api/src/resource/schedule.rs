@@ -60,7 +60,7 @@ pub(crate) struct Switch {
 }
 
 /// Lists the schedules of a project, by workflow.
-#[utoipa::path(get, path = "/v1/projects/{project}/schedules", tag = "schedules",
+#[utoipa::path(get, path = "/v1/projects/{project}/schedules", operation_id = "list_schedules", tag = "schedules",
     params(("project" = String, Path), PageParams),
     responses((status = 200, body = Page<Schedule>), (status = 404, body = Problem)))]
 pub(crate) async fn list(
@@ -83,7 +83,8 @@ pub(crate) async fn list(
 }
 
 /// Shows the schedule of a workflow, with its next fire times.
-#[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}/schedule", tag = "schedules",
+#[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}/schedule",
+    operation_id = "show_schedule", tag = "schedules",
     params(("project" = String, Path), ("workflow" = String, Path)),
     responses((status = 200, body = Schedule), (status = 404, body = Problem)))]
 pub(crate) async fn show(
@@ -96,7 +97,8 @@ pub(crate) async fn show(
 }
 
 /// Switches the schedule of a workflow on or off.
-#[utoipa::path(post, path = "/v1/projects/{project}/workflows/{workflow}/schedule", tag = "schedules",
+#[utoipa::path(post, path = "/v1/projects/{project}/workflows/{workflow}/schedule",
+    operation_id = "switch_schedule", tag = "schedules",
     params(("project" = String, Path), ("workflow" = String, Path), WaitParams,
         ("Idempotency-Key" = Option<String>, Header)),
     request_body = Switch,
@@ -133,7 +135,7 @@ pub(crate) async fn switch(
 
 /// Says what has become of a command to a schedule.
 #[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}/schedule/commands/{command}",
-    tag = "schedules",
+    operation_id = "show_schedule_command", tag = "schedules",
     params(("project" = String, Path), ("workflow" = String, Path), ("command" = String, Path), WaitParams),
     responses((status = 200, body = CommandOutcome), (status = 404, body = Problem)))]
 pub(crate) async fn outcome(

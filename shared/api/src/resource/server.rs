@@ -32,7 +32,7 @@ pub(crate) struct Server {
 }
 
 /// Says whether the server works; reads the store once.
-#[utoipa::path(get, path = "/v1/health", tag = "server", security(()),
+#[utoipa::path(get, path = "/v1/health", operation_id = "health", tag = "server", security(()),
     responses((status = 200, body = Health), (status = 503, body = Problem)))]
 pub(crate) async fn health(State(api): State<Arc<Api>>) -> Result<Json<Health>, Problem> {
     let probe = Key::new("projects", "-");
@@ -47,7 +47,8 @@ pub(crate) async fn health(State(api): State<Arc<Api>>) -> Result<Json<Health>, 
 }
 
 /// Says what answers.
-#[utoipa::path(get, path = "/v1/version", tag = "server", security(()), responses((status = 200, body = Server)))]
+#[utoipa::path(get, path = "/v1/version",
+    operation_id = "version", tag = "server", security(()), responses((status = 200, body = Server)))]
 pub(crate) async fn version() -> Json<Server> {
     Json(Server {
         name: "porpoise",
@@ -57,7 +58,7 @@ pub(crate) async fn version() -> Json<Server> {
 }
 
 /// The description of this API, as OpenAPI 3.1.
-#[utoipa::path(get, path = "/v1/openapi.json", tag = "server", security(()),
+#[utoipa::path(get, path = "/v1/openapi.json", operation_id = "openapi", tag = "server", security(()),
     responses((status = 200, content_type = "application/json")))]
 pub(crate) async fn openapi() -> impl IntoResponse {
     (

@@ -13,12 +13,13 @@ use porpoise_model::limits::{ENTRIES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::workflow::{FailureStrategy, Priority, Workflow};
 use porpoise_model::{ProjectId, RunId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::workflow;
 use crate::access::Caller;
 use crate::extract::{Body, Segments, command_id};
-use crate::problem::Problem;
+use crate::problem::{Problem, fault};
 use crate::time::short;
 use crate::{Api, Code};
 
@@ -28,7 +29,7 @@ use crate::{Api, Code};
 pub(crate) struct StartRun {
     /// Instead of the workflow's parameters of these names. Texts, numbers and booleans.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
-    pub(crate) parameters: BTreeMap<String, serde_json::Value>,
+    pub(crate) parameters: BTreeMap<String, Value>,
     /// The instant that the run stands for; now unless given.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) logical_date: Option<Timestamp>,
@@ -58,7 +59,8 @@ pub(crate) struct Started {
 /// Starts a run of the current version of a workflow.
 ///
 /// With an `Idempotency-Key`, a request that is repeated starts nothing again and gives the same answer.
-#[utoipa::path(post, path = "/v1/projects/{project}/workflows/{workflow}/runs", tag = "runs",
+#[utoipa::path(post, path = "/v1/projects/{project}/workflows/{workflow}/runs",
+    operation_id = "start_run", tag = "runs",
     params(("project" = String, Path), ("workflow" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = StartRun,
     responses((status = 202, body = Started), (status = 400, body = Problem), (status = 404, body = Problem),
@@ -141,40 +143,20 @@ fn new_run(
 }
 
 /// Values as texts, within the limits; every fault at once.
-fn texts(given: &BTreeMap<String, serde_json::Value>) -> Result<BTreeMap<String, String>, Problem> {
+fn texts(given: &BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
     let (mut texts, mut faults) = (BTreeMap::new(), Vec::new());
     if given.len() > ENTRIES_MAX {
-        faults.push(format!(
-            "`parameters`: at most {ENTRIES_MAX}, not {}",
-            given.len()
-        ));
+        let message = format!("at most {ENTRIES_MAX}, not {}", given.len());
+        faults.push(fault("parameters", message, None));
     }
     for (name, value) in given {
-        use serde_json::Value as Json;
-        let text = match value {
-            Json::String(text) => text.clone(),
-            Json::Number(_) | Json::Bool(_) => value.to_string(),
-            Json::Null | Json::Array(_) | Json::Object(_) => {
-                faults.push(format!(
-                    "`parameters.{}`: a text, a number or a boolean belongs here",
-                    short(name)
-                ));
-                continue;
+        match text(value) {
+            Ok(text) => drop(texts.insert(name.clone(), text)),
+            Err(message) => {
+                let path = format!("parameters.{}", short(name));
+                faults.push(fault(&path, message, None));
             }
-        };
-        if text.len() > VALUE_BYTES_MAX {
-            faults.push(format!(
-                "`parameters.{}`: at most {VALUE_BYTES_MAX} bytes, not {}",
-                short(name),
-                text.len()
-            ));
-        } else if text.contains('\0') {
-            faults.push(format!(
-                "`parameters.{}`: a text must not contain the character NUL",
-                short(name)
-            ));
         }
-        texts.insert(name.clone(), text);
     }
     if faults.is_empty() {
         return Ok(texts);
@@ -182,6 +164,27 @@ fn texts(given: &BTreeMap<String, serde_json::Value>) -> Result<BTreeMap<String,
     let title = "the parameters cannot be taken";
     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Code::BadRequest, title);
     Err(problem.listing(faults))
+}
+
+/// A value as a text, or what is wrong with it.
+fn text(value: &Value) -> Result<String, String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(_) | Value::Bool(_) => value.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            return Err("a text, a number or a boolean belongs here".to_owned());
+        }
+    };
+    if text.len() > VALUE_BYTES_MAX {
+        return Err(format!(
+            "at most {VALUE_BYTES_MAX} bytes, not {}",
+            text.len()
+        ));
+    }
+    if text.contains('\0') {
+        return Err("a text must not contain the character NUL".to_owned());
+    }
+    Ok(text)
 }
 
 /// Parameters that the workflow does not declare: scripts may still read them.

@@ -86,7 +86,7 @@ pub(crate) struct Attempt {
 }
 
 /// Lists the task instances of a run, in the order of the definition.
-#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/tasks", tag = "runs",
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/tasks", operation_id = "list_tasks", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path), PageParams),
     responses((status = 200, body = Page<Task>), (status = 404, body = Problem)))]
 pub(crate) async fn list(
@@ -103,7 +103,7 @@ pub(crate) async fn list(
 }
 
 /// Shows a task instance with its attempts.
-#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/tasks/{task}", tag = "runs",
+#[utoipa::path(get, path = "/v1/projects/{project}/runs/{run}/tasks/{task}", operation_id = "show_task", tag = "runs",
     params(("project" = String, Path), ("run" = String, Path), ("task" = String, Path)),
     responses((status = 200, body = TaskDetail), (status = 404, body = Problem)))]
 pub(crate) async fn show(

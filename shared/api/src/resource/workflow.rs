@@ -133,7 +133,7 @@ pub(crate) struct ApplyParams {
 }
 
 /// Stores the workflows of a definition file (YAML or JSON), or none of them if it has any fault.
-#[utoipa::path(post, path = "/v1/projects/{project}/workflows", tag = "workflows",
+#[utoipa::path(post, path = "/v1/projects/{project}/workflows", operation_id = "apply_definition", tag = "workflows",
     params(("project" = String, Path), ApplyParams),
     request_body(content = String, content_type = "application/yaml"),
     responses((status = 200, body = Applied), (status = 413, body = Problem), (status = 422, body = Problem)))]
@@ -202,7 +202,7 @@ async fn store(
 }
 
 /// Lists the workflows of a project, by name.
-#[utoipa::path(get, path = "/v1/projects/{project}/workflows", tag = "workflows",
+#[utoipa::path(get, path = "/v1/projects/{project}/workflows", operation_id = "list_workflows", tag = "workflows",
     params(("project" = String, Path), PageParams),
     responses((status = 200, body = Page<Workflow>), (status = 404, body = Problem)))]
 pub(crate) async fn list(
@@ -230,7 +230,8 @@ fn line(head: &Head) -> Workflow {
 }
 
 /// Shows the current version of a workflow.
-#[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}", tag = "workflows",
+#[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}",
+    operation_id = "show_workflow", tag = "workflows",
     params(("project" = String, Path), ("workflow" = String, Path)),
     responses((status = 200, body = VersionDetail), (status = 404, body = Problem)))]
 pub(crate) async fn show(
@@ -243,7 +244,8 @@ pub(crate) async fn show(
 }
 
 /// Lists the versions of a workflow, the newest first.
-#[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}/versions", tag = "workflows",
+#[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}/versions",
+    operation_id = "list_versions", tag = "workflows",
     params(("project" = String, Path), ("workflow" = String, Path), PageParams),
     responses((status = 200, body = Page<VersionLine>), (status = 404, body = Problem)))]
 pub(crate) async fn versions(
@@ -279,7 +281,8 @@ fn version_line(version: &Stored) -> VersionLine {
 }
 
 /// Shows a version of a workflow.
-#[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}/versions/{version}", tag = "workflows",
+#[utoipa::path(get, path = "/v1/projects/{project}/workflows/{workflow}/versions/{version}",
+    operation_id = "show_version", tag = "workflows",
     params(("project" = String, Path), ("workflow" = String, Path), ("version" = String, Path)),
     responses((status = 200, body = VersionDetail), (status = 404, body = Problem)))]
 pub(crate) async fn version(
