@@ -91,6 +91,9 @@ pub(crate) async fn start(
     );
     let explicit = new.1;
     let created = api.app.create_run(new.0).await?;
+    if created.fresh {
+        api.app.list_created(&created.run, plan.len()).await?;
+    }
     if keyed && !created.fresh {
         same_request(&api, &created.run, explicit).await?;
     }
