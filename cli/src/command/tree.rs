@@ -8,6 +8,9 @@ use owo_colors::OwoColorize as _;
 use crate::output::{Session, duration, now};
 use crate::view::{self, Task};
 
+/// Names longer than this do not push what follows all names to the right.
+const COLUMN_MAX: usize = 48;
+
 /// The tree, a task a line. A chain stays in its column: only a fork indents.
 pub(crate) fn tree(session: &Session, tasks: &[Task]) -> String {
     let at: BTreeMap<&str, usize> = tasks
@@ -24,12 +27,18 @@ pub(crate) fn tree(session: &Session, tasks: &[Task]) -> String {
             .max();
         children.entry(parent.copied()).or_default().push(index);
     }
-    let mut text = String::new();
+    let mut rows = Vec::with_capacity(tasks.len());
     let mut stack: Vec<(usize, usize)> = below(&children, None, 0);
     while let Some((index, depth)) = stack.pop() {
-        let Some(task) = tasks.get(index) else {
-            continue;
-        };
+        rows.extend(tasks.get(index).map(|task| (depth, task)));
+        stack.extend(below(&children, Some(index), depth));
+    }
+    let widths = rows
+        .iter()
+        .map(|(depth, task)| 2 * depth + width(&task.name));
+    let column = widths.max().unwrap_or(0).min(COLUMN_MAX);
+    let mut text = String::new();
+    for (depth, task) in rows {
         let after = match task.upstream.as_slice() {
             [] | [_] => String::new(),
             several => format!("  after {}", several.join(", "))
@@ -40,9 +49,8 @@ pub(crate) fn tree(session: &Session, tasks: &[Task]) -> String {
             text,
             "{}{}{after}",
             "  ".repeat(depth + 1),
-            line(session, task)
+            padded(session, task, column.saturating_sub(2 * depth))
         );
-        stack.extend(below(&children, Some(index), depth));
     }
     text
 }
@@ -62,8 +70,18 @@ fn below(
     below.iter().rev().map(|&child| (child, depth)).collect()
 }
 
+/// How many columns of a terminal a text takes.
+fn width(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
 /// `✔ extract  succeeded  2026-03-01 02:30:00+01:00  0.3s  #2  exit code 3`
 pub(crate) fn line(session: &Session, task: &Task) -> String {
+    padded(session, task, 0)
+}
+
+/// The same, with what follows the name in a column of its own.
+fn padded(session: &Session, task: &Task, column: usize) -> String {
     let took = task.started.map(|started| {
         let ended = if view::is_over(&task.state) {
             task.ended
@@ -73,7 +91,12 @@ pub(crate) fn line(session: &Session, task: &Task) -> String {
         duration(ended.unwrap_or_else(now).duration_since(started))
     });
     let parts = [
-        format!("{} {}", mark(&task.state), task.name),
+        format!(
+            "{} {}{}",
+            mark(&task.state),
+            task.name,
+            " ".repeat(column.saturating_sub(width(&task.name)))
+        ),
         colored(&task.state),
         task.started.map(|at| session.time(at)).unwrap_or_default(),
         took.unwrap_or_default(),
@@ -145,8 +168,8 @@ mod tests {
         ];
         let text = anstream::adapter::strip_str(&tree(&session, &tasks)).to_string();
         insta::assert_snapshot!(text, @"
-          · a  pending  waits
-          · b  pending  waits
+          · a    pending  waits
+          · b    pending  waits
             · c  pending  waits
             · d  pending  waits
             · e  pending  waits
