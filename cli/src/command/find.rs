@@ -60,7 +60,7 @@ pub(crate) fn workflow(
             let name = text(&workflow, "name").to_owned();
             if name == given || format!("{project}/{name}") == given {
                 found.push((project.clone(), name));
-            } else if name.contains(given) || given.contains(&name) {
+            } else if name.contains(given) || given.contains(&name) || near_to(given, &name) {
                 near.push(format!("{project}/{name}"));
             }
         }
@@ -88,6 +88,12 @@ pub(crate) fn workflow(
             }
         }
     })
+}
+
+/// Whether one was perhaps meant by the other.
+fn near_to(given: &str, name: &str) -> bool {
+    let bare = given.rsplit('/').next().unwrap_or(given);
+    strsim::osa_distance(bare, name) <= bare.chars().count().max(3) / 3
 }
 
 /// The run that an id, the beginning of one, or `latest` means.

@@ -34,6 +34,14 @@ pub(crate) fn logs(session: &Session, args: &Logs) -> Result<u8, Failure> {
                 .hint("`-f` waits for one"),
         );
     }
+    if attempt > now_is.attempt && !args.follow {
+        let made = match now_is.attempt {
+            1 => "its only one is 1".to_owned(),
+            last => format!("its latest one is {last}"),
+        };
+        let message = format!("task `{}` has no attempt {attempt}", args.task);
+        return Err(Failure::new(REFUSED, message).cause(made));
+    }
     let path = at.path(&format!(
         "/tasks/{}/attempts/{attempt}/log",
         encode(&args.task)

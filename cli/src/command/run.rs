@@ -33,6 +33,13 @@ pub(crate) fn run(session: &Session, client: &Client, args: &RunArgs) -> Result<
         project,
         id: id.unwrap_or_default().to_owned(),
     };
+    for each in super::field(&started, "notes")
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        note(&format!("note: {}", each.as_str().unwrap_or_default()));
+    }
     if args.no_watch {
         session.result(&started, || format!("{}\n", at.id));
         return Ok(0);
