@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use porpoise_api::Code;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Common;
@@ -84,6 +85,7 @@ impl Config {
                     UNREACHABLE,
                     format!("cannot read the token `{}`", path.display()),
                 )
+                .coded(Code::File)
                 .because(&error)
                 .hint("give the server's token with `--token` or PORPOISE_TOKEN")
             })?;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use owo_colors::OwoColorize as _;
+use porpoise_api::Code;
 use serde::Serialize;
 
 /// A run that was watched failed.
@@ -18,6 +19,18 @@ pub(crate) const REFUSED: u8 = 65;
 pub(crate) const UNREACHABLE: u8 = 69;
 /// Something of ours is broken (`EX_SOFTWARE`).
 pub(crate) const BROKEN: u8 = 70;
+
+/// What clap says of a command line, with our code before it; help and version as they are, on standard output.
+pub(crate) fn print_usage(error: &clap::Error) {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return;
+    }
+    let code = Code::Usage.as_str();
+    let text = error.render().ansi().to_string();
+    let text = text.replacen("error:", &format!("error[{code}]:"), 1);
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
 
 /// ``error[PP0012]: …``, its causes, and what to do.
 #[derive(Debug, Default, Serialize)]
@@ -35,8 +48,16 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// With the code that most failures of this exit code have.
     pub(crate) fn new(exit: u8, message: impl Into<String>) -> Self {
+        let code = match exit {
+            USAGE => Code::Usage,
+            UNREACHABLE => Code::NoServer,
+            BROKEN => Code::Bug,
+            _ => Code::Refused,
+        };
         Self {
+            code: Some(code.as_str().to_owned()),
             message: message.into(),
             exit,
             ..Self::default()
@@ -46,6 +67,12 @@ impl Failure {
     /// Nothing that the user can mend.
     pub(crate) fn broken(message: impl Into<String>, error: &dyn std::error::Error) -> Self {
         Self::new(BROKEN, message).because(error)
+    }
+
+    /// With a code that says more than the exit code.
+    pub(crate) fn coded(self, code: Code) -> Self {
+        let code = Some(code.as_str().to_owned());
+        Self { code, ..self }
     }
 
     /// With an error and all that is behind it.

@@ -45,7 +45,7 @@ pub fn main() -> ExitCode {
             } else {
                 0
             };
-            let _ = error.print();
+            failure::print_usage(&error);
             return ExitCode::from(code);
         }
     };

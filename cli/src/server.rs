@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use porpoise_api::{Access, Api, Token};
+use porpoise_api::{Access, Api, Code, Token};
 use porpoise_store_sqlite::OpenError;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -83,6 +83,7 @@ async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
             USAGE,
             format!("cannot use the data directory `{}`", data.display()),
         )
+        .coded(Code::File)
         .because(error)
     };
     config::make_data(data).map_err(|error| unusable(&error))?;
@@ -129,7 +130,8 @@ fn in_use(error: &OpenError, data: &Path) -> Failure {
             let failure = Failure::new(
                 UNREACHABLE,
                 format!("a server runs on `{}` already: {who}", data.display()),
-            );
+            )
+            .coded(Code::ServerRuns);
             match running {
                 Some(running) => failure.hint(format!(
                     "it is at {}; for a second one choose another `--data DIR`",
@@ -151,6 +153,7 @@ async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), Failure> {
         let failure =
             Failure::new(UNREACHABLE, format!("cannot listen on 127.0.0.1:{port}")).because(error);
         if error.kind() == io::ErrorKind::AddrInUse {
+            let failure = failure.coded(Code::ServerRuns);
             failure.hint("choose another port with `--port N`; 0 takes any that is free")
         } else {
             failure
@@ -206,7 +209,7 @@ fn first_steps(session: &Session, args: &Up, client: Client) -> impl FnOnce() + 
         match steps() {
             Err(failure) => failure.print(session.json),
             Ok(()) if begun => {
-                note("the server goes on; in another terminal try `porpoise show latest`")
+                note("the server goes on; in another terminal try `porpoise show latest`");
             }
             Ok(()) => {}
         }

@@ -55,16 +55,16 @@ fn check_reads_standard_input() {
 #[test]
 fn the_command_line_is_refused_with_a_code_of_its_own() {
     let place = Place::new();
-    for wrong in [
-        &["frobnicate"][..],
-        &["run"],
-        &["rerun", "latest"],
-        &["check", "nothing.yaml"],
+    for (wrong, code) in [
+        (&["frobnicate"][..], "error[PP0021]: "),
+        (&["run"], "error[PP0021]: "),
+        (&["rerun", "latest"], "error[PP0021]: "),
+        (&["check", "nothing.yaml"], "error[PP0022]: "),
     ] {
         let output = place.run(wrong);
         assert_eq!(output.status.code(), Some(64), "{wrong:?}");
         assert!(
-            output.stdout.is_empty() && stderr(&output).starts_with("error: "),
+            output.stdout.is_empty() && stderr(&output).starts_with(code),
             "{wrong:?}"
         );
     }
@@ -78,10 +78,11 @@ fn without_a_server_commands_say_how_to_start_one() {
     assert_eq!(output.status.code(), Some(69));
     assert_eq!(
         masked(&stderr(&output), &place.data()),
-        "error: no server runs on `DATA`\nhint: start one with `porpoise up`"
+        "error[PP0023]: no server runs on `DATA`\nhint: start one with `porpoise up`"
     );
     let json = place.run(&["runs", "--json"]);
     let value: serde_json::Value = serde_json::from_slice(&json.stderr).unwrap();
+    assert_eq!(value["error"]["code"], "PP0023");
     assert_eq!(value["error"]["hint"], "start one with `porpoise up`");
 }
 
@@ -96,6 +97,7 @@ fn a_second_server_on_a_directory_names_the_first() {
     let second = place.run(&["up", "--port", "0"]);
     assert_eq!(second.status.code(), Some(69));
     let complaint = stderr(&second);
+    assert!(complaint.starts_with("error[PP0024]: "), "{complaint}");
     assert!(
         complaint.contains(&format!("already: process {}", place.pid())),
         "{complaint}"

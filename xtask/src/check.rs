@@ -30,6 +30,12 @@ const GENERATED: &[Generated] = &[
         test: "the_checked_in_document_is_that_of_the_routes",
         update: "UPDATE_OPENAPI",
     },
+    Generated {
+        path: "docs/errors/README.md",
+        target: "error_pages",
+        test: "the_index_of_the_pages_is_complete",
+        update: "UPDATE_ERRORS",
+    },
 ];
 
 /// Runs all of it, also after a failure, and names what failed.

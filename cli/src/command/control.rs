@@ -2,6 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
+use porpoise_api::Code;
 use serde_json::{Value, json};
 
 use crate::args::RunRef;
@@ -91,6 +92,7 @@ pub(crate) fn settled(
                     UNREACHABLE,
                     format!("{whom} has not decided on command `{id}` yet"),
                 )
+                .coded(Code::Unavailable)
                 .hint("it stays in its queue: nothing is lost, and giving it again does no harm"));
             }
             _ => command = client.get(&format!("{commands}/{}{wait}", encode(&id)))?,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use porpoise_api::Code;
 use porpoise_definition::{Checked, Note, read};
 use serde_json::{Value, json};
 
@@ -91,6 +92,7 @@ pub(crate) fn apply_text(client: &Client, name: &str, bytes: &[u8]) -> Result<Ve
             REFUSED,
             format!("`{name}` has {count} fault{plural}; nothing of it was stored"),
         )
+        .coded(Code::Faults)
         .cause(faults.to_string())
     })?;
     let mut projects: BTreeMap<String, Vec<&Checked>> = BTreeMap::new();
@@ -157,7 +159,9 @@ pub(crate) fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
         std::fs::read(file)
     };
     read.map_err(|error| {
-        Failure::new(USAGE, format!("cannot read `{}`", file.display())).because(&error)
+        Failure::new(USAGE, format!("cannot read `{}`", file.display()))
+            .coded(Code::File)
+            .because(&error)
     })
 }
 

@@ -4,6 +4,7 @@ use crate::client::{Client, encode};
 use crate::failure::{Failure, REFUSED};
 use crate::output::Session;
 use crate::view::{self, Run};
+use porpoise_api::Code;
 
 use super::text;
 
@@ -81,6 +82,7 @@ pub(crate) fn workflow(
     }
     found.pop().ok_or_else(|| {
         let failure = Failure::new(REFUSED, format!("there is no workflow `{given}`"));
+        let failure = failure.coded(Code::NoWorkflow);
         match near.first() {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => {
@@ -135,7 +137,9 @@ fn latest(client: &Client, projects: &[String]) -> Result<RunAt, Failure> {
         );
     }
     let (_, project, id) = found.into_iter().max().ok_or_else(|| {
-        Failure::new(REFUSED, "there is no run yet").hint("start one with `porpoise run WORKFLOW`")
+        Failure::new(REFUSED, "there is no run yet")
+            .coded(Code::NoRun)
+            .hint("start one with `porpoise run WORKFLOW`")
     })?;
     Ok(RunAt { project, id })
 }
@@ -156,5 +160,7 @@ fn whole(client: &Client, projects: &[String], id: &str) -> Result<RunAt, Failur
 }
 
 fn unknown(given: &str) -> Failure {
-    Failure::new(REFUSED, format!("there is no run `{given}`")).hint("`porpoise runs` lists them")
+    Failure::new(REFUSED, format!("there is no run `{given}`"))
+        .coded(Code::NoRun)
+        .hint("`porpoise runs` lists them")
 }

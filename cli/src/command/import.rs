@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use porpoise_api::Code;
 use porpoise_import::{Imported, Version, import};
 use serde_json::json;
 
@@ -90,6 +91,7 @@ fn read(session: &Session, file: &Path, options: &Options) -> Result<Imported, F
             REFUSED,
             format!("`{name}` cannot be imported; nothing of it was"),
         )
+        .coded(Code::Faults)
         .cause(faults.to_string())
     })
 }
@@ -106,10 +108,13 @@ fn write(imported: &Imported, out: &Path) -> Result<Vec<PathBuf>, Failure> {
             REFUSED,
             format!("`{}` exists; nothing was written", path.display()),
         )
+        .coded(Code::File)
         .hint("choose another directory with `--out DIR`"));
     }
     let failed = |path: &Path, error: &std::io::Error| {
-        Failure::new(REFUSED, format!("cannot write `{}`", path.display())).because(error)
+        Failure::new(REFUSED, format!("cannot write `{}`", path.display()))
+            .coded(Code::File)
+            .because(error)
     };
     std::fs::create_dir_all(out).map_err(|error| failed(out, &error))?;
     for (path, each) in paths.iter().zip(&imported.workflows) {

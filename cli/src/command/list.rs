@@ -1,5 +1,6 @@
 //! `workflows`, `runs`, `pools` and `pool`.
 
+use porpoise_api::Code;
 use serde_json::{Value, json};
 
 use crate::args::Runs;
@@ -170,12 +171,17 @@ fn pool_project(
             found.push(project);
         }
     }
-    let message = match found.as_slice() {
+    let (code, message) = match found.as_slice() {
         [project] => return Ok(project.clone()),
-        [] => format!("no project has a pool `{name}`"),
-        [_, _, ..] => format!("pool `{name}` is in several projects"),
+        [] => (Code::NoPool, format!("no project has a pool `{name}`")),
+        [_, _, ..] => (
+            Code::Refused,
+            format!("pool `{name}` is in several projects"),
+        ),
     };
-    Err(Failure::new(REFUSED, message).hint("name it as `PROJECT/NAME`, or with `--project`"))
+    Err(Failure::new(REFUSED, message)
+        .coded(code)
+        .hint("name it as `PROJECT/NAME`, or with `--project`"))
 }
 
 fn pool_text(pool: &Value, name: &str) -> String {

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use porpoise_api::Code;
 use serde_json::json;
 
 use crate::args::Logs;
@@ -30,6 +31,7 @@ pub(crate) fn logs(session: &Session, args: &Logs) -> Result<u8, Failure> {
     if attempt == 0 {
         return Err(
             Failure::new(REFUSED, format!("task `{}` has no attempt yet", args.task))
+                .coded(Code::NoLog)
                 .cause(view::words(&now_is.reason))
                 .hint("`-f` waits for one"),
         );

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use porpoise_api::Code;
 use porpoise_app::Executors;
 use porpoise_executor_local::{FileSecrets, InstantExecutor, Limits, LocalExecutor};
 use porpoise_model::AttemptKey;
@@ -29,6 +30,7 @@ pub(super) fn open(data: &Path, parallel: Option<usize>) -> Result<Targets, Fail
                 data.display()
             ),
         )
+        .coded(Code::File)
         .because(error)
     };
     let program = std::env::current_exe().map_err(|error| unusable(&error))?;
