@@ -8,6 +8,8 @@ use owo_colors::OwoColorize as _;
 use crate::output::{Session, duration, now};
 use crate::view::{self, Task};
 
+/// Forks of forks of forks stay in this column: a deep DAG does not run out of the window.
+const DEPTH_MAX: usize = 8;
 /// Names longer than this do not push what follows all names to the right.
 const COLUMN_MAX: usize = 48;
 
@@ -63,7 +65,7 @@ fn below(
 ) -> Vec<(usize, usize)> {
     let below = children.get(&parent).map(Vec::as_slice).unwrap_or_default();
     let depth = if below.len() > 1 && parent.is_some() {
-        depth + 1
+        DEPTH_MAX.min(depth + 1)
     } else {
         depth
     };
