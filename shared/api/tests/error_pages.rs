@@ -1,6 +1,7 @@
 //! Every code has a page, and every page a code.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+#![expect(clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
