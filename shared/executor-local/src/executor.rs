@@ -239,8 +239,7 @@ impl LocalExecutor {
             Taken::No if self.is_full() => return Err(SubmitError::Busy),
             Taken::No => {}
         }
-        dir.create().map_err(failed)?;
-        dir.write_job(job).map_err(failed)?;
+        dir.prepare(job).map_err(failed)?;
         self.start(job.key, &dir, secrets).map_err(failed)?;
         Ok(())
     }
@@ -399,7 +398,14 @@ fn read_log(dir: &AttemptDir, from: u64, limit: usize) -> io::Result<Option<LogC
     let over = dir.has("status");
     let mut file = match std::fs::File::open(dir.file("log")) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // It said nothing (yet).
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(over.then(|| LogChunk {
+                bytes: Bytes::new(),
+                next: 0,
+                end: true,
+            }));
+        }
         Err(error) => return Err(error),
     };
     let size = file.metadata()?.len();

@@ -8,16 +8,16 @@
 //!     control  a pipe by which the wrapper is woken after `cancel` was written
 //!     script   the script of a shell or Python task
 //!     work/    where the job runs
-//!     output   $PORPOISE_OUTPUT
-//!     log      both streams, each line with its time and its stream
+//!     output   $PORPOISE_OUTPUT, made if outputs are declared
+//!     log      both streams, each line with its time and its stream; made by the first line
 //!     tail.0, tail.1   the end of a log that grew too long, until the job is over
 //!     status   how it ended; nothing changes after it
 //! ```
 //!
 //! **At most one process for a key.** `lock` is the one decision about an attempt, and it is taken once: whoever
-//! wants it writes a file of its own and makes `lock` a hard link to it, which the kernel grants to one of them, with
-//! its content complete. A wrapper that does not get it exits without a trace, so that wrappers may be started any
-//! number of times. The link and the directories above it are synced before the job starts: not even a power failure
+//! wants it writes a file of its own and calls it `lock` unless there is one, which the kernel grants to one of them,
+//! with its content complete. A wrapper that does not get it exits without a trace, so that wrappers may be started any
+//! number of times. The name and the directories above it are synced before the job starts: not even a power failure
 //! makes an attempt look as if it had never begun.
 //!
 //! **Cancel against start.** A cancel writes `cancel` first, then tries to take the lock as a tombstone. If it gets
@@ -25,8 +25,12 @@
 //! `cancel`, before it starts anything. So either the wrapper sees `cancel` there and starts nothing, or it looked
 //! before `cancel` was written; then its `control` is open, and the cancel, which writes there last, wakes it.
 //!
-//! **Durable before it is told.** `status` is synced, renamed, and its directory synced, before the wrapper exits; and
-//! as long as the wrapper lives, the job is said to run. Its exit, therefore, is the news.
+//! **Durable before it is told.** `status` is synced, and its directory, before the wrapper exits; and as long as the
+//! wrapper lives, the job is said to run. Its exit, therefore, is the news.
+//!
+//! **Few files, and none is removed.** Making files is most of what an attempt costs. ext4 does not use an inode again
+//! for some minutes after its removal, and looks at each such inode whenever it makes a file: a few thousand removals
+//! make every attempt several times slower.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -38,6 +42,8 @@ use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::AttemptKey;
 use porpoise_ports::executor::{Job, JobState};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::process::Identity;
 
@@ -103,6 +109,12 @@ impl AttemptDir {
         self.path.join(name)
     }
 
+    /// All that has to stand before a wrapper is started.
+    pub fn prepare(&self, job: &Job) -> io::Result<()> {
+        self.create()?;
+        self.write_job(job)
+    }
+
     /// Makes it, and what lies above it, unless they are there.
     pub(crate) fn create(&self) -> io::Result<()> {
         let mut builder = DirBuilder::new();
@@ -147,28 +159,31 @@ impl AttemptDir {
     /// Takes the attempt, durably, unless somebody took it before.
     pub(crate) fn take(&self, lock: &Lock) -> io::Result<bool> {
         let temporary = self.write_temporary("lock", &encode(lock)?)?;
-        let linked = fs::hard_link(&temporary, self.file("lock"));
-        fs::remove_file(&temporary)?;
-        match linked {
-            Ok(()) => {
-                sync_dir(&self.path)?;
-                self.path.parent().map_or(Ok(()), sync_dir)?;
-                Ok(true)
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
+        if !name_once(&temporary, &self.file("lock"))? {
+            return Ok(false);
+        }
+        sync_dir(&self.path)?;
+        self.path.parent().map_or(Ok(()), sync_dir)?;
+        Ok(true)
+    }
+
+    /// How the job ended; `None` while nobody wrote it down. Asked only when its wrapper is gone.
+    pub fn read_status(&self) -> io::Result<Option<JobState>> {
+        match self.read("status") {
+            // Cut off by a power failure: nobody was told.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+            read => read,
         }
     }
 
-    pub(crate) fn read_status(&self) -> io::Result<Option<JobState>> {
-        self.read("status")
-    }
-
     /// Writes how it ended, durably.
+    ///
+    /// In place, not by another name: the sync of a new file is that of its name, so that the directory's costs little
+    /// more. What is cut off in between does not decode, and nobody looks before the wrapper is gone.
     pub(crate) fn write_status(&self, state: &JobState) -> io::Result<()> {
-        let temporary = self.write_temporary("status", &encode(state)?)?;
-        File::open(&temporary)?.sync_all()?;
-        fs::rename(temporary, self.file("status"))?;
+        let mut file = private(&self.file("status"))?;
+        file.write_all(&encode(state)?)?;
+        file.sync_all()?;
         sync_dir(&self.path)
     }
 
@@ -197,6 +212,28 @@ impl AttemptDir {
         let path = self.file(&format!(".{name}.{pid}.{count}"));
         private(&path)?.write_all(bytes)?;
         Ok(path)
+    }
+}
+
+/// Gives a file its name, unless there is one of that name: then the file is removed.
+fn name_once(temporary: &Path, name: &Path) -> io::Result<bool> {
+    let renamed = match renameat_with(CWD, temporary, CWD, name, RenameFlags::NOREPLACE) {
+        // A file system that cannot (NFS): a second name, which is refused as well if it is taken.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            let linked = fs::hard_link(temporary, name);
+            fs::remove_file(temporary)?;
+            linked
+        }
+        Err(Errno::EXIST) => {
+            fs::remove_file(temporary)?;
+            Err(Errno::EXIST.into())
+        }
+        renamed => renamed.map_err(io::Error::from),
+    };
+    match renamed {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -251,7 +251,8 @@ async fn a_log_is_bounded_and_keeps_its_head_and_its_tail() {
     run(&executor, &job).await;
     let log = log(&executor, job.key).await;
     assert!(log.len() < 21_000, "{}", log.len());
-    assert!(log.contains(" out line 0\n") && log.contains(" out line 4999\n"));
+    assert!(log.contains(" out line 0\n"), "{log}");
+    assert!(log.contains(" out line 4999\n"), "{log}");
     assert!(log.contains("bytes were cut here"), "{log}");
     assert!(log.contains(" err last\n"), "{log}");
     let first = log.split(' ').next().unwrap();
@@ -263,7 +264,8 @@ async fn a_job_whose_wrapper_is_killed_is_lost_and_its_processes_end() {
     let dir = TempDir::new().unwrap();
     let executor = open(dir.path());
     let mark = dir.path().join("pid");
-    let job = shell(1, &format!("echo $$ > {}; sleep 300", mark.display()));
+    // No other test uses this number: what is left of a lost job is killed by its key.
+    let job = shell(701, &format!("echo $$ > {}; sleep 300", mark.display()));
     executor.submit(&job).await.unwrap();
     appears(&mark).await;
     let pid = fs::read_to_string(&mark).unwrap();
@@ -409,4 +411,33 @@ async fn a_job_survives_its_server_and_another_one_learns_its_end() {
         Cause::Exit { code: 5 }
     );
     assert_eq!(fs::read_to_string(dir.path().join("begun")).unwrap(), "x\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_was_cut_off_was_told_to_nobody() {
+    let dir = TempDir::new().unwrap();
+    // No other test uses this number: what is left of a lost job is killed by its key.
+    let job = shell(702, "true");
+    run(&open(dir.path()), &job).await;
+    let status = AttemptDir::of(&dir.path().canonicalize().unwrap(), job.key)
+        .path()
+        .join("status");
+    let whole = fs::read(&status).unwrap();
+    for length in 0..whole.len() {
+        fs::write(&status, &whole[..length]).unwrap();
+        let state = end(&open(dir.path()), job.key).await;
+        assert_eq!(cause(state), Cause::Lost, "{length} bytes of it");
+    }
+    let again = end(&open(dir.path()), job.key).await;
+    assert_eq!(cause(again), Cause::Lost, "and that is final");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_says_nothing_has_an_empty_log_that_is_over() {
+    let dir = TempDir::new().unwrap();
+    let executor = open(dir.path());
+    let job = shell(1, "true");
+    assert!(executor.log(job.key, 0, 10).await.unwrap().is_none());
+    run(&executor, &job).await;
+    assert_eq!(log(&executor, job.key).await, "");
 }

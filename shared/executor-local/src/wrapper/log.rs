@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use crate::layout::{AttemptDir, private};
 use crate::secret::Mask;
@@ -18,7 +19,8 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Log {
     dir: AttemptDir,
-    head: File,
+    /// From the first line.
+    head: Option<File>,
     /// Bytes that still go to the head.
     room: u64,
     quarter: u64,
@@ -36,14 +38,22 @@ struct Tail {
 }
 
 impl Log {
-    pub(super) fn create(dir: &AttemptDir, bytes_max: u64) -> io::Result<Self> {
-        Ok(Self {
-            head: private(&dir.file("log"))?,
+    pub(super) fn new(dir: &AttemptDir, bytes_max: u64) -> Self {
+        Self {
+            head: None,
             dir: dir.clone(),
             room: bytes_max / 2,
             quarter: (bytes_max / 4).max(1),
             tail: None,
-        })
+        }
+    }
+
+    fn head(&mut self) -> io::Result<&mut File> {
+        let head = match self.head.take() {
+            Some(head) => head,
+            None => private(&self.dir.file("log"))?,
+        };
+        Ok(self.head.insert(head))
     }
 
     /// Writes a line of a stream: `out`, `err`, or `sys` for what we say ourselves.
@@ -54,7 +64,7 @@ impl Log {
         let size = u64::try_from(line.len()).unwrap_or(u64::MAX);
         if self.tail.is_none() && size <= self.room {
             self.room -= size;
-            return self.head.write_all(&line);
+            return self.head()?.write_all(&line);
         }
         let tail = match self.tail.take() {
             Some(tail) if tail.bytes + size <= self.quarter || tail.bytes == 0 => tail,
@@ -69,17 +79,19 @@ impl Log {
         let Some(tail) = self.tail.take() else {
             return Ok(());
         };
+        let dir = self.dir.clone();
+        let head = self.head()?;
         if tail.cut > 0 {
             let (at, cut) = (crate::now(), tail.cut);
             writeln!(
-                self.head,
+                head,
                 "{at:.3} sys {cut} bytes were cut here: the log grew too long"
             )?;
         }
         for index in [1 - tail.current, tail.current] {
-            append(&self.dir, &mut self.head, index)?;
+            append(&dir, head, index)?;
         }
-        remove(&self.dir)
+        remove(&dir)
     }
 }
 
@@ -125,7 +137,11 @@ pub(crate) fn append_tail(dir: &AttemptDir) -> io::Result<()> {
         (Ok(first), Ok(second)) => usize::from(second > first),
         (_, second) => usize::from(second.is_ok()),
     };
-    let mut head = OpenOptions::new().append(true).open(dir.file("log"))?;
+    let mut head = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(dir.file("log"))?;
     let at = crate::now();
     writeln!(
         head,

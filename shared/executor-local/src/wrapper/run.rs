@@ -42,7 +42,7 @@ pub(super) fn run(
             ended: crate::now(),
         });
     }
-    let mut log = Log::create(dir, settings.log_bytes_max)?;
+    let mut log = Log::new(dir, settings.log_bytes_max);
     let secrets = secrets(job);
     let mut child = match spawn::spawn(dir, job, &secrets) {
         Ok(child) => child,

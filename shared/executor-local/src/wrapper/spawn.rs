@@ -31,7 +31,9 @@ pub(super) fn spawn(
         }
         Ok(()) | Err(_) => {}
     }
-    private(&dir.file("output")).map_err(io("make the file for outputs"))?;
+    if !job.outputs.is_empty() {
+        private(&dir.file("output")).map_err(io("make the file for outputs"))?;
+    }
     let argv = argv(dir, job, secrets)?;
     let (program, arguments) = argv.split_first().ok_or("the command is empty")?;
     let path = find(program, &work);
