@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -11,6 +12,7 @@ use constant_time_eq::constant_time_eq;
 use porpoise_model::Actor;
 
 use crate::problem::Problem;
+use crate::time::short;
 use crate::{Api, Code};
 
 /// The door of a server.
@@ -188,7 +190,7 @@ pub(crate) async fn receive(
     let id = format!("{:032x}", api.app.ports().ids.fresh());
     request.extensions_mut().insert(RequestId(id.clone()));
     let what = format!("{} {}", request.method(), request.uri().path());
-    let mut response = match known(&api.access, request.headers()) {
+    let mut response = match known(&api.access, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => axum::response::IntoResponse::into_response(problem),
     };
@@ -216,19 +218,24 @@ pub(crate) async fn receive(
 
 /// A page of another site that made its name point here is turned away (DNS rebinding), and so is one that sends its
 /// visitors' browsers here.
-fn known(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
+fn known(access: &Access, request: &Request) -> Result<(), Problem> {
     let text = |name| {
-        let value: Option<&axum::http::HeaderValue> = headers.get(name);
+        let value: Option<&axum::http::HeaderValue> = request.headers().get(name);
         value.map(|value| value.to_str().unwrap_or("?"))
     };
     let wrong = |what: &str, value: &str| {
         Problem::new(
             StatusCode::FORBIDDEN,
             Code::WrongHost,
-            format!("this server does not answer to the {what} `{value}`"),
+            format!(
+                "this server does not answer to the {what} `{}`",
+                short(value)
+            ),
         )
     };
-    let host = text(header::HOST).unwrap_or_default();
+    // An absolute address comes before the header (RFC 9112, section 3.2.2).
+    let authority = request.uri().authority().map(Authority::as_str);
+    let host = authority.or(text(header::HOST)).unwrap_or_default();
     let mine = |host: &str| {
         access
             .hosts

@@ -13,11 +13,14 @@ use serde::de::DeserializeOwned;
 
 use crate::access::Caller;
 use crate::problem::Problem;
-use crate::time::short;
+use crate::time::{clipped, short};
 use crate::{Api, Code};
 
 /// Longest idempotency key.
 const KEY_BYTES_MAX: usize = 255;
+
+/// What is told of a fault in words that repeat what somebody sent.
+const DETAIL_CHARS_MAX: usize = 300;
 
 /// What stands between the slashes.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segment
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(segments)) => Ok(Self(segments)),
             Err(error) => Err(Problem::bad_request("the address cannot be read")
-                .detail(short(&error.body_text()))),
+                .detail(clipped(&error.body_text(), DETAIL_CHARS_MAX))),
         }
     }
 }
@@ -45,10 +48,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match Query::<T>::try_from_uri(&parts.uri) {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(error) => {
-                Err(Problem::bad_request("a query parameter cannot be read")
-                    .detail(error.body_text()))
-            }
+            Err(error) => Err(Problem::bad_request("a query parameter cannot be read")
+                .detail(clipped(&error.body_text(), DETAIL_CHARS_MAX))),
         }
     }
 }
@@ -78,7 +79,8 @@ fn unreadable(error: &BytesRejection) -> Problem {
         )
         .hint("split the definition into several files");
     }
-    Problem::bad_request("the body cannot be read").detail(error.body_text())
+    Problem::bad_request("the body cannot be read")
+        .detail(clipped(&error.body_text(), DETAIL_CHARS_MAX))
 }
 
 /// The body as JSON; an empty one is an empty object.
@@ -92,7 +94,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let Raw(bytes) = Raw::from_request(request, state).await?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         let read = serde_json::from_slice(text).map_err(|error| {
-            Problem::bad_request("the body is not what this route takes").detail(error.to_string())
+            Problem::bad_request("the body is not what this route takes")
+                .detail(clipped(&error.to_string(), DETAIL_CHARS_MAX))
         });
         read.map(Self)
     }

@@ -14,6 +14,7 @@ use porpoise_app::store::StoreError;
 use porpoise_app::workflow_store::{ApplyError, HeadError};
 use porpoise_definition::Faults;
 use porpoise_ports::Unavailable;
+use porpoise_ports::table::ReadError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -167,11 +168,7 @@ impl Problem {
         let mut next = Some(error);
         let mut passing = false;
         while let Some(error) = next {
-            passing |= error.is::<Unavailable>()
-                || matches!(
-                    error.downcast_ref(),
-                    Some(StoreError::Throttled | StoreError::Unavailable(_))
-                );
+            passing |= is_passing(error);
             next = error.source();
             if let Some(source) = next {
                 logged = format!("{logged}: {source}");
@@ -214,6 +211,19 @@ impl Problem {
         }
         response
     }
+}
+
+/// Whether the same call may succeed later. An error that is transparent hides the one in it from `source`.
+fn is_passing(error: &(dyn Error + 'static)) -> bool {
+    error.is::<Unavailable>()
+        || error.is::<ReadError>()
+        || matches!(
+            error.downcast_ref(),
+            Some(StoreError::Throttled | StoreError::Unavailable(_))
+        )
+        || matches!(error.downcast_ref(), Some(ContextError::Unavailable(_)))
+        || matches!(error.downcast_ref(), Some(JobsError::Unavailable(_)))
+        || matches!(error.downcast_ref(), Some(ApplyError::Unavailable(_)))
 }
 
 /// A fault in a request: where, and what is wrong there.
@@ -296,10 +306,9 @@ impl From<CreateRunError> for Problem {
             CreateRunError::UnknownWorkflow(..) => {
                 Self::absent(Code::NoWorkflow, "there is no such workflow")
             }
-            CreateRunError::Head(_)
-            | CreateRunError::Version(_)
-            | CreateRunError::Store(_)
-            | CreateRunError::Start(_) => Self::failed(&error),
+            CreateRunError::Head(error) => error.into(),
+            CreateRunError::Version(error) => error.into(),
+            CreateRunError::Store(_) | CreateRunError::Start(_) => Self::failed(&error),
         }
     }
 }

@@ -119,7 +119,7 @@ pub fn router(api: Api) -> Router {
     router
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(DefaultBodyLimit::max(DEFINITION_BYTES_MAX + 1))
+        .layer(DefaultBodyLimit::max(DEFINITION_BYTES_MAX))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&api),
             access::receive,

@@ -39,10 +39,23 @@ pub(crate) fn wait(given: Option<&str>) -> Result<Duration, Problem> {
 
 /// What is shown of a text that somebody sent.
 pub(crate) fn short(text: &str) -> String {
-    text.chars()
-        .take(80)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    clipped(text, 80)
+}
+
+/// So many characters, without those that would control a terminal.
+pub(crate) fn clipped(text: &str, chars_max: usize) -> String {
+    let shown = text.chars().take(chars_max);
+    let shown = shown.map(|c| if controls(c) { '\u{fffd}' } else { c });
+    let mut shown: String = shown.collect();
+    if text.chars().nth(chars_max).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Control characters, and the marks that turn the direction of what follows.
+fn controls(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -239,6 +239,8 @@ impl Log {
     }
 
     async fn moved(&self, after: u64, wait: Duration) -> Waited {
+        // There is a number after it, also where somebody asks for more than a log ever has.
+        let after = after.min(u64::MAX - 1);
         self.api.changes.moved(self.address, after, wait).await
     }
 }

@@ -238,7 +238,9 @@ async fn named(
 async fn existing(api: &Api, project: &str, pool: &str) -> Result<(ProjectId, Name), Problem> {
     let (project, project_name) = project::existing(api, project).await?;
     let names = api.app.pools(project).await?;
-    let found = names.iter().find(|name| name.as_str() == pool).cloned();
+    let wanted = pool.parse::<Name>().ok();
+    let found = names.iter().find(|name| Some(*name) == wanted.as_ref());
+    let found = found.cloned();
     found.map(|name| (project, name)).ok_or_else(|| {
         let title = format!(
             "there is no pool `{}` in project `{project_name}`",

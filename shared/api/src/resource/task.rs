@@ -8,6 +8,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use porpoise_app::view::RunView;
 use porpoise_engine::run::view::AttemptView;
+use porpoise_model::Name;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -165,7 +166,9 @@ fn attempt(attempt: &AttemptView) -> Attempt {
 /// # Errors
 /// There is none; with the name that was most likely meant.
 pub(crate) fn find(view: &RunView, name: &str) -> Result<u32, Problem> {
-    view.plan.find(name).ok_or_else(|| {
+    let wanted = name.parse::<Name>().ok();
+    let found = wanted.and_then(|wanted| view.plan.find(wanted.as_str()));
+    found.ok_or_else(|| {
         let title = format!(
             "there is no task `{}` in workflow `{}`",
             short(name),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use porpoise_app::workflow_store::{Head, Version as Stored};
 use porpoise_definition::{Checked, read};
 use porpoise_model::workflow::Workflow as Definition;
-use porpoise_model::{Actor, ProjectId, VersionHash, WorkflowId};
+use porpoise_model::{Actor, Name, ProjectId, VersionHash, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -343,7 +343,10 @@ pub(crate) async fn existing(
     workflow: &str,
 ) -> Result<(ProjectId, Head), Problem> {
     let (id, _) = crate::extract::project(project)?;
-    if let Some(head) = api.app.workflow_named(id, workflow).await? {
+    // No name is none of a workflow.
+    if let Ok(name) = workflow.parse::<Name>()
+        && let Some(head) = api.app.workflow_named(id, name.as_str()).await?
+    {
         return Ok((id, head));
     }
     project::existing(api, project).await?;
@@ -359,5 +362,7 @@ pub(crate) async fn existing(
 
 /// The id of the workflow of this name, whether it exists or not.
 pub(crate) fn id_of(project: ProjectId, workflow: &str) -> WorkflowId {
-    WorkflowId::first_named(project, workflow)
+    let name = workflow.parse::<Name>();
+    let name = name.as_ref().map_or(workflow, Name::as_str);
+    WorkflowId::first_named(project, name)
 }
