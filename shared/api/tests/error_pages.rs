@@ -1,6 +1,5 @@
 //! Every code has a page, and every page a code.
 
-
 #![expect(clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;

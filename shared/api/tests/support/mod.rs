@@ -1,6 +1,6 @@
 //! The API over a store in memory, with a clock and targets that the test moves.
 
-mod ports;
+pub mod ports;
 
 use std::future::Future;
 use std::pin::pin;
@@ -131,6 +131,15 @@ impl Server {
     /// Posts a text: JSON, or a definition.
     pub async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
         self.send(asked(Method::POST, path, body.into())).await
+    }
+
+    /// Asks while everything goes on, also where the server is still.
+    pub async fn meanwhile_live(&self, path: &str) -> Answer {
+        let live = Self {
+            live: true,
+            ..self.clone()
+        };
+        live.get(path).await
     }
 
     pub async fn put(&self, path: &str, body: impl Into<Body>) -> Answer {
