@@ -2,7 +2,8 @@
 //! tasks in one process.
 //!
 //! Nothing here decides anything, and nothing here is durable: queues and timers are filled again from the store when
-//! the server starts (a sweep of the open index, a tick of the poll loop). No task wakes up while nothing happens.
+//! the server starts (a sweep of the open index, a tick of the poll loop, a recall of what was reported last), and who
+//! hands over a command is answered when it is in the store. No task wakes up while nothing happens.
 
 mod bus;
 mod clock;
@@ -154,7 +155,7 @@ async fn step_loop(app: Arc<App>, queue: Arc<LocalQueue>, mut stop: flag::Receiv
         match app.on_group(batch.group, batch.bodies.clone()).await {
             Ok(report) => {
                 tracing::debug!(aggregate = %batch.group, sequence = report.sequence, facts = report.facts, "stepped");
-                queue.done(batch.group);
+                queue.done(batch);
             }
             Err(error) => {
                 tracing::warn!(aggregate = %batch.group, error = chain(&error), "messages returned to their queue");
@@ -249,6 +250,11 @@ async fn completion_loop(
 /// At start, and then from time to time: what is open is stepped.
 async fn sweep_loop(app: Arc<App>, mut stop: flag::Receiver<bool>) {
     loop {
+        match app.recall(HOME).await {
+            Ok(0) => {}
+            Ok(messages) => tracing::info!(messages, "recalled"),
+            Err(error) => tracing::warn!(error = chain(&error), "recall failed"),
+        }
         match app.sweep().await {
             Ok(swept) => tracing::info!(open = swept.open, failed = swept.failed.len(), "swept"),
             Err(error) => tracing::warn!(error = chain(&error), "sweep failed"),

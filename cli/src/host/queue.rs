@@ -8,7 +8,7 @@ use bytes::Bytes;
 use porpoise_model::Address;
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Queue, Unavailable};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// Lines of messages by aggregate. Nothing is delivered twice here, so deduplication ids say nothing.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ struct Lines {
 #[derive(Debug, Default)]
 struct Line {
     waiting: Vec<Bytes>,
+    /// Who waits for what waits.
+    told: Vec<oneshot::Sender<()>>,
     in_flight: bool,
 }
 
@@ -35,6 +37,8 @@ struct Line {
 pub(super) struct Batch {
     pub(super) group: Address,
     pub(super) bodies: Vec<Bytes>,
+    /// Who waits for its end.
+    told: Vec<oneshot::Sender<()>>,
 }
 
 impl LocalQueue {
@@ -65,25 +69,32 @@ impl LocalQueue {
         Some(Batch {
             group,
             bodies: std::mem::take(&mut line.waiting),
+            told: std::mem::take(&mut line.told),
         })
     }
 
-    pub(super) fn done(&self, group: Address) {
-        self.end(group, Vec::new());
+    /// Taken in, durably.
+    pub(super) fn done(&self, batch: Batch) {
+        for told in batch.told {
+            // Who no longer waits need not know.
+            let _ = told.send(());
+        }
+        self.end(batch.group, Vec::new(), Vec::new());
     }
 
     /// Before all that came meanwhile.
     pub(super) fn returned(&self, batch: Batch) {
-        self.end(batch.group, batch.bodies);
+        self.end(batch.group, batch.bodies, batch.told);
     }
 
-    fn end(&self, group: Address, back: Vec<Bytes>) {
+    fn end(&self, group: Address, back: Vec<Bytes>, told: Vec<oneshot::Sender<()>>) {
         let mut lines = self.lock();
         let Some(line) = lines.by_group.get_mut(&group) else {
             return;
         };
         line.in_flight = false;
         line.waiting.splice(0..0, back);
+        line.told.extend(told);
         if line.waiting.is_empty() {
             lines.by_group.remove(&group);
         } else {
@@ -92,10 +103,11 @@ impl LocalQueue {
         }
     }
 
-    fn push(&self, group: Address, body: Bytes) {
+    fn push(&self, group: Address, body: Bytes, told: Option<oneshot::Sender<()>>) {
         let mut lines = self.lock();
         let line = lines.by_group.entry(group).or_default();
         line.waiting.push(body);
+        line.told.extend(told);
         if !line.in_flight && line.waiting.len() == 1 {
             lines.ready.push_back(group);
             self.ready.notify_one();
@@ -107,7 +119,22 @@ impl LocalQueue {
 impl Queue for LocalQueue {
     async fn send(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
         for message in messages {
-            self.push(message.group, message.body);
+            self.push(message.group, message.body, None);
+        }
+        Ok(())
+    }
+
+    /// Nothing here outlives the process: what was handed over is safe when its step is in the store.
+    async fn hand_over(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
+        let mut steps = Vec::with_capacity(messages.len());
+        for message in messages {
+            let (told, step) = oneshot::channel();
+            self.push(message.group, message.body, Some(told));
+            steps.push(step);
+        }
+        for step in steps {
+            let taken = step.await;
+            taken.map_err(|error| Unavailable::new("the queue, which closes,", error))?;
         }
         Ok(())
     }
@@ -115,6 +142,9 @@ impl Queue for LocalQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
     use porpoise_model::{ProjectId, RunId};
 
     use super::*;
@@ -127,19 +157,59 @@ mod tests {
     fn a_group_has_one_batch_in_flight_and_keeps_its_order() {
         let queue = LocalQueue::default();
         for body in ["1", "2"] {
-            queue.push(group(1), body.into());
+            queue.push(group(1), body.into(), None);
         }
-        queue.push(group(2), "a".into());
+        queue.push(group(2), "a".into(), None);
         let first = queue.take().unwrap();
         assert_eq!(first.bodies, ["1", "2"]);
-        queue.push(group(1), "3".into());
+        queue.push(group(1), "3".into(), None);
         let other = queue.take().unwrap();
         assert_eq!(other.group, group(2));
         assert!(queue.take().is_none());
         queue.returned(first);
-        assert_eq!(queue.take().unwrap().bodies, ["1", "2", "3"]);
-        queue.done(group(1));
-        queue.done(other.group);
+        let again = queue.take().unwrap();
+        assert_eq!(again.bodies, ["1", "2", "3"]);
+        queue.done(again);
+        queue.done(other);
         assert!(queue.take().is_none() && queue.lock().by_group.is_empty());
+    }
+
+    fn message() -> Message {
+        Message {
+            group: group(1),
+            deduplication: 0,
+            body: "1".into(),
+        }
+    }
+
+    /// Looks once whether it is done.
+    fn poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+        match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn what_is_handed_over_is_safe_only_when_its_step_is_done() {
+        let queue = LocalQueue::default();
+        let mut handed = queue.hand_over(vec![message()]);
+        assert!(poll(&mut handed).is_none());
+        let batch = queue.take().unwrap();
+        assert!(poll(&mut handed).is_none(), "in flight");
+        queue.returned(batch);
+        let batch = queue.take().unwrap();
+        assert!(poll(&mut handed).is_none(), "in flight again");
+        queue.done(batch);
+        assert!(poll(&mut handed).unwrap().is_ok());
+    }
+
+    #[test]
+    fn who_hands_over_to_a_host_that_stops_is_not_told_that_it_is_safe() {
+        let queue = LocalQueue::default();
+        let mut handed = queue.hand_over(vec![message()]);
+        assert!(poll(&mut handed).is_none());
+        drop(queue.take());
+        assert!(poll(&mut handed).unwrap().is_err());
     }
 }

@@ -91,7 +91,9 @@ impl App {
         }
     }
 
-    /// Sends inputs to aggregates, each as one message.
+    /// Hands over inputs to aggregates, each as one message: when it returns, they cannot be lost any more.
+    ///
+    /// Not for use within a step: where the queue is in process, it waits for the steps that take the inputs in.
     pub async fn tell(
         &self,
         inputs: &[(Address, Input)],
@@ -100,6 +102,6 @@ impl App {
             .iter()
             .map(|(to, input)| self.message(*to, input))
             .collect();
-        self.ports.queue.send(messages).await
+        self.ports.queue.hand_over(messages).await
     }
 }

@@ -86,9 +86,10 @@ impl App {
         }
         let fresh = self.first_record(address, &new).await?;
         if fresh || !mutant::on(Mutant::CreateWithoutStart) {
-            self.tell(&[(address, Input::Run(RunInput::Start))])
-                .await
-                .map_err(CreateRunError::Start)?;
+            // Where this can be lost, `recall` sends it again.
+            let start = self.message(address, &Input::Run(RunInput::Start));
+            let sent = self.ports.queue.send(vec![start]).await;
+            sent.map_err(CreateRunError::Start)?;
         }
         Ok(Created { run: new, fresh })
     }

@@ -3,7 +3,7 @@
 //!
 //! [`App`] holds the ports and nothing that could not be read again. Each call of it that is driven by messages
 //! ([`App::on_messages`], [`App::on_intents`], [`App::check`]) has a sweep that calls the same code
-//! ([`App::sweep`], [`App::tick`]). Every point at which a call can be cut off is a call of a port; what was done
+//! ([`App::sweep`], [`App::tick`]; [`App::recall`] where messages die with their process). Every point at which a call can be cut off is a call of a port; what was done
 //! before it is durable or forgotten, and doing it again is harmless.
 //!
 //! Left out on purpose: loops, threads and timers (the host's), rules (the engine's), adapters (crates of their own),
@@ -25,6 +25,7 @@ pub mod lists;
 pub mod log;
 pub mod poller;
 mod pool_store;
+pub mod recall;
 pub mod send;
 mod snapshot;
 pub mod step;

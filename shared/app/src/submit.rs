@@ -264,7 +264,7 @@ impl App {
     }
 
     /// One message a run, or as many as its reports need.
-    fn messages(&self, news: Vec<(JobId, Report)>) -> Vec<Message> {
+    pub(crate) fn messages(&self, news: Vec<(JobId, Report)>) -> Vec<Message> {
         let mut by_run: BTreeMap<_, Vec<Report>> = BTreeMap::new();
         for (id, report) in news {
             by_run.entry(id.address()).or_default().push(report);

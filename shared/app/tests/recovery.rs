@@ -5,13 +5,14 @@
     clippy::needless_pass_by_value,
     clippy::panic,
     unreachable_pub,
-    dead_code,
     reason = "tests"
 )]
 
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -105,7 +106,11 @@ fn new_run(head: &Head) -> NewRun {
 
 /// Applies, creates, and goes on until nothing is under way.
 fn play(at: i64, fault: Fault, workflow: &Workflow, command: Option<RunCommand>) -> Host {
-    let mut host = Host::new(World::new(at, fault));
+    play_in(World::new(at, fault), workflow, command)
+}
+
+fn play_in(world: Arc<World>, workflow: &Workflow, command: Option<RunCommand>) -> Host {
+    let mut host = Host::new(world);
     let actor = Actor::engine();
     let head = host
         .insist(async |app| app.apply(workflow, &actor).await)
@@ -174,6 +179,23 @@ fn hit_every_call(workflow: &Workflow, expected: RunState, submits: &[(u32, u32)
 fn a_run_ends_the_same_wherever_its_process_is_cut_off() {
     let submits = [(0, 1), (1, 1), (2, 1), (2, 2), (3, 1)];
     hit_every_call(&diamond(), RunState::Succeeded, &submits);
+}
+
+/// After each call in turn, the process dies, and everything that was under way to somebody with it.
+#[test]
+fn a_run_ends_the_same_whatever_dies_with_a_queue_in_process() {
+    let submits = [(0, 1), (1, 1), (2, 1), (2, 2), (3, 1)];
+    let calls = play(-1, Fault::Cut, &diamond(), None).world.calls();
+    for at in 0..i64::try_from(calls).unwrap() {
+        let world = World::new(at, Fault::Cut);
+        world.forgetful.store(true, Ordering::SeqCst);
+        let mut host = play_in(world, &diamond(), None);
+        let hit = format!(
+            "everything forgotten at call {at}: {:?}",
+            host.world.trace()
+        );
+        check(&mut host, RunState::Succeeded, &submits, &hit);
+    }
 }
 
 #[test]

@@ -14,8 +14,15 @@ use crate::Unavailable;
 /// The receiving side is the host's: a Lambda event source, the local server's loop, the simulator.
 #[async_trait]
 pub trait Queue: Debug + Send + Sync {
-    /// Sends messages, all or an unknown part of them when it fails.
+    /// Sends messages that their sender keeps until somebody acknowledges them (effects), or that it can make again;
+    /// all or an unknown part of them when it fails. A queue in process may lose them when that dies.
     async fn send(&self, messages: Vec<Message>) -> Result<(), Unavailable>;
+
+    /// Sends messages that nobody would send again (commands): returns when they cannot be lost any more. A durable
+    /// queue sends them.
+    async fn hand_over(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
+        self.send(messages).await
+    }
 }
 
 /// One input for one aggregate.

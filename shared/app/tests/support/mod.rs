@@ -1,7 +1,7 @@
 //! A world in memory whose every call can be the last one, or fail after it took effect.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -72,6 +72,8 @@ pub struct World {
     pub canceled: Mutex<Vec<AttemptKey>>,
     pub capacity: AtomicU64,
     pub errors: AtomicU64,
+    /// Whether messages, intents and wakes die with the process.
+    pub forgetful: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -99,6 +101,7 @@ impl World {
             canceled: Mutex::default(),
             capacity: AtomicU64::new(u64::MAX),
             errors: AtomicU64::new(0),
+            forgetful: AtomicBool::new(false),
         })
     }
 
@@ -412,6 +415,12 @@ impl Host {
     pub fn restart(&mut self) {
         self.deaths += 1;
         self.app = self.world.app();
+        if self.world.forgetful.load(Ordering::SeqCst) {
+            self.world.queue.lock().unwrap().clear();
+            self.world.bus.lock().unwrap().clear();
+            self.world.wakes.lock().unwrap().clear();
+            self.app.recall(PLACE).now_or_never().unwrap().unwrap();
+        }
         self.app.sweep().now_or_never().unwrap().unwrap();
         self.app.tick(PLACE).now_or_never().unwrap().unwrap();
     }

@@ -1,0 +1,102 @@
+//! What a queue in process forgets when its process dies, told again.
+//!
+//! A job is noted as over once its run was told, and who creates a run is answered once `Start` was sent. Where the
+//! queue is durable, these arrive. Where it dies with its process, they may be lost, and nobody would ever send them
+//! again.
+
+use futures_util::future::join_all;
+use porpoise_engine::Input;
+use porpoise_engine::input::{Report, RunInput};
+use porpoise_engine::run::{Run, State};
+use porpoise_model::{Address, AggregateKind, RunId, RunState};
+use porpoise_ports::Unavailable;
+use porpoise_ports::queue::Message;
+
+use crate::app::App;
+use crate::job_item::{JobId, Status};
+use crate::store::StoreError;
+
+/// Items that are read at the same time.
+const AT_ONCE: usize = 64;
+
+/// Runs could not be told again what had become of their jobs.
+#[derive(Debug, thiserror::Error)]
+pub enum RecallError {
+    /// The open index.
+    #[error("cannot read the open index")]
+    Store(#[from] StoreError),
+    /// The queue.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl App {
+    /// Starts open runs that have not begun, and tells the others how those of their jobs ended of which they have not
+    /// heard; gives how many messages it took. For hosts whose queue dies with them, when they start. What a run hears
+    /// twice is harmless.
+    ///
+    /// Costs a query for each of the 16 shards, the loading of each open run, a read of the item of each of their
+    /// attempts in flight, and a message for each run of which there is news.
+    ///
+    /// # Errors
+    /// The open index or the queue is unavailable. A run or a job that cannot be read is left out, with a warning.
+    pub async fn recall(&self, place: &str) -> Result<usize, RecallError> {
+        let mut sent = 0;
+        for address in self.open_aggregates(None).await? {
+            if address.kind != AggregateKind::Run {
+                continue;
+            }
+            let messages = match self.look::<Run>(address).await {
+                Ok(loaded) => self.forgotten(place, address, &loaded.state).await,
+                Err(error) => {
+                    tracing::warn!(%address, %error, "open run not read");
+                    continue;
+                }
+            };
+            sent += messages.len();
+            if !messages.is_empty() {
+                self.ports.queue.send(messages).await?;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// What a run in this state may not have heard.
+    async fn forgotten(&self, place: &str, address: Address, state: &State) -> Vec<Message> {
+        if state.run_state() == RunState::Queued {
+            return vec![self.message(address, &Input::Run(RunInput::Start))];
+        }
+        let active = |task: &u32| state.tasks.phase(*task).is_active();
+        let job = |task| JobId {
+            run: RunId::from_bytes(address.id),
+            attempt: state.current(task),
+            project: address.project,
+        };
+        let ids: Vec<JobId> = state.tasks.indices().filter(active).map(job).collect();
+        let mut news = Vec::new();
+        for ids in ids.chunks(AT_ONCE) {
+            let ends = join_all(ids.iter().map(|id| self.unheard(place, *id))).await;
+            news.extend(ends.into_iter().flatten());
+        }
+        self.messages(news)
+    }
+
+    /// How a job ended, if it has.
+    async fn unheard(&self, place: &str, id: JobId) -> Option<(JobId, Report)> {
+        let item = match self.job(place, &id).await {
+            Ok(item) => item?,
+            Err(error) => {
+                tracing::warn!(run_id = %id.run, %error, "job in flight not read");
+                return None;
+            }
+        };
+        match item.status {
+            Status::Finished(what) => {
+                let attempt = id.attempt;
+                Some((id, Report { attempt, what }))
+            }
+            // The poll loop speaks of these, and of tombstones who asks for them.
+            Status::Recorded(_) | Status::Submitted { .. } | Status::Tombstone => None,
+        }
+    }
+}
