@@ -65,18 +65,35 @@ impl PageParams {
         Ok(Page { items, next_cursor })
     }
 
+    /// The page of a list that is numbered downwards, so that what is put before its beginning moves nothing.
+    pub(crate) fn below<T>(
+        &self,
+        mut items: Vec<T>,
+        number: impl Fn(&T) -> u64,
+    ) -> Result<Page<T>, Problem> {
+        items.sort_by_key(|item| std::cmp::Reverse(number(item)));
+        if let Some(below) = self.number()? {
+            items.retain(|item| number(item) < below);
+        }
+        let more = items.len() > self.limit();
+        items.truncate(self.limit());
+        let last = items.last().filter(|_| more).map(&number);
+        let next_cursor = last.map(|last| cursor(&last.to_string()));
+        Ok(Page { items, next_cursor })
+    }
+
+    fn number<N: std::str::FromStr>(&self) -> Result<Option<N>, Problem> {
+        let number = self.after()?.map(|after| after.parse());
+        let number = number.transpose();
+        number.map_err(|_| Problem::bad_request("this is the cursor of another list"))
+    }
+
     /// The page of a numbered list: the numbers of its items, and the cursor of the next.
     pub(crate) fn numbers(
         &self,
         count: u32,
     ) -> Result<(std::ops::Range<u32>, Option<String>), Problem> {
-        let from = match self.after()? {
-            None => 0,
-            Some(after) => after
-                .parse()
-                .map_err(|_| Problem::bad_request("this is the cursor of another list"))?,
-        };
-        let from = count.min(from);
+        let from = count.min(self.number()?.unwrap_or(0));
         let limit = u32::try_from(self.limit()).unwrap_or(u32::MAX);
         let to = count.min(from.saturating_add(limit));
         Ok((from..to, (to < count).then(|| cursor(&to.to_string()))))

@@ -255,18 +255,8 @@ pub(crate) async fn versions(
 ) -> Result<Json<Page<VersionLine>>, Problem> {
     let (project, head) = existing(&api, &project, &workflow).await?;
     let versions = api.app.versions(project, head.workflow).await?;
-    let count = u32::try_from(versions.len()).unwrap_or(u32::MAX);
-    let (range, next_cursor) = page.numbers(count)?;
-    let skip = usize::try_from(range.start).unwrap_or(usize::MAX);
-    let items = versions
-        .iter()
-        .skip(skip)
-        .take(range.len())
-        .map(version_line);
-    Ok(Json(Page {
-        items: items.collect(),
-        next_cursor,
-    }))
+    let lines = versions.iter().map(version_line).collect();
+    Ok(Json(page.below(lines, |line: &VersionLine| line.number)?))
 }
 
 fn version_line(version: &Stored) -> VersionLine {

@@ -295,6 +295,36 @@ async fn pages_of_workflows_are_walked_to_the_end() {
     assert_eq!(names, ["w0", "w1", "w2", "w3", "w4", "w5", "w6"]);
 }
 
+#[tokio::test]
+async fn a_version_that_comes_in_between_two_pages_moves_nothing() {
+    let server = Server::still();
+    let path = "/v1/projects/shop/workflows";
+    let apply = async |day: &str| {
+        let changed = DAILY.replace("monday", day);
+        server.post(path, changed).await.expect(200)
+    };
+    for day in ["a", "b", "c", "d"] {
+        apply(day).await;
+    }
+    let numbers = |page: &serde_json::Value| -> Vec<u64> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|line| line["number"].as_u64().unwrap()).collect()
+    };
+    let list = format!("{path}/daily/versions?limit=2");
+    let first = server.get(&list).await.expect(200);
+    apply("e").await;
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = server
+        .get(&format!("{list}&cursor={cursor}"))
+        .await
+        .expect(200);
+    assert_eq!(
+        (numbers(&first), numbers(&second)),
+        (vec![4, 3], vec![2, 1])
+    );
+    assert_eq!(second["next_cursor"], json!(null));
+}
+
 /// All values of a field, page after page.
 pub(super) async fn walk(server: &Server, list: &str, field: &str) -> Vec<String> {
     let (mut found, mut cursor) = (Vec::new(), String::new());
