@@ -258,6 +258,18 @@ impl Ids for Port {
     }
 }
 
+/// What a script writes, if it is an `echo` of one text; two lines for any other.
+fn written(script: &str, env: &BTreeMap<String, String>) -> String {
+    let text = script.trim().strip_prefix("echo \"");
+    let Some(text) = text.and_then(|text| text.strip_suffix('"')) else {
+        return "first line\nsecond line\n".to_owned();
+    };
+    let text = env.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("${name}"), value)
+    });
+    text + "\n"
+}
+
 /// `noop` and `shell` are over at once, a shell that is `false` badly; `sleep` ends when the test says so.
 #[async_trait]
 impl Executor for Port {
@@ -269,20 +281,20 @@ impl Executor for Port {
             outputs: BTreeMap::new(),
         };
         let (state, log) = match &job.work {
-            Work::Noop => (succeeded(), ""),
+            Work::Noop => (succeeded(), String::new()),
             Work::Shell { script } if script.trim() == "false" => {
                 let failed = JobState::Failed {
                     started: Some(started),
                     ended: started,
                     cause: Cause::Exit { code: 1 },
                 };
-                (failed, "")
+                (failed, String::new())
             }
-            Work::Shell { .. } => (succeeded(), "first line\nsecond line\n"),
+            Work::Shell { script } => (succeeded(), written(script, &job.env)),
             Work::Sleep { .. }
             | Work::Python { .. }
             | Work::Command { .. }
-            | Work::External { .. } => (JobState::Running { started }, ""),
+            | Work::External { .. } => (JobState::Running { started }, String::new()),
         };
         let running = || Running {
             job: job.clone(),
