@@ -258,8 +258,8 @@ impl Ids for Port {
     }
 }
 
-/// What a script writes, if it is an `echo` of one text; two lines for any other.
-fn written(script: &str, env: &BTreeMap<String, String>) -> String {
+/// What a script writes, as a local job would, if it is an `echo` of one text; two lines for any other.
+fn written(script: &str, env: &BTreeMap<String, String>, now: Timestamp) -> String {
     let text = script.trim().strip_prefix("echo \"");
     let Some(text) = text.and_then(|text| text.strip_suffix('"')) else {
         return "first line\nsecond line\n".to_owned();
@@ -267,7 +267,7 @@ fn written(script: &str, env: &BTreeMap<String, String>) -> String {
     let text = env.iter().fold(text.to_owned(), |text, (name, value)| {
         text.replace(&format!("${name}"), value)
     });
-    text + "\n"
+    format!("{now} out {text}\n")
 }
 
 /// `noop` and `shell` are over at once, a shell that is `false` badly; `sleep` ends when the test says so.
@@ -290,7 +290,7 @@ impl Executor for Port {
                 };
                 (failed, String::new())
             }
-            Work::Shell { script } => (succeeded(), written(script, &job.env)),
+            Work::Shell { script } => (succeeded(), written(script, &job.env, started)),
             Work::Sleep { .. }
             | Work::Python { .. }
             | Work::Command { .. }
