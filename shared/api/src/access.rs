@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use constant_time_eq::constant_time_eq;
@@ -209,9 +209,9 @@ pub(crate) async fn receive(
     if let Ok(id) = id.parse() {
         headers.insert("x-request-id", id);
     }
-    let nosniff = axum::http::HeaderValue::from_static("nosniff");
+    let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
-    let fresh = axum::http::HeaderValue::from_static("no-store");
+    let fresh = HeaderValue::from_static("no-store");
     headers.entry(header::CACHE_CONTROL).or_insert(fresh);
     response
 }
@@ -219,39 +219,35 @@ pub(crate) async fn receive(
 /// A page of another site that made its name point here is turned away (DNS rebinding), and so is one that sends its
 /// visitors' browsers here.
 fn known(access: &Access, request: &Request) -> Result<(), Problem> {
-    let text = |name| {
-        let value: Option<&axum::http::HeaderValue> = request.headers().get(name);
-        value.map(|value| value.to_str().unwrap_or("?"))
-    };
-    let wrong = |what: &str, value: &str| {
-        Problem::new(
-            StatusCode::FORBIDDEN,
-            Code::WrongHost,
-            format!(
-                "this server does not answer to the {what} `{}`",
-                short(value)
-            ),
-        )
+    let texts = |name| {
+        let values = request.headers().get_all(name).into_iter();
+        values.map(|value: &HeaderValue| value.to_str().unwrap_or("?"))
     };
     // An absolute address comes before the header (RFC 9112, section 3.2.2).
     let authority = request.uri().authority().map(Authority::as_str);
-    let host = authority.or(text(header::HOST)).unwrap_or_default();
+    let mut hosts: Vec<_> = authority.into_iter().collect();
+    if hosts.is_empty() {
+        hosts.extend(texts(header::HOST));
+    }
     let mine = |host: &str| {
-        access
-            .hosts
-            .iter()
-            .any(|mine| mine.eq_ignore_ascii_case(host))
+        let mut known = access.hosts.iter();
+        known.any(|mine| mine.eq_ignore_ascii_case(host))
     };
-    if !access.hosts.is_empty() && !mine(host) {
-        return Err(wrong("host", host).hint(format!(
-            "use {}",
-            access.hosts.first().map_or("", String::as_str)
-        )));
+    if let Some(first) = access.hosts.first()
+        && !(hosts.len() == 1 && hosts.iter().all(|host| mine(host)))
+    {
+        return Err(foreign("host", &hosts).hint(format!("use {first}")));
     }
-    match text(header::ORIGIN) {
-        Some(origin) if !access.origins.iter().any(|known| known == origin) => {
-            Err(wrong("origin", origin))
-        }
-        Some(_) | None => Ok(()),
+    let origins: Vec<_> = texts(header::ORIGIN).collect();
+    let known = |origin: &&str| access.origins.iter().any(|known| known == origin);
+    if origins.iter().all(known) {
+        return Ok(());
     }
+    Err(foreign("origin", &origins))
+}
+
+fn foreign(what: &str, values: &[&str]) -> Problem {
+    let values = short(&values.join(", "));
+    let title = format!("this server does not answer to the {what} `{values}`");
+    Problem::new(StatusCode::FORBIDDEN, Code::WrongHost, title)
 }

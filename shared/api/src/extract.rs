@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use porpoise_model::{CommandId, Name, ProjectId, RunId};
@@ -62,6 +62,12 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // Before anything of it is read.
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length: usize| length > DEFINITION_BYTES_MAX) {
+            return Err(too_large());
+        }
         let read = Bytes::from_request(request, state).await;
         read.map(Self).map_err(|error| unreadable(&error))
     }
@@ -69,18 +75,17 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 
 fn unreadable(error: &BytesRejection) -> Problem {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            Code::TooLarge,
-            format!(
-                "the body is larger than {} MB",
-                DEFINITION_BYTES_MAX / 1024 / 1024
-            ),
-        )
-        .hint("split the definition into several files");
+        return too_large();
     }
     Problem::bad_request("the body cannot be read")
         .detail(clipped(&error.body_text(), DETAIL_CHARS_MAX))
+}
+
+fn too_large() -> Problem {
+    let megabytes = DEFINITION_BYTES_MAX / 1024 / 1024;
+    let title = format!("the body is larger than {megabytes} MB");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, title)
+        .hint("split the definition into several files")
 }
 
 /// The body as JSON; an empty one is an empty object.

@@ -109,6 +109,24 @@ async fn a_host_in_the_address_counts_as_one() {
 }
 
 #[tokio::test]
+async fn two_hosts_are_none() {
+    let server = Server::still();
+    for hosts in [
+        &[][..],
+        &[HOST, HOST],
+        &[HOST, "evil.example"],
+        &["evil.example", HOST],
+    ] {
+        let mut request = Request::builder().uri("/v1/version");
+        for host in hosts {
+            request = request.header(header::HOST, *host);
+        }
+        let answer = server.send(request.body(Body::empty()).unwrap()).await;
+        answer.problem(403, "PP0002");
+    }
+}
+
+#[tokio::test]
 async fn the_door_is_shut_before_the_address_is_looked_up() {
     let server = Server::still();
     let request = Request::builder()

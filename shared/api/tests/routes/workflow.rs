@@ -1,9 +1,11 @@
 //! Projects, workflows and versions.
 
+use axum::body::Body;
+use axum::http::{Method, header};
 use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, asked};
 
 const DAILY: &str = "workflow: daily\nproject: shop\nparameters: { day: monday }\n\
                      tasks: { load: { noop: } , report: { after: [load], noop: } }\n";
@@ -163,6 +165,11 @@ async fn a_body_is_taken_up_to_10_megabytes_and_no_further() {
     let full = format!("{DAILY}#{}", "x".repeat(padding));
     assert_eq!(full.len(), DEFINITION_BYTES_MAX);
     server.post(path, full.clone()).await.expect(200);
+    // It says so itself: nothing of it is waited for.
+    let mut request = asked(Method::POST, path, Body::empty());
+    let length = (DEFINITION_BYTES_MAX + 1).to_string().parse().unwrap();
+    request.headers_mut().insert(header::CONTENT_LENGTH, length);
+    server.send(request).await.problem(413, "PP0014");
     let problem = server.post(path, full + "x").await.problem(413, "PP0014");
     assert!(problem["title"].as_str().unwrap().contains("10 MB"));
 }
