@@ -215,15 +215,10 @@ fn refusal(answer: &mut Response<Body>) -> Failure {
     let status = answer.status();
     let text = answer.body_mut().read_to_string().unwrap_or_default();
     let Ok(problem) = serde_json::from_str::<Problem>(&text) else {
-        let failure = Failure::new(REFUSED, format!("the server answered {status}"));
-        let failure = Failure {
+        let message = format!("what answers there is no Porpoise server: {status}");
+        return Failure {
             status: Some(status.as_u16()),
-            ..failure
-        };
-        return if text.is_empty() {
-            failure
-        } else {
-            failure.cause(text)
+            ..Failure::new(UNREACHABLE, message).hint("see `--url` and PORPOISE_URL")
         };
     };
     let exit = match status.as_u16() {

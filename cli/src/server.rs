@@ -20,7 +20,7 @@ use crate::args::{Run, Up};
 use crate::client::Client;
 use crate::command;
 use crate::config::{self, Running};
-use crate::failure::{BROKEN, Failure, UNREACHABLE, USAGE};
+use crate::failure::{Failure, UNREACHABLE, USAGE};
 use crate::host::Host;
 use crate::output::{Session, note, print};
 
@@ -140,11 +140,19 @@ fn in_use(error: &OpenError, data: &Path) -> Failure {
                 None => failure.hint("for a second one choose another `--data DIR`"),
             }
         }
-        OpenError::Directory { .. }
-        | OpenError::Newer { .. }
-        | OpenError::Foreign { .. }
-        | OpenError::Store { .. } => Failure::new(BROKEN, "cannot open the store").because(error),
+        OpenError::Newer { .. } => unopened(error).hint("run the release that wrote it, or a later one"),
+        OpenError::Foreign { .. } => unopened(error).hint("choose another `--data DIR`"),
+        OpenError::Store { .. } => unopened(error).hint(
+            "nothing was changed; bring the directory back from a copy, or begin anew with another `--data DIR`",
+        ),
+        OpenError::Directory { .. } => unopened(error),
     }
+}
+
+fn unopened(error: &OpenError) -> Failure {
+    Failure::new(USAGE, "cannot open the store")
+        .coded(Code::File)
+        .because(error)
 }
 
 /// On the loopback interface, and no other.
