@@ -221,7 +221,8 @@ impl Client {
     pub fn list(&self, path: &str) -> Vec<Value> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
-            let mut page = self.get(&format!("{path}?limit=500{cursor}"));
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let mut page = self.get(&format!("{path}{joint}limit=500{cursor}"));
             items.append(page["items"].as_array_mut().unwrap());
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),

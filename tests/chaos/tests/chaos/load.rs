@@ -20,8 +20,8 @@ pub struct Booked {
     pub id: String,
     /// Index of its shape.
     pub shape: usize,
-    /// Under which it was submitted.
-    pub key: String,
+    /// Under which it was submitted; none: the schedule made it.
+    pub key: Option<String>,
     pub commands: Vec<Given>,
     /// Somebody tried to kill it.
     pub attacked: bool,
@@ -31,6 +31,21 @@ pub struct Booked {
     over: bool,
     /// What ends the pause or the hold that it is in.
     undo: Option<Value>,
+}
+
+impl Booked {
+    pub fn new(id: String, shape: usize, key: Option<String>) -> Self {
+        Self {
+            id,
+            shape,
+            key,
+            commands: Vec::new(),
+            attacked: false,
+            rerun: false,
+            over: false,
+            undo: None,
+        }
+    }
 }
 
 /// A command that was acknowledged.
@@ -116,16 +131,7 @@ impl<'a> Load<'a> {
         let key = self.key();
         let id = self.post_run(shape, &key);
         self.signals.open.fetch_add(1, Ordering::Relaxed);
-        self.runs.push(Booked {
-            id,
-            shape,
-            key,
-            commands: Vec::new(),
-            attacked: false,
-            rerun: false,
-            over: false,
-            undo: None,
-        });
+        self.runs.push(Booked::new(id, shape, Some(key)));
     }
 
     fn submit_some(&mut self) {
@@ -154,7 +160,7 @@ impl<'a> Load<'a> {
     /// Sends a request again that was answered before, perhaps by a server that is gone.
     fn repeat(&self) {
         let Some(run) = self.runs.last() else { return };
-        let again = self.post_run(run.shape, &run.key);
+        let again = self.post_run(run.shape, run.key.as_deref().unwrap_or_default());
         assert_eq!(again, run.id, "a repeated request made another run");
         self.signals.repeats.fetch_add(1, Ordering::Relaxed);
     }

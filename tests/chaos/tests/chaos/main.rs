@@ -26,7 +26,7 @@ mod markers;
 mod tampered;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread::{scope, sleep};
@@ -43,7 +43,7 @@ use harness::{Client, Site};
 use load::{Booked, Load, Signals, is_over};
 use log::Log;
 use markers::{Journal, Tasks};
-use workload::{POOL, SLOTS, Shape};
+use workload::{POOL, SLOTS, Shape, TICK};
 
 /// How long everything may take to end once nobody kills any more.
 const SETTLE: Duration = Duration::from_mins(2);
@@ -88,7 +88,7 @@ fn chaos(seed: u64, kills: u64, sabotage: bool) -> Vec<String> {
     let shapes = Shape::all();
     site.launch();
     site.ready();
-    prepare(&site.client(), &shapes);
+    prepare(&site, &shapes);
     let signals = Signals::default();
     let mut tally = Tally::default();
     let mut booked: Vec<Booked> = scope(|scope| {
@@ -121,7 +121,11 @@ fn chaos(seed: u64, kills: u64, sabotage: bool) -> Vec<String> {
     });
     let client = site.client();
     let killed = begun.elapsed();
-    let mut faults = settle(&client, &booked);
+    let mut faults = Vec::new();
+    let scheduled = scheduled(&client, &shapes, &mut faults);
+    let instants = scheduled.len();
+    booked.extend(scheduled);
+    faults.extend(settle(&client, &booked));
     let settled = begun.elapsed();
     booked.sort_by(|a, b| a.id.cmp(&b.id));
     let attempts = examine(&site, &shapes, &booked, &mut faults);
@@ -129,7 +133,7 @@ fn chaos(seed: u64, kills: u64, sabotage: bool) -> Vec<String> {
     let tasks: usize = booked.iter().map(|run| shapes[run.shape].tasks.len()).sum();
     let commands: usize = booked.iter().map(|run| run.commands.len()).sum();
     println!(
-        "chaos: {} kills ({} while it started), {} restarts, {} runs, {tasks} tasks, {attempts} attempts, {commands} \
+        "chaos: {} kills ({} while it started), {} restarts, {} runs ({instants} of a schedule), {tasks} tasks, {attempts} attempts, {commands} \
          commands, {} requests repeated, {} jobs at work when their server was killed; killed for {killed:.0?}, settled \
          after {settled:.0?}, {:.0?} in all; seed {seed}, {} faults",
         tally.kills,
@@ -150,9 +154,11 @@ fn chaos(seed: u64, kills: u64, sabotage: bool) -> Vec<String> {
     faults
 }
 
-fn prepare(client: &Client, shapes: &[Shape]) {
+fn prepare(site: &Site, shapes: &[Shape]) {
+    let client = site.client();
     for shape in shapes {
-        let (status, body) = client.post("/workflows", &shape.definition(), shape.name);
+        let definition = shape.definition(&site.markers());
+        let (status, body) = client.post("/workflows", &definition, shape.name);
         assert!(status < 300, "{}: {body}", shape.name);
     }
     let (status, body) = client.put(
@@ -210,6 +216,29 @@ fn remove_locks(dir: &Path) {
             }
         }
     }
+}
+
+/// Ends the schedule; gives the runs that it made: one for an instant.
+fn scheduled(client: &Client, shapes: &[Shape], faults: &mut Vec<String>) -> Vec<Booked> {
+    let off = json!({ "online": false });
+    let path = format!("/workflows/{TICK}/schedule?wait=10s");
+    let (_, body) = client.post(&path, &off, "off");
+    if body["state"] != "accepted" {
+        faults.push(format!("the schedule was not switched off: {body}"));
+    }
+    // What it made last is on its way into the list.
+    sleep(Duration::from_secs(1));
+    let mut instants = BTreeSet::new();
+    let shape = shapes.iter().position(|shape| shape.name == TICK).unwrap();
+    let runs = client.list(&format!("/runs?workflow={TICK}"));
+    let runs = runs.iter().map(|run| {
+        let instant = run["logical_date"].as_str().unwrap().to_owned();
+        if run["trigger"] != "schedule" || !instants.insert(instant) {
+            faults.push(format!("a second run of its instant: {run}"));
+        }
+        Booked::new(run["id"].as_str().unwrap().to_owned(), shape, None)
+    });
+    runs.collect()
 }
 
 /// Waits until every command is decided and every run is over.
@@ -282,14 +311,13 @@ fn examine(site: &Site, shapes: &[Shape], booked: &[Booked], faults: &mut Vec<St
     let nothing = Tasks::new();
     let mut attempts = 0;
     for run in booked {
-        let path = format!("/workflows/{}/runs", shapes[run.shape].name);
-        let body = json!({ "parameters": { "MARKERS": site.markers() } });
-        let (_, again) = client.post(&path, &body, &run.key);
-        if again["run_id"] != run.id.as_str() {
-            faults.push(format!(
-                "{} was submitted again under its key: {again}",
-                run.id
-            ));
+        if let Some(key) = &run.key {
+            let path = format!("/workflows/{}/runs", shapes[run.shape].name);
+            let body = json!({ "parameters": { "MARKERS": site.markers() } });
+            let (_, again) = client.post(&path, &body, key);
+            if again["run_id"] != run.id.as_str() {
+                faults.push(format!("{}, submitted again, is {again}", run.id));
+            }
         }
         let (dispatched, found) = examine_log(
             &client,

@@ -1,5 +1,7 @@
 //! What is run: shapes of workflows whose shell tasks write down that they began and that they ended.
 
+use std::path::Path;
+
 use porpoise_model::RunState;
 use serde_json::{Value, json};
 
@@ -7,6 +9,8 @@ pub const PROJECT: &str = "chaos";
 /// The pool of [`Shape::pooled`], and its slots.
 pub const POOL: &str = "narrow";
 pub const SLOTS: usize = 2;
+/// The workflow that a schedule starts each second.
+pub const TICK: &str = "tick";
 
 /// Written by the task itself, before and after its work: one `write` each, so lines are whole and in their true order.
 const SCRIPT: &str = r#"code=0
@@ -98,6 +102,7 @@ impl Shape {
             Self::slow(),
             Self::victim(),
             Self::small(),
+            Self::tick(),
         ]
     }
 
@@ -231,6 +236,12 @@ impl Shape {
         Self::new("small", tasks, Treatment::LetAlone, 10)
     }
 
+    /// Nobody submits it.
+    fn tick() -> Self {
+        let tasks = vec![task("a", []), task("b", [0])];
+        Self::new(TICK, tasks, Treatment::LetAlone, 0)
+    }
+
     pub fn find(&self, name: &str) -> Option<&Task> {
         self.tasks.iter().find(|task| task.name == name)
     }
@@ -258,8 +269,8 @@ impl Shape {
         }
     }
 
-    /// As a definition file.
-    pub fn definition(&self) -> Value {
+    /// As a definition file, with the file to which its tasks write unless a run names another.
+    pub fn definition(&self, markers: &Path) -> Value {
         let tasks: serde_json::Map<_, _> = self
             .tasks
             .iter()
@@ -270,13 +281,17 @@ impl Shape {
         } else {
             "parallel"
         };
-        json!({
+        let mut written = json!({
             "workflow": self.name,
             "project": PROJECT,
             "concurrency": concurrency,
-            "parameters": { "MARKERS": "unset" },
+            "parameters": { "MARKERS": markers },
             "tasks": tasks,
-        })
+        });
+        if self.name == TICK {
+            written["schedule"] = json!({ "cron": "* * * * * ?" });
+        }
+        written
     }
 
     fn written(&self, task: &Task) -> Value {
