@@ -83,4 +83,12 @@ fn a_version_without_a_schedule_ends_it() {
     let count = instants(&place).len();
     std::thread::sleep(Duration::from_millis(1_500));
     assert_eq!(instants(&place).len(), count);
+    let none = place.run(&["schedule", "ticks"]);
+    let told = String::from_utf8(none.stderr).unwrap();
+    assert!(told.contains("has no schedule"), "{told}");
+    // With its schedule it comes back as at first.
+    place.file("ticks.yaml", TICKS);
+    place.ok(&["apply", "ticks.yaml"]);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(place.json(&["schedule", "ticks"])["online"], true);
 }

@@ -145,7 +145,7 @@ impl App {
     /// Makes a workflow the current version of its name. Applying what is current already changes nothing and says
     /// so.
     ///
-    /// The workflow's own schedule is set, or taken offline when this version has none. Costs a blob, and four puts.
+    /// The workflow's own schedule is set, or ended when this version has none. Costs a blob, and four puts.
     pub async fn apply(&self, workflow: &Workflow, actor: &Actor) -> Result<Applied, ApplyError> {
         let project = ProjectId::of_name(workflow.project.as_str());
         let id = WorkflowId::first_named(project, workflow.name.as_str());
@@ -255,7 +255,7 @@ impl App {
                 workflow_name: head.name.to_string(),
                 spec: Spec::from(schedule),
             },
-            None => ScheduleCommand::Offline,
+            None => ScheduleCommand::Unset,
         };
         let change = format!("{}/{}/{}", head.workflow, head.current.number, head.version);
         let command = Command {
