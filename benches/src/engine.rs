@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use porpoise_engine::aggregate::{Aggregate, decide_batch};
-use porpoise_engine::effect::{Attempt, NewRun, Trigger};
+use porpoise_engine::effect::Attempt;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_engine::record::Record;
 use porpoise_engine::run::{Run, RunFact, State};
 use porpoise_engine::{EffectKey, Plan};
+use porpoise_model::RunState;
 use porpoise_model::workflow::Kind;
-use porpoise_model::{Actor, ProjectId, RunId, RunState, WorkflowId};
 use serde::Serialize;
 
+use crate::server::new_run;
 use crate::shape::Shape;
 
 /// What one shape took.
@@ -44,7 +45,7 @@ pub(crate) fn measure(shape: Shape) -> anyhow::Result<EngineRow> {
     Run::evolve(
         &mut state,
         &plan,
-        &RunFact::Created(Box::new(new_run(now))),
+        &RunFact::Created(Box::new(new_run(1, now))),
         now,
     );
     let begun = Instant::now();
@@ -123,27 +124,5 @@ fn succeeded(at: Timestamp) -> ReportKind {
         started: at,
         ended: at,
         outputs: BTreeMap::new(),
-    }
-}
-
-fn new_run(now: Timestamp) -> NewRun {
-    let project = ProjectId::of_name("bench");
-    NewRun {
-        project,
-        run: RunId::from_bytes([1; 16]),
-        workflow: WorkflowId::first_named(project, "bench"),
-        workflow_name: "bench".to_owned(),
-        version: None,
-        trigger: Trigger::Manual,
-        logical_date: now,
-        timezone: "UTC".to_owned(),
-        parameters: BTreeMap::new(),
-        actor: Actor::engine(),
-        priority: None,
-        on_failure: None,
-        concurrency: None,
-        dry_run: false,
-        simulate: false,
-        created: now,
     }
 }

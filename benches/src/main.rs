@@ -1,97 +1,88 @@
 //! Benchmarks: `cargo xtask bench [--json FILE]` prints what was measured in one run. Never a timed test.
+//!
+//! Start reading at `section`, which says what is measured and against which bar; `shape` has the workflows, `server`
+//! the host in this process, `real` the server as a process of its own, `process` the loops without a server, `cost`
+//! the meter, `engine` the core alone.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+mod cost;
 mod engine;
-mod noop;
+mod machine;
+mod process;
+mod real;
+mod report;
+mod section;
 mod server;
 mod shape;
 mod stamp;
 
-use shape::Shape;
+use std::path::PathBuf;
 
-const SHAPES: [Shape; 6] = [
-    Shape::Chain(100),
-    Shape::Fan(300),
-    Shape::Layers {
-        layers: 10,
-        width: 30,
-    },
-    Shape::Layers {
-        layers: 10,
-        width: 100,
-    },
-    Shape::Layers {
-        layers: 10,
-        width: 1_000,
-    },
-    Shape::Layers {
-        layers: 10,
-        width: 10_000,
-    },
-];
+use clap::{Parser, ValueEnum};
+
+/// Measures the engine, the server, its processes and its costs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench")]
+struct Args {
+    /// Also write everything to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only these parts.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+}
+
+/// A part of the benchmarks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The engine alone.
+    Engine,
+    /// Runs of `noop` through the server.
+    Noop,
+    /// Runs of real processes.
+    Processes,
+    /// Write units, reads and effects.
+    Cost,
+    /// A run of 10,000 tasks.
+    Large,
+    /// Start and idling with 10,000 runs in the store.
+    Idle,
+}
 
 fn main() -> anyhow::Result<()> {
-    engine_alone()?;
+    let args = Args::parse();
+    let wanted = |part: &Part| args.only.is_empty() || args.only.contains(part);
+    // Whatever is removed on the way slows down what is made next (ext4), so all of it goes at the end.
+    let dir = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(through_the_store())
-}
-
-async fn through_the_store() -> anyhow::Result<()> {
-    let dir = tempfile::tempdir()?;
+    let mut report = report::Report {
+        cpus: machine::cpus(),
+        fsync_ms: machine::ms(machine::fsync(dir.path())?),
+        ..report::Report::default()
+    };
     println!(
-        "\nthrough the store, noop: fsync of this disk {:.3} ms",
-        server::fsync(dir.path())?
+        "{} CPUs; appending 4 KB and syncing takes {:.3} ms here",
+        report.cpus, report.fsync_ms
     );
-    println!(
-        "{:<16} {:>10} {:>10} {:>14} {:>12} {:>8} {:>8}",
-        "shape", "wall ms", "tasks/s", "gap median ms", "gap p99 ms", "syncs", "cpu s"
-    );
-    let stamped = stamp::Stamped::new(std::sync::Arc::new(noop::Noop::default()));
-    let host = server::host(dir.path(), &stamped)?;
-    for shape in SHAPES.into_iter().take(5) {
-        for _ in 0..3 {
-            let row = server::measure(
-                &host,
-                &stamped,
-                shape,
-                &porpoise_model::workflow::Kind::Noop,
-            )
-            .await?;
-            println!(
-                "{:<16} {:>10.1} {:>10.0} {:>14.3} {:>12.3} {:>8} {:>8.3}",
-                row.shape,
-                row.wall_ms,
-                row.tasks_per_second,
-                row.gap_median_ms,
-                row.gap_p99_ms,
-                row.syncs,
-                row.cpu_seconds
-            );
-        }
+    for part in Part::value_variants().iter().filter(|part| wanted(part)) {
+        let sub = dir.path().join(format!("{part:?}").to_lowercase());
+        std::fs::create_dir(&sub)?;
+        let table = match part {
+            Part::Engine => section::engine(&mut report)?,
+            Part::Noop => section::noop(&mut report, &runtime, &sub)?,
+            Part::Processes => section::processes(&mut report, &runtime, &sub)?,
+            Part::Cost => section::cost(&mut report, &runtime)?,
+            Part::Large => section::large(&mut report, &runtime, &sub)?,
+            Part::Idle => section::idle(&mut report, &runtime, &sub)?,
+        };
+        println!("\n{table}");
     }
-    host.stop().await;
-    Ok(())
-}
-
-fn engine_alone() -> anyhow::Result<()> {
-    println!("engine alone");
-    println!(
-        "{:<16} {:>12} {:>10} {:>16} {:>12} {:>12}",
-        "shape", "compile ms", "run ms", "transitions/s", "state B/task", "log B/task"
-    );
-    for shape in SHAPES {
-        let row = engine::measure(shape)?;
-        println!(
-            "{:<16} {:>12.2} {:>10.2} {:>16.0} {:>12.2} {:>12.1}",
-            row.shape,
-            row.compile_ms,
-            row.run_ms,
-            row.transitions_per_second,
-            row.state_bytes_per_task,
-            row.log_bytes_per_task
-        );
+    println!("{}", report.table());
+    if let Some(file) = args.json {
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?)?;
     }
     Ok(())
 }

@@ -1,52 +1,88 @@
 //! An executor that notes when each job began and ended, finer than facts do.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use porpoise::host::Watched;
 use porpoise_model::AttemptKey;
-use porpoise_ports::executor::{Job, JobReport, LogChunk, SubmitError, Submitted};
+use porpoise_ports::executor::{Job, JobReport, JobState, LogChunk, SubmitError, Submitted};
 use porpoise_ports::{Executor, Unavailable};
+use porpoise_store_sqlite::SqliteTable;
 
 /// The executor inside, and what it was seen to do.
 #[derive(Debug)]
 pub(crate) struct Stamped {
     inner: Arc<dyn Executor>,
+    /// Whose syncs are counted.
+    table: OnceLock<Arc<Watched<SqliteTable>>>,
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
     tasks: BTreeMap<AttemptKey, u32>,
-    begun: BTreeMap<u32, Instant>,
-    ended: BTreeMap<u32, Instant>,
+    /// Syncs of the store before a job was submitted.
+    begun: BTreeMap<u32, u64>,
+    ended: BTreeMap<u32, End>,
+}
+
+/// When a job began and ended by its own clock, and how many syncs there had been when that was noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    ended: Timestamp,
+    started: Timestamp,
+    syncs: u64,
+}
+
+/// From the last end above a task to its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Gap {
+    pub(crate) time: Duration,
+    /// Syncs of the store from when the end was noticed to when the task was submitted.
+    pub(crate) syncs: u64,
 }
 
 impl Stamped {
     pub(crate) fn new(inner: Arc<dyn Executor>) -> Arc<Self> {
         Arc::new(Self {
             inner,
+            table: OnceLock::new(),
             seen: Mutex::default(),
         })
+    }
+
+    /// Counts the syncs of this table from now on.
+    pub(crate) fn count(&self, table: &Arc<Watched<SqliteTable>>) {
+        let _ = self.table.set(Arc::clone(table));
     }
 
     fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
         look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// For each task behind others: the time from the last end above it to its begin. Ascending.
-    pub(crate) fn gaps(&self, upstream: impl Fn(u32) -> Vec<u32>) -> Vec<Duration> {
+    fn syncs(&self) -> u64 {
+        let table = self.table.get();
+        table.map_or(0, |table| table.inner().sync_count())
+    }
+
+    /// The gap of each task behind others, ascending.
+    pub(crate) fn gaps(&self, upstream: impl Fn(u32) -> Vec<u32>) -> Vec<Gap> {
         self.seen(|seen| {
-            let gap = |(task, begun): (&u32, &Instant)| {
-                let last = upstream(*task)
-                    .iter()
-                    .filter_map(|above| seen.ended.get(above))
-                    .max()
-                    .copied()?;
-                Some(begun.saturating_duration_since(last))
+            let gap = |(task, end): (&u32, &End)| {
+                let above = upstream(*task);
+                let last = above.iter().filter_map(|above| seen.ended.get(above));
+                let last = last.max()?;
+                let begun = seen.begun.get(task)?;
+                Some(Gap {
+                    time: Duration::try_from(end.started.duration_since(last.ended))
+                        .unwrap_or_default(),
+                    syncs: begun.saturating_sub(last.syncs),
+                })
             };
-            let mut gaps: Vec<Duration> = seen.begun.iter().filter_map(gap).collect();
+            let mut gaps: Vec<Gap> = seen.ended.iter().filter_map(gap).collect();
             gaps.sort_unstable();
             gaps
         })
@@ -57,30 +93,33 @@ impl Stamped {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 #[async_trait]
 impl Executor for Stamped {
     async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
-        let begun = now();
+        let syncs = self.syncs();
         let submitted = self.inner.submit(job).await?;
         self.seen(|seen| {
             seen.tasks.insert(job.key, job.task);
-            seen.begun.entry(job.task).or_insert(begun);
+            seen.begun.entry(job.task).or_insert(syncs);
         });
         Ok(submitted)
     }
 
     async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
         let reports = self.inner.list(keys).await?;
-        let at = now();
+        let syncs = self.syncs();
         self.seen(|seen| {
-            for report in reports.iter().filter(|report| report.state.is_terminal()) {
-                if let Some(task) = seen.tasks.get(&report.key) {
-                    seen.ended.entry(*task).or_insert(at);
+            for report in &reports {
+                if let JobState::Succeeded { started, ended, .. } = &report.state
+                    && let Some(task) = seen.tasks.get(&report.key)
+                {
+                    let (started, ended) = (*started, *ended);
+                    let end = End {
+                        ended,
+                        started,
+                        syncs,
+                    };
+                    seen.ended.entry(*task).or_insert(end);
                 }
             }
         });
