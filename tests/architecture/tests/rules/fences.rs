@@ -57,7 +57,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("kube", &["shared/executor-*"]),
     ("rusqlite", &["shared/store-*"]),
     ("axum", &["shared/api", "cli"]),
-    ("ureq", &["cli"]),
+    ("ureq", &["cli", "benches"]),
     ("utoipa", &["shared/api"]),
     ("clap", &["cli", "tests/*", "benches", "xtask"]),
     ("anyhow", &["cli", "functions/*", "benches", "xtask"]),
