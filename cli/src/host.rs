@@ -152,9 +152,11 @@ async fn step_loop(app: Arc<App>, queue: Arc<LocalQueue>, mut stop: flag::Receiv
             () = stopped(&mut stop) => return,
             batch = queue.next() => batch,
         };
+        let begun = tokio::time::Instant::now();
         match app.on_group(batch.group, batch.bodies.clone()).await {
             Ok(report) => {
-                tracing::debug!(aggregate = %batch.group, sequence = report.sequence, facts = report.facts, "stepped");
+                let took_us = begun.elapsed().as_micros();
+                tracing::debug!(aggregate = %batch.group, sequence = report.sequence, facts = report.facts, took_us, "stepped");
                 queue.done(batch);
             }
             Err(error) => {
