@@ -30,8 +30,12 @@ pub(crate) fn simulate(args: Vec<OsString>) -> anyhow::Result<()> {
     hand_over(run)
 }
 
-/// The benchmarks, as release builds.
+/// The benchmarks, as release builds. They start the server and its wrapper as processes of their own.
 pub(crate) fn bench(args: Vec<OsString>) -> anyhow::Result<()> {
+    let mut build = machine::cargo();
+    build.args(["build", "--package", "porpoise", "--profile", "release"]);
+    let built = build.status().context("cannot start cargo")?;
+    anyhow::ensure!(built.success(), "the server cannot be built");
     let mut run = cargo_run("porpoise-benches", "release");
     run.arg("--").args(args);
     hand_over(run)
