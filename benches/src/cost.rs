@@ -26,6 +26,9 @@ use serde::Serialize;
 use crate::server::new_run;
 use crate::shape::Shape;
 
+/// Intents that the dispatcher gets at once.
+const BATCH_INTENTS_MAX: usize = 1_000;
+
 /// How jobs end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -186,7 +189,7 @@ impl Bench {
                 self.step(first).await?;
                 continue;
             }
-            let intents: Vec<Bytes> = lock(&self.sent.intents).drain(..).collect();
+            let intents = self.sent.batch();
             if !intents.is_empty() {
                 self.app.on_intents(HOME, intents).await?;
                 continue;
@@ -235,6 +238,13 @@ fn succeeded() -> JobState {
 }
 
 impl Sent {
+    /// The next intents for the dispatcher.
+    fn batch(&self) -> Vec<Bytes> {
+        let mut intents = lock(&self.intents);
+        let count = intents.len().min(BATCH_INTENTS_MAX);
+        intents.drain(..count).collect()
+    }
+
     fn count(&self, sent: usize) {
         let sent = u64::try_from(sent).unwrap_or_default();
         self.count.fetch_add(sent, Ordering::Relaxed);

@@ -45,6 +45,20 @@ pub(crate) fn cpu(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(nanos))
 }
 
+/// CPU time of the children of a process that have ended, and of theirs. Source: `proc_pid_stat(5)`, fields 16 and 17.
+pub(crate) fn cpu_of_children(pid: u32) -> anyhow::Result<Duration> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, rest) = text.rsplit_once(')').unwrap_or_default();
+    let fields = rest.split_ascii_whitespace().skip(13).take(2);
+    let mut ticks = 0;
+    for field in fields {
+        ticks += field.parse::<u64>()?;
+    }
+    Ok(Duration::from_millis(
+        ticks * 1000 / rustix::param::clock_ticks_per_second().max(1),
+    ))
+}
+
 /// Resident memory of a process in MiB: now, and at its peak.
 pub(crate) fn memory(pid: u32) -> anyhow::Result<(f64, f64)> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;

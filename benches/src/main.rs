@@ -70,15 +70,24 @@ fn main() -> anyhow::Result<()> {
     for part in Part::value_variants().iter().filter(|part| wanted(part)) {
         let sub = dir.path().join(format!("{part:?}").to_lowercase());
         std::fs::create_dir(&sub)?;
-        let table = match part {
-            Part::Engine => section::engine(&mut report)?,
-            Part::Noop => section::noop(&mut report, &runtime, &sub)?,
-            Part::Processes => section::processes(&mut report, &runtime, &sub)?,
-            Part::Cost => section::cost(&mut report, &runtime)?,
-            Part::Large => section::large(&mut report, &runtime, &sub)?,
-            Part::Idle => section::idle(&mut report, &runtime, &sub)?,
+        let measured = match part {
+            Part::Engine => section::alone(&mut report),
+            Part::Noop => section::noop(&mut report, &runtime, &sub),
+            Part::Processes => section::processes(&mut report, &runtime, &sub),
+            Part::Cost => section::cost(&mut report, &runtime),
+            Part::Large => section::large(&mut report, &sub),
+            Part::Idle => section::idle(&mut report, &runtime, &sub),
         };
-        println!("\n{table}");
+        match measured {
+            Ok(table) => println!("\n{table}"),
+            // The other parts are worth having all the same.
+            Err(error) => report.bar(
+                format!("{part:?}"),
+                "is measured",
+                format!("{error:#}"),
+                false,
+            ),
+        }
     }
     println!("{}", report.table());
     if let Some(file) = args.json {

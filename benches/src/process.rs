@@ -17,10 +17,16 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub(crate) struct ProcessRow {
     pub(crate) shape: String,
+    /// Through the running server, over HTTP; the median of the runs.
     pub(crate) wall_ms: f64,
     pub(crate) tasks_per_second: f64,
     pub(crate) gap_median_ms: f64,
     pub(crate) gap_p99_ms: f64,
+    /// Of the server.
+    pub(crate) cpu_seconds: f64,
+    /// Of the jobs and their wrappers.
+    pub(crate) jobs_cpu_seconds: f64,
+    pub(crate) peak_rss_mib: f64,
     /// As many attempts in a bare loop over the same wrapper, two at a time.
     pub(crate) bare_ms: f64,
     /// As many plain spawns, two at a time.

@@ -10,14 +10,14 @@ use porpoise_model::workflow::Kind;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::machine::{cpu, memory};
+use crate::machine::{cpu, cpu_of_children, memory};
 use crate::process;
 use crate::shape::Shape;
 
 /// How long an answer may be held back.
-const WAIT: &str = "20s";
+const WAIT: &str = "10s";
 /// After this long a run is given up.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that runs.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub(crate) struct Seen {
     pub(crate) wall: Duration,
     /// CPU time of the server.
     pub(crate) cpu: Duration,
+    /// CPU time of the jobs and their wrappers.
+    pub(crate) jobs_cpu: Duration,
     pub(crate) peak_rss_mib: f64,
 }
 
@@ -114,7 +116,7 @@ impl Real {
         let pid = self.pid();
         // The peak is forgotten. Source: Linux, Documentation/filesystems/proc.rst, `clear_refs`.
         std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?;
-        let (before, begun) = (cpu(pid)?, Instant::now());
+        let (before, jobs, begun) = (cpu(pid)?, cpu_of_children(pid)?, Instant::now());
         let path = format!("/projects/bench/workflows/{}/runs", shape.name());
         let started = self.post(&path, "application/json", &json!({}).to_string())?;
         let run = started.get("run_id").and_then(Value::as_str);
@@ -130,6 +132,7 @@ impl Real {
         Ok(Seen {
             wall,
             cpu: cpu(pid)?.saturating_sub(before),
+            jobs_cpu: cpu_of_children(pid)?.saturating_sub(jobs),
             peak_rss_mib: memory(pid)?.1,
         })
     }
@@ -149,7 +152,7 @@ impl Real {
     }
 
     /// The longest of the steps that the server logged, and how many there were.
-    pub(crate) fn slowest_step(&self) -> anyhow::Result<Option<(Duration, usize)>> {
+    pub(crate) fn slowest_step(&self) -> anyhow::Result<(Duration, usize)> {
         let log = std::fs::read_to_string(&self.log)?;
         let steps = log.lines().filter(|line| line.contains("stepped"));
         let micros = steps.filter_map(|line| {
@@ -158,7 +161,8 @@ impl Real {
         });
         let took: Vec<u64> = micros.collect();
         let slowest = took.iter().max().copied();
-        Ok(slowest.map(|micros| (Duration::from_micros(micros), took.len())))
+        let slowest = slowest.ok_or_else(|| anyhow::anyhow!("the server logged no steps"))?;
+        Ok((Duration::from_micros(slowest), took.len()))
     }
 
     /// Stops it in good order.
