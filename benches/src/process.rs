@@ -137,5 +137,6 @@ fn job(run: RunId, task: u32) -> Job {
         env: BTreeMap::new(),
         outputs: BTreeMap::new(),
         dialect: "porpoise/1".to_owned(),
+        secrets: std::collections::BTreeSet::new(),
     }
 }

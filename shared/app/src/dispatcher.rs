@@ -16,6 +16,9 @@ use crate::job_item::{JobEvent, JobId, JobItem, Status, index_item};
 use crate::send::Order;
 use crate::submit::{Change, Changes, JobsError, TRIES_MAX, no_executor};
 
+/// Intents that share an entry of the index: about 41 bytes each, of an item's 400 KB.
+const RECORDED_AT_ONCE: usize = 1_000;
+
 /// What a batch of intents left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dispatched {
@@ -34,7 +37,7 @@ enum Recording {
 impl App {
     /// Carries out a batch of intents of a place. A batch may come twice, late, or after a later one.
     ///
-    /// Costs one put for the batch and one for each dispatch; then, beside the calls of the targets, one message for
+    /// Costs one put for each thousand dispatches and one for each of them; then, beside the calls of the targets, one message for
     /// each run, and one more put for each job that was submitted.
     ///
     /// # Errors
@@ -55,8 +58,12 @@ impl App {
         let mut changes = Changes::default();
         let mut result = Ok(());
         if !dispatches.is_empty() {
-            let recorded = self.record(place, dispatches, &mut changes).await;
-            result = result.and(recorded);
+            while !dispatches.is_empty() {
+                let count = dispatches.len().min(RECORDED_AT_ONCE);
+                let batch = dispatches.drain(..count).collect();
+                let recorded = self.record(place, batch, &mut changes).await;
+                result = result.and(recorded);
+            }
             let submitted = self.submit_waiting(place, &mut changes).await;
             result = result.and(submitted);
         }

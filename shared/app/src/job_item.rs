@@ -258,6 +258,7 @@ mod tests {
                 env: BTreeMap::from([("day".to_owned(), "2026-01-01".to_owned())]),
                 outputs: BTreeMap::new(),
                 dialect: "porpoise/1".to_owned(),
+                secrets: std::collections::BTreeSet::new(),
             },
             rank: (2, 1),
             since: Timestamp::from_millisecond(1_000).unwrap(),

@@ -65,7 +65,8 @@ impl App {
         let mut changes = Changes::default();
         let mut result = Ok(());
         let mut by_kind: BTreeMap<String, Vec<Known>> = BTreeMap::new();
-        for job in jobs.into_iter().filter(Known::is_to_ask) {
+        // Also jobs whose item does not say yet that they were submitted: a job may end before that is durable.
+        for job in jobs {
             by_kind.entry(job.item.kind.clone()).or_default().push(job);
         }
         for (kind, jobs) in by_kind {

@@ -50,6 +50,7 @@ fn dispatch(task: u32, rank: u8, work: Work) -> Bytes {
             env: BTreeMap::new(),
             outputs: BTreeMap::new(),
             dialect: "porpoise/1".to_owned(),
+            secrets: std::collections::BTreeSet::new(),
         },
         rank: (2, rank),
         since: Timestamp::from_millisecond(1_000 + i64::from(task)).unwrap(),
@@ -167,6 +168,37 @@ fn a_process_that_knows_nothing_finds_every_job_again() {
     assert_eq!(reports(&world), "1 succeeded");
     assert_eq!(tick(&world.app()), Next::Idle);
     assert_eq!(reports(&world), "0 succeeded");
+    assert!(world.open_entries().is_empty());
+}
+
+#[test]
+fn a_job_that_ends_before_its_submission_is_noted_is_reported_at_once() {
+    let fuse = World::new(-1, Fault::Cut);
+    send(&fuse.app(), vec![shell(0)]);
+    let noted = fuse
+        .trace()
+        .iter()
+        .rposition(|call| call.starts_with("put jobs/"));
+    let world = World::new(i64::try_from(noted.unwrap()).unwrap(), Fault::LostAnswer);
+    let app = world.app();
+    let sent = app.on_intents(PLACE, vec![shell(0)]).now_or_never();
+    assert!(sent.unwrap().is_err(), "nobody knows whether it was noted");
+    reports(&world);
+    world.end_jobs();
+    app.check(PLACE, &[key(0)]).now_or_never().unwrap().unwrap();
+    assert_eq!(reports(&world), "0 succeeded");
+}
+
+#[test]
+fn a_batch_of_more_intents_than_an_entry_of_the_index_holds_is_taken() {
+    let (world, app) = world();
+    send(
+        &app,
+        (0..10_000)
+            .map(|task| dispatch(task, 2, Work::Noop))
+            .collect(),
+    );
+    assert_eq!(reports(&world).matches("succeeded").count(), 10_000);
     assert!(world.open_entries().is_empty());
 }
 

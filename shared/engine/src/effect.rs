@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::job::Job;
-use porpoise_model::workflow::{Concurrency, FailureStrategy, Priority};
+use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Priority};
 use porpoise_model::{
     Actor, Address, AttemptKey, ProjectId, RunId, RunState, ScheduleId, VersionHash, WorkflowId,
 };
@@ -200,6 +200,13 @@ pub struct NewRun {
     #[n(15)]
     #[cbor(with = "porpoise_model::codec::timestamp")]
     pub created: Timestamp,
+}
+
+impl NewRun {
+    /// Whether a task of this kind is replaced by `noop` in this run.
+    pub const fn simulates(&self, kind: &Kind) -> bool {
+        self.simulate && matches!(kind, Kind::External { .. })
+    }
 }
 
 /// Why a run exists.

@@ -643,3 +643,39 @@ fn a_rerun_that_waits_for_its_gate_can_be_killed() {
     ");
     assert!(run.pending().contains(&EffectKey::LeaveGate(2)));
 }
+
+#[test]
+fn only_secrets_that_the_definition_names_are_resolved_for_a_job() {
+    use porpoise_engine::Effect;
+    use porpoise_engine::aggregate::Aggregate as _;
+    use porpoise_model::Value;
+    let run = scenario("extract -> load")
+        .with("load", |task| {
+            task.parameters
+                .insert("dsn".into(), Value::text("${secret:DSN}"));
+            let texts = [("x", "${extract.out}"), ("y", "${secret:OWN}")];
+            let texts = texts.map(|(name, text)| (name.to_owned(), text.to_owned()));
+            task.env = texts.into_iter().collect();
+        })
+        .with("extract", |task| {
+            task.outputs.insert("out".into(), Value::text(""));
+        })
+        .start();
+    let at = run.now;
+    let outputs = [("out".to_owned(), Value::text("${secret:STOLEN}"))].into();
+    let what = porpoise_engine::input::ReportKind::Succeeded {
+        started: at,
+        ended: at,
+        outputs,
+    };
+    let run = run.report("extract", what);
+    let plan = run.plan.as_ref().unwrap();
+    let key = EffectKey::Dispatch(run.attempt("load"));
+    let Some(Effect::Dispatch(intent)) = porpoise_engine::run::Run::effect(&run.state, plan, key)
+    else {
+        panic!("the load is dispatched");
+    };
+    let named: Vec<&String> = intent.job.secrets.iter().collect();
+    assert_eq!(named, ["DSN", "OWN"]);
+    assert_eq!(intent.job.env["x"], "${secret:STOLEN}");
+}

@@ -16,11 +16,11 @@ const OPEN: &str = "${secret:";
 /// Shorter values are not masked: they occur in anything.
 const MASKED_BYTES_MIN: usize = 6;
 
-/// The secrets that a job refers to, each once, in order.
+/// The secrets that a job refers to and that its definition names, each once, in order.
 pub(crate) fn names(job: &Job) -> Vec<String> {
     let mut found = BTreeSet::new();
     let mut look = |text: &str| {
-        let _ = replace(text, |name| {
+        let _ = replace(text, &job.secrets, |name| {
             found.insert(name.to_owned());
             Some(String::new())
         });
@@ -36,8 +36,13 @@ pub(crate) fn names(job: &Job) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// `text` with its references replaced; `None` if `value` knows one of them not.
-pub(crate) fn replace(text: &str, mut value: impl FnMut(&str) -> Option<String>) -> Option<String> {
+/// `text` with its references to the secrets in `named` replaced, and others left as they are; `None` if `value` knows
+/// one of them not.
+pub(crate) fn replace(
+    text: &str,
+    named: &BTreeSet<String>,
+    mut value: impl FnMut(&str) -> Option<String>,
+) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(OPEN) {
@@ -45,7 +50,13 @@ pub(crate) fn replace(text: &str, mut value: impl FnMut(&str) -> Option<String>)
             break;
         };
         out.push_str(before);
-        out.push_str(&value(name)?);
+        if named.contains(name) {
+            out.push_str(&value(name)?);
+        } else {
+            out.push_str(OPEN);
+            out.push_str(name);
+            out.push('}');
+        }
         rest = after;
     }
     out.push_str(rest);
@@ -182,8 +193,14 @@ mod tests {
     fn references_are_replaced_where_they_stand() {
         let value = |name: &str| (name == "A").then(|| "x".to_owned());
         let text = "a${secret:A}b${secret:A}${secret:";
-        assert_eq!(replace(text, value).as_deref(), Some("axbx${secret:"));
-        assert_eq!(replace("${secret:B}", value), None);
+        let named: BTreeSet<_> = ["A", "B"].map(str::to_owned).into();
+        assert_eq!(
+            replace(text, &named, value).as_deref(),
+            Some("axbx${secret:")
+        );
+        assert_eq!(replace("${secret:B}", &named, value), None);
+        let foreign = "${secret:C}";
+        assert_eq!(replace(foreign, &named, value).as_deref(), Some(foreign));
     }
 
     #[test]

@@ -349,6 +349,7 @@ async fn secrets_reach_the_job_and_nothing_that_is_kept() {
         "test ${#pw} = 13 && echo $pw; echo o=$pw > $PORPOISE_OUTPUT",
     );
     job.env.insert("pw".to_owned(), "a:${secret:DB}".to_owned());
+    job.secrets.insert("DB".to_owned());
     declare(&mut job, "o", "");
     let refused = executor.submit(&job).await;
     assert!(
@@ -368,6 +369,24 @@ async fn secrets_reach_the_job_and_nothing_that_is_kept() {
             "{name}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_only_a_value_names_stays_a_text() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("secrets");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("DB"), "open-sesame\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(path.join("DB"), mode).unwrap();
+    let wrapper = env!("CARGO_BIN_EXE_porpoise-attempt-wrapper").into();
+    let secrets = std::sync::Arc::new(FileSecrets::new(dir.path()));
+    let executor =
+        LocalExecutor::open_with_secrets(dir.path(), vec![wrapper], limits(), secrets).unwrap();
+    let mut job = shell(1, r#"test "$pw" = '${secret:DB}'"#);
+    job.env.insert("pw".to_owned(), "${secret:DB}".to_owned());
+    let end = run(&executor, &job).await;
+    assert!(matches!(end, JobState::Succeeded { .. }), "{end:?}");
 }
 
 /// The submitting process is this test, run again with the folder in its environment, and then killed.

@@ -1,6 +1,6 @@
 //! What a target is told to do: an attempt with every expression resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -43,6 +43,11 @@ pub struct Job {
     /// The version of the rules by which outputs are read: the workflow's dialect.
     #[n(10)]
     pub dialect: String,
+    /// The secrets that the definition itself names. Only these are resolved at the target: a reference that came in
+    /// with a value, an output of another task or a parameter of the run, stays a text.
+    #[n(11)]
+    #[cbor(default)]
+    pub secrets: BTreeSet<String>,
 }
 
 /// What an attempt does, with every expression resolved.

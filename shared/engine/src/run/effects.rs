@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use porpoise_model::job::{Job, Work};
-use porpoise_model::workflow::Kind;
 use porpoise_model::{Address, PoolId};
 
 use super::parameters::{self, Rendered};
@@ -112,7 +111,7 @@ fn intent(
     // What can't be resolved was refused before it was dispatched.
     let rendered = parameters::render(state, plan, attempt.task)
         .unwrap_or_else(|_| Rendered::plain(&task.kind));
-    let simulated = new.simulate && matches!(task.kind, Kind::External { .. });
+    let simulated = new.simulates(&task.kind);
     let job = Job {
         key: attempt.key(new.run),
         project: new.project,
@@ -129,6 +128,7 @@ fn intent(
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect(),
         dialect: plan.workflow().dialect.clone(),
+        secrets: parameters::secrets(plan.workflow(), task),
     };
     Some(Intent {
         place: plan.place(attempt.task).to_owned(),

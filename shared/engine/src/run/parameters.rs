@@ -5,7 +5,7 @@
 //! (docs/adr/0004-values.md).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use porpoise_expression::{Dialect, Instant, Scope, Template, Unknown, Value};
@@ -184,6 +184,29 @@ pub fn render(state: &State, plan: &Plan, task: u32) -> Result<Rendered, String>
         }
     };
     Ok(Rendered { work, env })
+}
+
+/// The secrets that a task's definition names: in its own texts, and in the workflow's parameters.
+pub fn secrets(workflow: &Workflow, task: &Task) -> BTreeSet<String> {
+    let parameters = workflow.parameters.values().chain(task.parameters.values());
+    let argv = match &task.kind {
+        Kind::Command { argv } => argv.as_slice(),
+        Kind::Noop
+        | Kind::Sleep { .. }
+        | Kind::Shell { .. }
+        | Kind::Python { .. }
+        | Kind::External { .. } => &[],
+    };
+    let texts = parameters.map(|value| &value.text).chain(task.env.values());
+    let texts = texts.chain(argv).filter(|text| text.contains("${secret:"));
+    let named = |text: &String| -> Vec<String> {
+        let template = Template::parse(text);
+        template
+            .secrets()
+            .map(|secret| secret.name.to_owned())
+            .collect()
+    };
+    texts.flat_map(named).collect()
 }
 
 /// The task's parameters. One that names itself means the run's of that name.

@@ -1,6 +1,6 @@
 //! The command of a job, with its environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
@@ -67,7 +67,10 @@ fn argv(dir: &AttemptDir, job: &Job, secrets: &[(String, String)]) -> Result<Vec
     match &job.work {
         Work::Shell { script: text } => script("sh", text),
         Work::Python { script: text } => script("python3", text),
-        Work::Command { argv } => argv.iter().map(|part| reveal(part, secrets)).collect(),
+        Work::Command { argv } => {
+            let reveal = |part: &String| reveal(part, &job.secrets, secrets);
+            argv.iter().map(reveal).collect()
+        }
         Work::Noop | Work::Sleep { .. } | Work::External { .. } => Err(format!(
             "tasks of the kind `{}` do not run as processes",
             job.work.word()
@@ -75,14 +78,18 @@ fn argv(dir: &AttemptDir, job: &Job, secrets: &[(String, String)]) -> Result<Vec
     }
 }
 
-fn reveal(text: &str, secrets: &[(String, String)]) -> Result<String, String> {
+fn reveal(
+    text: &str,
+    named: &BTreeSet<String>,
+    secrets: &[(String, String)],
+) -> Result<String, String> {
     let value = |name: &str| {
         let mut known = secrets.iter();
         known
             .find(|(n, _)| n == name)
             .map(|(_, value)| value.clone())
     };
-    replace(text, value).ok_or_else(|| "a secret was not handed over".to_owned())
+    replace(text, named, value).ok_or_else(|| "a secret was not handed over".to_owned())
 }
 
 /// Where the server's `PATH` finds a program; one that it does not find is left to fail by its name.
@@ -114,7 +121,7 @@ fn environment(
         }
     }
     for (name, value) in job.env.iter().filter(|(name, _)| is_variable(name)) {
-        all.insert(name.into(), reveal(value, secrets)?.into());
+        all.insert(name.into(), reveal(value, &job.secrets, secrets)?.into());
     }
     let task = job.task_name.replace('\0', "");
     let ours = [

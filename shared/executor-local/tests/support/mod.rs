@@ -40,6 +40,7 @@ pub(crate) fn job(number: u32, work: Work) -> Job {
         env: BTreeMap::new(),
         outputs: BTreeMap::new(),
         dialect: "porpoise/1".to_owned(),
+        secrets: std::collections::BTreeSet::new(),
     }
 }
 

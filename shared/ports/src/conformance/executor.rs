@@ -30,6 +30,7 @@ fn job(number: u32, work: &Work) -> Job {
         env: std::collections::BTreeMap::new(),
         outputs: std::collections::BTreeMap::new(),
         dialect: "porpoise/1".to_owned(),
+        secrets: std::collections::BTreeSet::new(),
     }
 }
 
