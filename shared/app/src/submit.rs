@@ -64,6 +64,11 @@ impl Change {
             report: Some(end),
         }
     }
+
+    fn ends(&self) -> bool {
+        let ended = |event: &JobEvent| matches!(event, JobEvent::Ended(_));
+        self.events.iter().any(ended)
+    }
 }
 
 /// What a call has to carry home.
@@ -75,11 +80,13 @@ pub(crate) struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    /// The later report of a job replaces the earlier one: any may be missing.
+    /// The later report of a job replaces the earlier one: any may be missing, but an end.
     pub(crate) fn add(&mut self, id: JobId, change: Change) {
         let known = self.by_job.entry(id).or_default();
-        known.events.extend(change.events);
-        known.report = change.report.or(known.report.take());
+        if !known.ends() {
+            known.events.extend(change.events);
+            known.report = change.report.or(known.report.take());
+        }
     }
 
     pub(crate) fn take(&mut self, id: &JobId) -> Option<Change> {
@@ -242,12 +249,8 @@ impl App {
         let news: Vec<(JobId, Report)> = self.views.with(place, |view| {
             let news = by_job.iter().filter_map(|(id, change)| {
                 let what = change.report.clone()?;
-                let ends = change
-                    .events
-                    .iter()
-                    .any(|e| matches!(e, JobEvent::Ended(_)));
                 let (attempt, id) = (id.attempt, *id);
-                (view.say(&id, &what) || ends).then_some((id, Report { attempt, what }))
+                (view.say(&id, &what) || change.ends()).then_some((id, Report { attempt, what }))
             });
             news.collect()
         });
