@@ -60,13 +60,8 @@ fn main() -> anyhow::Result<()> {
         .build()?;
     let mut report = report::Report {
         cpus: machine::cpus(),
-        fsync_ms: machine::ms(machine::fsync(dir.path())?),
         ..report::Report::default()
     };
-    println!(
-        "{} CPUs; appending 4 KB and syncing takes {:.3} ms here",
-        report.cpus, report.fsync_ms
-    );
     for part in Part::value_variants().iter().filter(|part| wanted(part)) {
         let sub = dir.path().join(format!("{part:?}").to_lowercase());
         std::fs::create_dir(&sub)?;

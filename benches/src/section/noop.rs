@@ -6,7 +6,7 @@ use porpoise_model::workflow::Kind;
 use tokio::runtime::Runtime;
 
 use super::{RUNS, layers, made, median, middle};
-use crate::machine::ms;
+use crate::machine::{fsync, ms};
 use crate::real::Real;
 use crate::report::{Report, table};
 use crate::server::{Local, ServerRow, Took};
@@ -20,7 +20,10 @@ pub(crate) fn noop(report: &mut Report, runtime: &Runtime, dir: &Path) -> anyhow
         (layers(100), 3),
         (layers(1_000), 1),
     ];
+    // Beside what it is compared with: other work on the machine hits both.
+    let before = fsync(dir)?;
     let inside = runtime.block_on(inside(&dir.join("host"), &shapes))?;
+    report.fsync_ms = ms((before + fsync(dir)?) / 2);
     let server = Real::start(&made(dir.join("server"))?)?;
     for ((shape, runs), took) in shapes.into_iter().zip(&inside) {
         report.noop.push(noop_row(&server, shape, runs, took)?);
