@@ -506,64 +506,6 @@ fn a_delay_counts_from_when_the_task_became_ready() {
 }
 
 #[test]
-fn values_reach_a_task_by_name_and_scripts_stay_as_they_are() {
-    use porpoise_engine::{Aggregate, Effect};
-    use porpoise_model::Value;
-    use porpoise_model::workflow::Kind;
-    let mut run = scenario("extract -> check, load");
-    run.workflow
-        .parameters
-        .insert("day".into(), Value::text("$[yyyy-MM-dd-1]"));
-    let run = run
-        .with("check", |task| {
-            task.kind = Kind::Shell {
-                script: "echo \"$day\" ${extract.rows} ${HOME}".into(),
-            };
-            task.env
-                .insert("rows".into(), "${extract.rows} of ${day}".into());
-            task.parameters
-                .insert("day".into(), Value::text("<${day}>"));
-        })
-        .with("load", |task| {
-            task.env = [("x".to_owned(), "${extract.nothing}".to_owned())]
-                .into_iter()
-                .collect();
-        });
-    let run = run.start();
-    let (at, outputs) = (
-        run.now,
-        [("rows".to_owned(), Value::text("42 ${day}"))].into(),
-    );
-    let what = porpoise_engine::input::ReportKind::Succeeded {
-        started: at,
-        ended: at,
-        outputs,
-    };
-    let mut run = run.report("extract", what);
-    let plan = run.plan.as_ref().unwrap();
-    let key = EffectKey::Dispatch(run.attempt("check"));
-    let Some(Effect::Dispatch(intent)) = porpoise_engine::run::Run::effect(&run.state, plan, key)
-    else {
-        panic!("the check is dispatched");
-    };
-    let env: Vec<String> = intent
-        .job
-        .env
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    assert_eq!(env, ["day=<2026-03-01>", "rows=42 ${day} of <2026-03-01>"]);
-    assert_snapshot!(format!("{:?}", intent.job.work), @r#"Shell { script: "echo \"$day\" ${extract.rows} ${HOME}" }"#);
-    assert_snapshot!(run.log(), @"
-    00:00 extract#1 dispatched
-    00:00 run running
-    00:00 extract#1 succeeded
-    00:00 check#1 dispatched
-    00:00 load failed
-    ");
-}
-
-#[test]
 fn a_run_whose_parameters_go_in_a_circle_fails_before_it_starts_anything() {
     let mut run = scenario("a");
     run.workflow
@@ -642,40 +584,4 @@ fn a_rerun_that_waits_for_its_gate_can_be_killed() {
     00:00 run canceled (killed_by(ada via test))
     ");
     assert!(run.pending().contains(&EffectKey::LeaveGate(2)));
-}
-
-#[test]
-fn only_secrets_that_the_definition_names_are_resolved_for_a_job() {
-    use porpoise_engine::Effect;
-    use porpoise_engine::aggregate::Aggregate as _;
-    use porpoise_model::Value;
-    let run = scenario("extract -> load")
-        .with("load", |task| {
-            task.parameters
-                .insert("dsn".into(), Value::text("${secret:DSN}"));
-            let texts = [("x", "${extract.out}"), ("y", "${secret:OWN}")];
-            let texts = texts.map(|(name, text)| (name.to_owned(), text.to_owned()));
-            task.env = texts.into_iter().collect();
-        })
-        .with("extract", |task| {
-            task.outputs.insert("out".into(), Value::text(""));
-        })
-        .start();
-    let at = run.now;
-    let outputs = [("out".to_owned(), Value::text("${secret:STOLEN}"))].into();
-    let what = porpoise_engine::input::ReportKind::Succeeded {
-        started: at,
-        ended: at,
-        outputs,
-    };
-    let run = run.report("extract", what);
-    let plan = run.plan.as_ref().unwrap();
-    let key = EffectKey::Dispatch(run.attempt("load"));
-    let Some(Effect::Dispatch(intent)) = porpoise_engine::run::Run::effect(&run.state, plan, key)
-    else {
-        panic!("the load is dispatched");
-    };
-    let named: Vec<&String> = intent.job.secrets.iter().collect();
-    assert_eq!(named, ["DSN", "OWN"]);
-    assert_eq!(intent.job.env["x"], "${secret:STOLEN}");
 }
