@@ -44,6 +44,7 @@ pub(crate) struct Run {
 pub(crate) struct Task {
     pub(crate) name: String,
     pub(crate) kind: String,
+    pub(crate) simulated: bool,
     pub(crate) state: String,
     pub(crate) attempt: u32,
     #[serde(alias = "started_at")]
@@ -54,6 +55,30 @@ pub(crate) struct Task {
     pub(crate) reason: Value,
     pub(crate) upstream: Vec<String>,
     pub(crate) attempts: Vec<Attempt>,
+}
+
+impl Task {
+    /// `spark (simulated)`
+    pub(crate) fn kind_words(&self) -> String {
+        let simulated = if self.simulated { " (simulated)" } else { "" };
+        format!("{}{simulated}", self.kind)
+    }
+}
+
+/// How many tasks nothing ran for, and their kinds: `spark 68, sql 73`. Those that are skipped or whose turn has not
+/// come are not counted.
+pub(crate) fn simulated(tasks: &[Task]) -> Option<(usize, String)> {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for task in tasks {
+        if task.simulated && task.attempt > 0 {
+            *kinds.entry(&task.kind).or_default() += 1;
+        }
+    }
+    let words: Vec<_> = kinds
+        .iter()
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    (!words.is_empty()).then(|| (kinds.values().sum(), words.join(", ")))
 }
 
 /// A try of a task instance.

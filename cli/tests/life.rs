@@ -36,6 +36,44 @@ fn a_run_that_fails_says_why_and_its_code_is_1() {
 }
 
 #[test]
+fn what_nothing_here_runs_is_rejected_or_simulated_and_says_so() {
+    let place = Place::up();
+    let far = "external: { system: dolphinscheduler, name: SPARK }";
+    place.file(
+        "far.yaml",
+        &format!("workflow: far\ntasks:\n  near: {{ shell: echo here }}\n  far: {{ after: [near], {far} }}\n"),
+    );
+    place.ok(&["apply", "far.yaml"]);
+    assert_eq!(place.run(&["run", "far"]).status.code(), Some(1));
+    let task = place.json(&["show", "latest", "far"]);
+    assert_eq!(task["cause"]["kind"], "rejected", "{task}");
+    assert_eq!(task["simulated"], false, "{task}");
+    let why = task["cause"]["text"].as_str().unwrap();
+    assert!(
+        why.contains("`spark`") && why.contains("--simulate"),
+        "{why}"
+    );
+
+    let output = place.run(&["run", "far", "--simulate"]);
+    assert_eq!(output.status.code(), Some(0));
+    let lines = String::from_utf8(output.stderr).unwrap();
+    assert!(lines.contains("far succeeded (simulated)"), "{lines}");
+    let shown = [
+        String::from_utf8(output.stdout).unwrap(),
+        place.ok(&["show", "latest"]),
+        place.ok(&["show", "latest", "far"]),
+    ];
+    insta::assert_snapshot!(masked(&shown.concat(), &place.data()));
+    assert_eq!(place.json(&["show", "latest", "near"])["simulated"], false);
+    let logs = place.run(&["logs", "latest", "far"]);
+    let told = String::from_utf8(logs.stderr).unwrap();
+    assert!(
+        logs.stdout.is_empty() && told.contains("simulated"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_rerun_from_failed_runs_what_it_previewed() {
     let place = Place::up();
     let run = start(&place, "fails", FAILS);

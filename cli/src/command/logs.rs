@@ -72,7 +72,7 @@ pub(crate) fn logs(session: &Session, args: &Logs) -> Result<u8, Failure> {
             break;
         }
     }
-    sink.finish(&args.task, attempt);
+    sink.finish(&args.task, attempt, now_is.simulated);
     Ok(0)
 }
 
@@ -113,11 +113,13 @@ impl Sink {
         let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
     }
 
-    fn finish(self, task: &str, attempt: u32) {
+    fn finish(self, task: &str, attempt: u32, simulated: bool) {
         if let Some(kept) = self.kept {
             let value =
                 json!({"task": task, "attempt": attempt, "log": String::from_utf8_lossy(&kept)});
             crate::output::print(&format!("{value}\n"));
+        } else if !self.any && simulated {
+            note("there is no log: the task was simulated, nothing ran");
         } else if !self.any {
             note("the log is empty");
         }

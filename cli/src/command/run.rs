@@ -1,5 +1,7 @@
 //! `run`: starts a run and watches it.
 
+use std::collections::BTreeSet;
+
 use porpoise_ports::Ids as _;
 use serde_json::{Map, Value, json};
 
@@ -8,7 +10,7 @@ use crate::client::{Client, encode};
 use crate::failure::{Failure, RUN_CANCELED, RUN_FAILED, USAGE};
 use crate::host::OsIds;
 use crate::output::{Session, duration, note, now};
-use crate::view::{self, Run};
+use crate::view::{self, Run, Task};
 
 use super::control::{instant, put};
 use super::find::{self, RunAt, project_path};
@@ -48,14 +50,30 @@ pub(crate) fn run(session: &Session, client: &Client, args: &RunArgs) -> Result<
         "run {} of {}/{workflow}; Ctrl-C stops watching, not the run",
         at.id, at.project
     ));
-    let ended = watch::watch(session, client, &at)?;
+    let tasks = simulated(client, &at, args.simulate)?;
+    let ended = watch::watch(session, client, &at, names(&tasks))?;
     let run: Run = view::read(&ended);
-    session.result(&ended, || ended_line(&run));
+    let tasks = simulated(client, &at, args.simulate)?;
+    session.result(&ended, || ended_line(&run, &tasks));
     Ok(match run.state.as_str() {
         "succeeded" => 0,
         "canceled" => RUN_CANCELED,
         _ => RUN_FAILED,
     })
+}
+
+/// The tasks that nothing runs for, in a run that simulates.
+fn simulated(client: &Client, at: &RunAt, simulates: bool) -> Result<Vec<Task>, Failure> {
+    if !simulates {
+        return Ok(Vec::new());
+    }
+    let tasks = client.list(&at.path("/tasks"), usize::MAX)?;
+    let tasks = tasks.iter().map(view::read::<Task>);
+    Ok(tasks.filter(|task| task.simulated).collect())
+}
+
+fn names(tasks: &[Task]) -> BTreeSet<String> {
+    tasks.iter().map(|task| task.name.clone()).collect()
 }
 
 /// The body of the request.
@@ -83,8 +101,8 @@ fn request(session: &Session, args: &RunArgs) -> Result<Value, Failure> {
     Ok(body)
 }
 
-/// `3kq… succeeded in 3.2s: 3 succeeded`
-fn ended_line(run: &Run) -> String {
+/// `3kq… succeeded in 3.2s: 3 succeeded; 1 of them simulated (spark 1)`
+fn ended_line(run: &Run, tasks: &[Task]) -> String {
     let begun = run.started.or(run.created);
     let took = begun.map(|begun| run.ended.unwrap_or_else(now).duration_since(begun));
     let took = took.map_or_else(String::new, |took| format!(" in {}", duration(took)));
@@ -96,8 +114,11 @@ fn ended_line(run: &Run) -> String {
         cause if cause.is_empty() => cause,
         cause => format!(" ({cause})"),
     };
+    let simulated = view::simulated(tasks).map_or_else(String::new, |(count, kinds)| {
+        format!("; {count} of them simulated ({kinds})")
+    });
     format!(
-        "{} {}{took}: {}{cause}\n",
+        "{} {}{took}: {}{simulated}{cause}\n",
         run.id,
         run.state,
         counts.join(", ")

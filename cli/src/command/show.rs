@@ -34,14 +34,14 @@ fn show_run(session: &Session, client: &Client, at: &RunAt) -> Result<u8, Failur
     session.result(&answer, || {
         format!(
             "{}{}",
-            run_text(session, at, &run),
+            run_text(session, at, &run, &views),
             tree::tree(session, &views)
         )
     });
     Ok(0)
 }
 
-fn run_text(session: &Session, at: &RunAt, run: &Run) -> String {
+fn run_text(session: &Session, at: &RunAt, run: &Run, tasks: &[Task]) -> String {
     let mut text = format!(
         "{} {}/{} {}\n",
         run.id,
@@ -76,6 +76,7 @@ fn run_text(session: &Session, at: &RunAt, run: &Run) -> String {
         .map(|(name, value)| format!("{name}={}", parameter(value)))
         .collect();
     line("parameters", parameters.join(" "));
+    line("simulated", simulated_text(tasks));
     for (name, value) in [
         ("cause", &run.cause),
         ("reason", &run.reason),
@@ -84,6 +85,14 @@ fn run_text(session: &Session, at: &RunAt, run: &Run) -> String {
         line(name, view::words(value));
     }
     text
+}
+
+/// `141 tasks did nothing, as nothing here runs their kinds: spark 68, sql 73`
+fn simulated_text(tasks: &[Task]) -> String {
+    view::simulated(tasks).map_or_else(String::new, |(count, kinds)| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} task{plural} did nothing, as nothing here runs these kinds: {kinds}")
+    })
 }
 
 fn parameter(value: &Value) -> String {
@@ -102,7 +111,7 @@ fn show_task(session: &Session, client: &Client, at: &RunAt, name: &str) -> Resu
     session.result(&answer, || {
         let mut text = format!("{}\n", tree::line(session, &task));
         for (name, value) in [
-            ("kind", task.kind.clone()),
+            ("kind", task.kind_words()),
             ("after", task.upstream.join(", ")),
         ] {
             if !value.is_empty() {

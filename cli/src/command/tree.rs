@@ -107,6 +107,11 @@ fn padded(session: &Session, task: &Task, column: usize) -> String {
         } else {
             String::new()
         },
+        if task.simulated {
+            task.kind_words().dimmed().to_string()
+        } else {
+            String::new()
+        },
         view::words(&task.cause),
         view::words(&task.reason),
     ];

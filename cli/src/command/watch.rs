@@ -26,10 +26,18 @@ const RECORDS: usize = 500;
 /// Between two looks, at least.
 const BETWEEN: Duration = Duration::from_millis(50);
 
-/// Shows what happens until the run is over; gives the run as it ended.
-pub(crate) fn watch(session: &Session, client: &Client, at: &RunAt) -> Result<Value, Failure> {
+/// Shows what happens until the run is over; gives the run as it ended. `simulated` are the tasks that nothing runs for.
+pub(crate) fn watch(
+    session: &Session,
+    client: &Client,
+    at: &RunAt,
+    simulated: BTreeSet<String>,
+) -> Result<Value, Failure> {
     let mut display = Display::new();
-    let mut story = Story::default();
+    let mut story = Story {
+        simulated,
+        ..Story::default()
+    };
     let mut seen = 0;
     loop {
         let path = format!(
@@ -116,6 +124,8 @@ struct Story {
     attempts: BTreeMap<String, u32>,
     /// What runs, and since when.
     running: BTreeMap<String, Timestamp>,
+    /// What does nothing, as nothing here runs its kind.
+    simulated: BTreeSet<String>,
 }
 
 impl Story {
@@ -167,6 +177,11 @@ impl Story {
             }
             "succeeded" => {
                 self.running.remove(task);
+                let took = if self.simulated.contains(task) {
+                    " (simulated)".to_owned()
+                } else {
+                    took
+                };
                 line(
                     fact.ended.unwrap_or(at),
                     format!("{name} succeeded{took}"),

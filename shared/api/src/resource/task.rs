@@ -27,6 +27,8 @@ pub(crate) struct Task {
     pub(crate) name: String,
     /// `shell`, `python`, `noop` …
     pub(crate) kind: String,
+    /// Nothing of it runs: this run replaces what no target here runs by `noop`.
+    pub(crate) simulated: bool,
     /// `pending`, `queued`, `dispatched`, `running`, `up_for_retry`, `canceling`, `succeeded`, `failed`, `canceled`,
     /// `skipped`, `upstream_failed`.
     pub(crate) state: &'static str,
@@ -133,6 +135,7 @@ fn shown(view: &RunView, task: u32) -> Task {
     Task {
         name: definition.map_or_else(String::new, |task| task.name.to_string()),
         kind: definition.map_or_else(String::new, |task| task.kind.word().into_owned()),
+        simulated: definition.is_some_and(|task| view.run.simulates(&task.kind)),
         state: now.state.as_str(),
         attempt: now.attempt,
         started: now.started,
