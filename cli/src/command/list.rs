@@ -1,10 +1,12 @@
 //! `workflows`, `runs`, `pools` and `pool`.
 
+use std::collections::BTreeMap;
+
 use porpoise_api::Code;
 use serde_json::{Value, json};
 
 use crate::args::Runs;
-use crate::client::encode;
+use crate::client::{Client, encode};
 use crate::failure::{Failure, REFUSED};
 use crate::output::{Session, duration, now, table};
 use crate::view::{self, Run};
@@ -18,13 +20,14 @@ pub(crate) fn workflows(session: &Session) -> Result<u8, Failure> {
     let client = session.client()?;
     let (mut rows, mut all) = (Vec::new(), Vec::new());
     for project in find::projects(session, &client)? {
+        let switched = switched(&client, &project)?;
         for workflow in client.list(&format!("{}/workflows", project_path(&project)), usize::MAX)? {
-            let scheduled = field(&workflow, "scheduled").as_bool().unwrap_or(false);
+            let schedule = switched.get(text(&workflow, "name")).copied();
             rows.push(vec![
                 format!("{project}/{}", text(&workflow, "name")),
                 number(&workflow, &["number", "version_number"]),
                 number(&workflow, &["tasks", "task_count"]),
-                if scheduled { "scheduled" } else { "" }.to_owned(),
+                schedule.unwrap_or_default().to_owned(),
             ]);
             all.push(in_project(workflow, &project));
         }
@@ -33,6 +36,20 @@ pub(crate) fn workflows(session: &Session) -> Result<u8, Failure> {
         table(&["WORKFLOW", "VERSION", "TASKS", "SCHEDULE"], &rows)
     });
     Ok(0)
+}
+
+/// The schedules of a project, by workflow: `online` or `offline`.
+fn switched(client: &Client, project: &str) -> Result<BTreeMap<String, &'static str>, Failure> {
+    let schedules = client.list(&format!("{}/schedules", project_path(project)), usize::MAX)?;
+    let state = |schedule: &Value| match field(schedule, "online").as_bool() {
+        Some(true) => "online",
+        Some(false) | None => "offline",
+    };
+    let name = |schedule: &Value| text(schedule, "workflow").to_owned();
+    Ok(schedules
+        .iter()
+        .map(|each| (name(each), state(each)))
+        .collect())
 }
 
 /// The first of these fields that is a number, also one level down in `version` or `current`.

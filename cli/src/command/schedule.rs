@@ -10,6 +10,9 @@ use super::control::{Verb, settled};
 use super::find::{self, project_path};
 use super::{field, text};
 
+/// Fire times that are shown.
+const SHOWN: usize = 5;
+
 /// Shows the schedule of a workflow, after it was switched if that is asked for.
 pub(crate) fn schedule(
     session: &Session,
@@ -49,13 +52,12 @@ fn shown(session: &Session, name: &str, schedule: &Value) -> String {
         ("", _) => String::new(),
         (cron, zone) => format!(", `{cron}` {zone}"),
     };
-    let upcoming = if is_online {
-        field(schedule, "upcoming")
-    } else {
-        &Value::Null
+    let times = field(schedule, "upcoming").as_array().into_iter().flatten();
+    let would = if is_online { "" } else { "would fire " };
+    let time = |at: &Value| {
+        let at = session.time_of(at.as_str().unwrap_or_default());
+        format!("  {would}{at}\n")
     };
-    let times = upcoming.as_array().into_iter().flatten();
-    let time = |at: &Value| format!("  {}\n", session.time_of(at.as_str().unwrap_or_default()));
-    let times: String = times.map(time).collect();
+    let times: String = times.take(SHOWN).map(time).collect();
     format!("{name}: {state}{cron}\n{times}")
 }
