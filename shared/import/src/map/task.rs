@@ -197,9 +197,13 @@ impl<'t> Mapper<'t> {
             i64::from(i32::MIN)..=i64::from(i32::MAX),
         );
         let name = format!("task-group-{group}");
-        let message = format!("task group {group} is the pool `{name}`, one slot a task");
+        let address = format!("{}/{name}", self.project);
+        let message = format!(
+            "task group {group} is the pool `{name}` of 1 slot, one slot a task; its size is not in the export: \
+             `porpoise pool {address} --slots SIZE` sets it"
+        );
         self.notes
-            .add(at.get("taskGroupId")?, Topic::TaskGroup, &name, message);
+            .add(at.get("taskGroupId")?, Topic::TaskGroup, address, message);
         Some(PoolUse {
             name: name.parse().ok()?,
             slots: 1,

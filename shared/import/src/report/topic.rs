@@ -173,8 +173,8 @@ topics! {
     /// A task without an end.
     Stream, CarriedWithDifference, "stream tasks", "DolphinScheduler's runs end without them, here they wait for them";
     /// A task group.
-    TaskGroup, CarriedWithDifference, "task groups, now pools",
-        "create each pool with the size of its group, which an export does not hold";
+    TaskGroup, CarriedWithDifference, "uses of task groups, now pools of 1 slot each",
+        "an export does not hold the sizes of groups: `porpoise pool NAME --slots SIZE` sets them, once it is applied";
     /// An OUT parameter of a workflow.
     GlobalOut, CarriedWithDifference, "OUT parameters of workflows, imported as plain ones",
         "a workflow hands nothing to its parent yet";
