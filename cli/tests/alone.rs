@@ -16,6 +16,10 @@ use std::process::Output;
 use rustix::process::Signal;
 use support::{Place, masked};
 
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
@@ -148,7 +152,34 @@ fn a_server_that_was_killed_is_not_taken_for_one_that_runs() {
 }
 
 #[test]
-fn an_import_writes_files_once_and_reports() {
+fn an_import_writes_files_once_and_tells_what_comes_next() {
+    let place = Place::new();
+    place.file("export.json", include_str!("fixtures/export.json"));
+    let import = || place.run(&["import", "dolphinscheduler", "export.json", "--out", "in"]);
+    let output = import();
+    assert!(stdout(&output).contains("wrote in/minimal.yaml"));
+    let told = stderr(&output);
+    assert!(
+        told.contains("  porpoise apply in/minimal.yaml\n")
+            && told.contains("  porpoise run minimal"),
+        "{told}"
+    );
+    assert!(stdout(&import()).contains("unchanged in/minimal.yaml"));
+    place.file(
+        "in/minimal.yaml",
+        "workflow: mine\ntasks: { a: { noop: } }\n",
+    );
+    let output = import();
+    assert_eq!(output.status.code(), Some(65));
+    let told = stderr(&output);
+    assert!(
+        told.contains("`in/minimal.yaml` exists and differs"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_import_of_nothing_says_where_there_is_nothing() {
     let place = Place::new();
     place.file("export.json", "[]");
     let output = place.run(&["import", "dolphinscheduler", "export.json"]);

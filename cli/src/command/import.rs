@@ -1,17 +1,22 @@
 //! `import`: workflows of other systems become definition files.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use porpoise_api::Code;
 use porpoise_import::{Imported, Version, import};
+use porpoise_model::workflow::{Kind, Task, Workflow};
 use serde_json::json;
 
 use crate::failure::{Failure, REFUSED, USAGE};
-use crate::output::{Session, lines};
+use crate::output::{Session, lines, note};
 
 use super::define;
+
+/// Workflows and files that the steps after an import name.
+const STEPS_SHOWN: usize = 3;
 
 /// What to do with what is imported.
 #[derive(Debug)]
@@ -47,10 +52,7 @@ pub(crate) fn dolphinscheduler(
             )?);
         }
     }
-    let files: Vec<_> = written
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
+    let files: Vec<_> = written.iter().map(Written::name).collect();
     let value = json!({"files": files, "applied": applied, "report": imported.report});
     session.result(&value, || {
         let report = &imported.report;
@@ -62,10 +64,14 @@ pub(crate) fn dolphinscheduler(
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        text + &lines(files.iter().map(|file| format!("wrote {file}")))
+        text + &lines(written.iter().map(Written::line))
     });
     if !session.json {
         define::print_applied(&applied);
+        note("next:");
+        for step in next(&imported, &written) {
+            note(&format!("  {step}"));
+        }
     }
     Ok(0)
 }
@@ -96,31 +102,126 @@ fn read(session: &Session, file: &Path, options: &Options) -> Result<Imported, F
     })
 }
 
-/// Writes all files, or none if one of them is there already.
-fn write(imported: &Imported, out: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let paths: Vec<_> = imported
-        .workflows
-        .iter()
-        .map(|each| out.join(&each.file_name))
-        .collect();
-    if let Some(path) = paths.iter().find(|path| path.exists()) {
-        return Err(Failure::new(
+/// What became of a file.
+#[derive(Debug)]
+struct Written {
+    path: PathBuf,
+    /// It was there already, byte for byte.
+    unchanged: bool,
+}
+
+impl Written {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn line(&self) -> String {
+        let done = if self.unchanged { "unchanged" } else { "wrote" };
+        format!("{done} {}", self.path.display())
+    }
+}
+
+/// Writes all files, or none if another one is there under the name of any.
+fn write(imported: &Imported, out: &Path) -> Result<Vec<Written>, Failure> {
+    let files = imported.workflows.iter().map(|each| {
+        let (path, text) = (out.join(&each.file_name), each.definition());
+        let unchanged = same(&path, text.as_bytes())?;
+        Ok((Written { path, unchanged }, text))
+    });
+    let files = files.collect::<Result<Vec<_>, Failure>>()?;
+    std::fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
+    for (file, text) in files.iter().filter(|(file, _)| !file.unchanged) {
+        let path = &file.path;
+        let opened = OpenOptions::new().write(true).create_new(true).open(path);
+        let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| cannot_write(path, &error))?;
+    }
+    Ok(files.into_iter().map(|(file, _)| file).collect())
+}
+
+/// Whether the file is there with these bytes already; an error if it is there with others.
+fn same(path: &Path, bytes: &[u8]) -> Result<bool, Failure> {
+    match std::fs::read(path) {
+        Ok(found) if found == bytes => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Ok(_) | Err(_) => Err(Failure::new(
             REFUSED,
-            format!("`{}` exists; nothing was written", path.display()),
+            format!(
+                "`{}` exists and differs; nothing was written",
+                path.display()
+            ),
         )
         .coded(Code::File)
-        .hint("choose another directory with `--out DIR`"));
+        .hint("choose another directory with `--out DIR`")),
     }
-    let failed = |path: &Path, error: &std::io::Error| {
-        Failure::new(REFUSED, format!("cannot write `{}`", path.display()))
-            .coded(Code::File)
-            .because(error)
-    };
-    std::fs::create_dir_all(out).map_err(|error| failed(out, &error))?;
-    for (path, each) in paths.iter().zip(&imported.workflows) {
-        let file = OpenOptions::new().write(true).create_new(true).open(path);
-        let written = file.and_then(|mut file| file.write_all(each.definition().as_bytes()));
-        written.map_err(|error| failed(path, &error))?;
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(REFUSED, format!("cannot write `{}`", path.display()))
+        .coded(Code::File)
+        .because(error)
+}
+
+/// What a user does after an import, as commands, each where it is needed.
+fn next(imported: &Imported, written: &[Written]) -> Vec<String> {
+    let workflows = || imported.workflows.iter().map(|each| &each.workflow);
+    let pools: BTreeSet<_> = workflows().flat_map(pool_steps).collect();
+    let runs = workflows().take(STEPS_SHOWN).map(|workflow| {
+        let external = |task: &Task| matches!(task.kind, Kind::External { .. });
+        let simulates = workflow.tasks.iter().any(external);
+        let simulate = if simulates { " --simulate" } else { "" };
+        format!("porpoise run {}{simulate}", name(workflow))
+    });
+    let scheduled = workflows().filter(|workflow| workflow.schedule.is_some());
+    let schedules = scheduled.take(STEPS_SHOWN).map(|workflow| {
+        let name = name(workflow);
+        format!("porpoise schedule {name} --online   # once it is off in DolphinScheduler")
+    });
+    apply_step(written)
+        .into_iter()
+        .chain(pools)
+        .chain(runs)
+        .chain(schedules)
+        .collect()
+}
+
+fn apply_step(written: &[Written]) -> Option<String> {
+    let files: Vec<_> = written.iter().map(|file| quoted(&file.name())).collect();
+    match files.len() {
+        0 => None,
+        1..=STEPS_SHOWN => Some(format!("porpoise apply {}", files.join(" "))),
+        _ => {
+            let folder = written.first()?.path.parent()?;
+            Some(format!(
+                "porpoise apply {}",
+                folder.join("*.yaml").display()
+            ))
+        }
     }
-    Ok(paths)
+}
+
+fn pool_steps(workflow: &Workflow) -> impl Iterator<Item = String> {
+    let pools = workflow.tasks.iter().filter_map(|task| task.pool.as_ref());
+    pools.map(|pool| {
+        let name = format!("{}/{}", workflow.project, pool.name);
+        format!("porpoise pool {} --slots SIZE", quoted(&name))
+    })
+}
+
+/// The name of a workflow in a command: where it is not in the default project, with its project.
+fn name(workflow: &Workflow) -> String {
+    match workflow.project.as_str() {
+        "default" => quoted(workflow.name.as_str()),
+        project => quoted(&format!("{project}/{}", workflow.name)),
+    }
+}
+
+/// A word of a command, as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
