@@ -1,0 +1,215 @@
+//! Moving in from DolphinScheduler through the real binary: every export of 3.1 is imported and applied, and the night of
+//! 320 tasks runs to its end. What is expected is read from the exports themselves.
+//!
+//! The files are those of others: `PORPOISE_DS_DATA` names their folder; without it, or without Python, these tests say
+//! that they were skipped.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    unreachable_pub,
+    dead_code,
+    reason = "test code"
+)]
+
+mod export;
+mod moving;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use export::Export;
+use serde_json::Value;
+use support::Place;
+
+const NIGHT: &str = "synthetic/nightly-320-tasks-3.1.json";
+const MINUTES_THERE: &str = "delay: 2m";
+const SECONDS_HERE: &str = "delay: 1s";
+/// Its keys are those of 3.2; its collectors filed it under 3.1.
+const OF_3_2: &str = "shell-shell-python";
+
+fn data() -> Option<PathBuf> {
+    let folder = std::env::var_os("PORPOISE_DS_DATA").map(PathBuf::from);
+    if folder.is_none() {
+        println!("SKIPPED: PORPOISE_DS_DATA is not set, the exports of others are not there");
+    }
+    folder
+}
+
+/// The night has tasks in Python.
+fn has_python() -> bool {
+    let python = Command::new("python3")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    let found = python.is_ok_and(|status| status.success());
+    if !found {
+        println!("SKIPPED: this machine has no python3");
+    }
+    found
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Imports an export for a project of its own into a folder; gives the answer.
+fn import(place: &Place, name: &str, file: &Path, out: &str) -> Value {
+    let mut arguments = vec![
+        "import",
+        "dolphinscheduler",
+        text(file),
+        "--out",
+        out,
+        "--project",
+        name,
+    ];
+    if name == OF_3_2 {
+        arguments.extend(["--from-version", "3.1"]);
+    }
+    place.json(&arguments)
+}
+
+#[test]
+fn what_has_no_executor_fails_with_its_reason_unless_it_is_simulated() {
+    let Some(data) = data() else { return };
+    let place = Place::up();
+    let file = data.join("exports/3.1/spark-scala-jar.json");
+    place.ok(&["import", "dolphinscheduler", text(&file), "--apply"]);
+    let output = place.run(&["run", "spark_process1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let task = place.json(&["show", "latest", "spark_task1"]);
+    assert_eq!(
+        (&task["state"], &task["cause"]["kind"]),
+        (&"failed".into(), &"rejected".into())
+    );
+    assert_eq!(task["simulated"], false);
+    let why = task["cause"]["text"].as_str().unwrap();
+    assert!(
+        why.contains("`spark`") && why.contains("--simulate"),
+        "{why}"
+    );
+
+    let ended = place.ok(&["run", "spark_process1", "--simulate"]);
+    assert!(
+        ended.contains("1 succeeded; 1 of them simulated (spark 1)"),
+        "{ended}"
+    );
+    assert!(place.ok(&["show", "latest"]).contains("spark (simulated)"));
+    let task = place.json(&["show", "latest", "spark_task1"]);
+    assert_eq!(
+        (&task["state"], &task["simulated"]),
+        (&"succeeded".into(), &true.into())
+    );
+    let logs = place.run(&["logs", "latest", "spark_task1"]);
+    assert!(logs.stdout.is_empty());
+    assert!(
+        String::from_utf8(logs.stderr)
+            .unwrap()
+            .contains("simulated")
+    );
+}
+
+#[test]
+fn a_script_that_fails_there_fails_here_next_to_what_is_simulated() {
+    let Some(data) = data() else { return };
+    let place = Place::up();
+    let file = data.join("exports/3.1/switch-invalid-conditions.json");
+    place.ok(&["import", "dolphinscheduler", text(&file), "--apply"]);
+    assert_eq!(
+        place
+            .run(&["run", "switch_proc1", "--simulate"])
+            .status
+            .code(),
+        Some(1)
+    );
+    // Their scripts are `eco1` and `eww`, which no machine has.
+    for task in ["switch_shell1", "switch_shell2"] {
+        let task = place.json(&["show", "latest", task]);
+        assert_eq!(
+            (&task["simulated"], &task["cause"]["kind"]),
+            (&false.into(), &"exit".into()),
+            "{task}"
+        );
+    }
+    assert!(
+        place
+            .ok(&["logs", "latest", "switch_shell1"])
+            .contains("eco1")
+    );
+}
+
+#[test]
+fn the_night_of_320_tasks_runs_to_its_end() {
+    let Some(data) = data() else { return };
+    if !has_python() {
+        return;
+    }
+    let export = Export::read(&data.join(NIGHT));
+    let place = Place::up();
+    let answer = import(&place, "night", &data.join(NIGHT), ".");
+    let file = answer["files"][0].as_str().unwrap().to_owned();
+    let pools = answer["report"]["entries"].as_array().unwrap().iter();
+    let pools = pools.filter(|entry| entry["topic"] == "task_group");
+    let said = pools.map(|entry| entry["message"].as_str().unwrap());
+    assert_eq!(
+        said.filter(|said| said.contains("porpoise pool night/task-group-3 --slots"))
+            .count(),
+        export.tasks.values().filter(|task| task.grouped).count()
+    );
+    // Six tasks wait for two minutes, twelve on the longest way: a second each does here.
+    let definition = std::fs::read_to_string(place.work().join(&file)).unwrap();
+    let delayed = export.tasks.values().filter(|task| task.delayed).count();
+    assert_eq!(definition.matches(MINUTES_THERE).count(), delayed);
+    place.file(&file, &definition.replace(MINUTES_THERE, SECONDS_HERE));
+    place.ok(&["apply", &file]);
+    place.ok(&["pool", "night/task-group-3", "--slots", "4"]);
+
+    let begun = Instant::now();
+    let output = place.run(&[
+        "run",
+        "nightly_320_tasks",
+        "--simulate",
+        "--date",
+        "2026-03-01T01:30:00+08:00",
+    ]);
+    let took = begun.elapsed();
+    let ended = String::from_utf8(output.stdout).unwrap();
+    let lines = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{ended}{lines}");
+    let run = ended.split_whitespace().next().unwrap();
+    let shown = place.json(&["show", run]);
+    assert_eq!(shown["parameters"]["biz_date"], "20260228");
+    assert_eq!(shown["parameters"]["month_begin"], "20260301");
+    let tasks: BTreeMap<String, Value> = shown["task_instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| (task["name"].as_str().unwrap().to_owned(), task.clone()))
+        .collect();
+
+    let simulated = export.check_ends(&tasks);
+    assert!(
+        ended.contains(&format!("; {simulated} of them simulated (spark ")),
+        "{ended}"
+    );
+    assert_eq!(lines.matches("(simulated)").count(), simulated);
+    assert!(
+        place
+            .ok(&["show", run])
+            .contains(&format!("{simulated} tasks did nothing"))
+    );
+    export.check_order(&tasks);
+    let processes = export.check_processes(&place, run, &tasks);
+    println!("{}", ended.trim());
+    println!(
+        "320 tasks: {processes} real processes, {simulated} simulated, {} disabled; {took:?} with the command line, \
+         {delayed} delays of a second on the way",
+        320 - processes - simulated
+    );
+}
