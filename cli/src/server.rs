@@ -73,6 +73,8 @@ fn log_to_stderr(session: &Session) {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(crate::output::interactive())
+        // It would panic where standard error is closed: `porpoise up 2>&1 | head -1`.
+        .log_internal_errors(false)
         .try_init();
 }
 
