@@ -7,6 +7,7 @@
 
 mod bus;
 mod clock;
+mod guard;
 mod queue;
 mod timers;
 mod watch;
@@ -27,13 +28,17 @@ pub use clock::{OsIds, SystemClock};
 pub use watch::Watched;
 
 use bus::LocalBus;
-use queue::LocalQueue;
+use guard::guarded;
+use queue::{Batch, LocalQueue};
 use timers::LocalTimers;
 
 /// Steps that run at the same time. Each waits for the disk most of its time.
 const STEPPERS: usize = 16;
-/// After this long, messages and intents that failed are tried again.
+/// After this long, what failed is tried again; messages that fail again wait twice as long each time, to
+/// [`BACKOFF_MAX`].
 const BACKOFF: Duration = Duration::from_millis(500);
+/// The longest that messages wait that fail again and again.
+const BACKOFF_MAX: Duration = Duration::from_secs(16);
 /// Between two sweeps of the open index.
 const SWEEP: Duration = Duration::from_hours(1);
 
@@ -132,6 +137,16 @@ impl Host {
         ));
     }
 
+    /// Returns if a loop breaks, which only a bug of ours can cause: what it did would never be done again.
+    pub async fn broken(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            if ended.is_err() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Takes no more messages, and returns when the steps in flight are done. Jobs go on.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
@@ -153,22 +168,37 @@ async fn step_loop(app: Arc<App>, queue: Arc<LocalQueue>, mut stop: flag::Receiv
             batch = queue.next() => batch,
         };
         let begun = tokio::time::Instant::now();
-        match app.on_group(batch.group, batch.bodies.clone()).await {
+        match guarded(app.on_group(batch.group, batch.bodies.clone())).await {
             Ok(report) => {
                 let took_us = begun.elapsed().as_micros();
                 tracing::debug!(aggregate = %batch.group, sequence = report.sequence, facts = report.facts, took_us, "stepped");
                 queue.done(batch);
             }
             Err(error) => {
-                tracing::warn!(aggregate = %batch.group, error = chain(&error), "messages returned to their queue");
-                tokio::select! {
-                    () = stopped(&mut stop) => return,
-                    () = pause(BACKOFF) => {}
-                }
-                queue.returned(batch);
+                let wait = backoff(batch.failed);
+                tracing::warn!(aggregate = %batch.group, error, ?wait, "messages returned to their queue");
+                give_back_later(queue.clone(), batch, wait);
             }
         }
     }
+}
+
+/// How long a batch waits that failed so many times before.
+fn backoff(failed: u32) -> Duration {
+    let times = 2_u32.saturating_pow(failed);
+    BACKOFF.saturating_mul(times).min(BACKOFF_MAX)
+}
+
+/// The stepper is free for others meanwhile: aggregates that cannot be stepped hold up nobody but themselves.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a pause, and nothing is lost with it"
+)]
+fn give_back_later(queue: Arc<LocalQueue>, batch: Batch, wait: Duration) {
+    tokio::spawn(async move {
+        pause(wait).await;
+        queue.returned(batch);
+    });
 }
 
 /// Whatever waits is dispatched together: one sync for all of it.
@@ -185,12 +215,12 @@ async fn dispatch_loop(
             batch = bus.next() => batch,
         };
         for (place, intents) in batch {
-            match app.on_intents(&place, intents).await {
+            match guarded(app.on_intents(&place, intents)).await {
                 Ok(dispatched) if dispatched.open => poll.notify_one(),
                 Ok(_) => {}
                 // Whoever sent them sends again what nobody acknowledged.
                 Err(error) => {
-                    tracing::warn!(place, error = chain(&error), "intents not carried out");
+                    tracing::warn!(place, error, "intents not carried out");
                     poll.notify_one();
                 }
             }
@@ -207,11 +237,11 @@ async fn poll_loop(app: Arc<App>, poll: Arc<Notify>, mut stop: flag::Receiver<bo
             () = poll.notified() => {}
         }
         loop {
-            let wait = match app.tick(HOME).await {
+            let wait = match guarded(app.tick(HOME)).await {
                 Ok(Next::Idle) => break,
                 Ok(Next::In(wait)) => Duration::try_from(wait).unwrap_or(BACKOFF),
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "poll loop goes on after an error");
+                    tracing::warn!(error, "poll loop goes on after an error");
                     BACKOFF
                 }
             };
@@ -238,9 +268,9 @@ async fn completion_loop(
             () = stopped(&mut stop) => return,
             received = completions.recv_many(&mut keys, 256) => if received == 0 { return },
         }
-        if let Err(error) = app.check(HOME, &keys).await {
+        if let Err(error) = guarded(app.check(HOME, &keys)).await {
             tracing::warn!(
-                error = chain(&error),
+                error,
                 "jobs that ended are looked at again by the poll loop"
             );
             poll.notify_one();
@@ -252,14 +282,14 @@ async fn completion_loop(
 /// At start, and then from time to time: what is open is stepped.
 async fn sweep_loop(app: Arc<App>, mut stop: flag::Receiver<bool>) {
     loop {
-        match app.recall(HOME).await {
+        match guarded(app.recall(HOME)).await {
             Ok(0) => {}
             Ok(messages) => tracing::info!(messages, "recalled"),
-            Err(error) => tracing::warn!(error = chain(&error), "recall failed"),
+            Err(error) => tracing::warn!(error, "recall failed"),
         }
-        match app.sweep().await {
+        match guarded(app.sweep()).await {
             Ok(swept) => tracing::info!(open = swept.open, failed = swept.failed.len(), "swept"),
-            Err(error) => tracing::warn!(error = chain(&error), "sweep failed"),
+            Err(error) => tracing::warn!(error, "sweep failed"),
         }
         tokio::select! {
             () = stopped(&mut stop) => return,
@@ -277,13 +307,13 @@ async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// An error and what is behind it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_again_and_again_waits_longer_each_time_and_never_very_long() {
+        let waits = [0, 1, 2, 5, 6, u32::MAX].map(|failed| backoff(failed).as_millis());
+        assert_eq!(waits, [500, 1_000, 2_000, 16_000, 16_000, 16_000]);
     }
-    text
 }

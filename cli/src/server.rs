@@ -111,7 +111,7 @@ async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
     told(session, &running, data);
     let client = Client::at(&url, &token, session.config.start_command());
     let first = first_steps(session, args, client);
-    let served = until_stopped(listener, router, signals, &stop, first).await;
+    let served = until_stopped(listener, router, signals, &stop, &mut host, first).await;
     config::renounce(data);
     if tokio::time::timeout(GRACE, host.stop()).await.is_err() {
         note("steps that had begun did not end in time; nothing is lost");
@@ -240,14 +240,23 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
         })
     }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
-/// Serves until SIGINT or SIGTERM. Long polls end at once, whatever else has begun gets its grace.
+/// Serves until SIGINT or SIGTERM. Long polls end at once, whatever else has begun gets its grace, unless a second
+/// signal comes.
 async fn until_stopped(
     listener: TcpListener,
     router: axum::Router,
     mut signals: Signals,
     stop: &watch::Sender<bool>,
+    host: &mut Host,
     first: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
     let mut stopped = stop.subscribe();
@@ -262,12 +271,17 @@ async fn until_stopped(
     std::thread::spawn(first);
     tokio::select! {
         ended = &mut serving => return ended,
-        _ = signals.interrupt.recv() => {}
-        _ = signals.terminate.recv() => {}
+        () = signals.next() => {}
+        () = host.broken() => {
+            return Err(io::Error::other("a part of it broke, which is a bug; nothing is lost, start it again"));
+        }
     }
     stop.send_replace(true);
-    // Connections that stay open with nothing to say are cut.
-    tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
+    tokio::select! {
+        // Connections that stay open with nothing to say are cut.
+        ended = tokio::time::timeout(GRACE, serving) => ended.unwrap_or(Ok(())),
+        () = signals.next() => Ok(()),
+    }
 }
 
 /// The API of a host. Its names are those of the loopback interface, with the port that it listens on.

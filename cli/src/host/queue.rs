@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,6 +10,9 @@ use porpoise_model::Address;
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Queue, Unavailable};
 use tokio::sync::{Notify, oneshot};
+
+/// Who hands over is told after this long that what it gave cannot be taken in now. It stays in its line.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Lines of messages by aggregate. Nothing is delivered twice here, so deduplication ids say nothing.
 #[derive(Debug, Default)]
@@ -30,6 +34,8 @@ struct Line {
     /// Who waits for what waits.
     told: Vec<oneshot::Sender<()>>,
     in_flight: bool,
+    /// Times that what waits first failed.
+    failed: u32,
 }
 
 /// All messages that waited for one aggregate, in their order.
@@ -37,6 +43,8 @@ struct Line {
 pub(super) struct Batch {
     pub(super) group: Address,
     pub(super) bodies: Vec<Bytes>,
+    /// Times that some of it failed.
+    pub(super) failed: u32,
     /// Who waits for its end.
     told: Vec<oneshot::Sender<()>>,
 }
@@ -69,6 +77,7 @@ impl LocalQueue {
         Some(Batch {
             group,
             bodies: std::mem::take(&mut line.waiting),
+            failed: line.failed,
             told: std::mem::take(&mut line.told),
         })
     }
@@ -79,20 +88,22 @@ impl LocalQueue {
             // Who no longer waits need not know.
             let _ = told.send(());
         }
-        self.end(batch.group, Vec::new(), Vec::new());
+        self.end(batch.group, Vec::new(), Vec::new(), 0);
     }
 
     /// Before all that came meanwhile.
     pub(super) fn returned(&self, batch: Batch) {
-        self.end(batch.group, batch.bodies, batch.told);
+        let failed = batch.failed.saturating_add(1);
+        self.end(batch.group, batch.bodies, batch.told, failed);
     }
 
-    fn end(&self, group: Address, back: Vec<Bytes>, told: Vec<oneshot::Sender<()>>) {
+    fn end(&self, group: Address, back: Vec<Bytes>, told: Vec<oneshot::Sender<()>>, failed: u32) {
         let mut lines = self.lock();
         let Some(line) = lines.by_group.get_mut(&group) else {
             return;
         };
         line.in_flight = false;
+        line.failed = failed;
         line.waiting.splice(0..0, back);
         line.told.extend(told);
         if line.waiting.is_empty() {
@@ -115,6 +126,30 @@ impl LocalQueue {
     }
 }
 
+impl LocalQueue {
+    async fn hand_over_within(
+        &self,
+        patience: Duration,
+        messages: Vec<Message>,
+    ) -> Result<(), Unavailable> {
+        let mut steps = Vec::with_capacity(messages.len());
+        for message in messages {
+            let (told, step) = oneshot::channel();
+            self.push(message.group, message.body, Some(told));
+            steps.push(step);
+        }
+        let all = async {
+            for step in steps {
+                let taken = step.await;
+                taken.map_err(|error| Unavailable::new("the queue, which closes,", error))?;
+            }
+            Ok(())
+        };
+        let late = |error| Unavailable::new("the queue, where it waits,", error);
+        tokio::time::timeout(patience, all).await.map_err(late)?
+    }
+}
+
 #[async_trait]
 impl Queue for LocalQueue {
     async fn send(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
@@ -126,17 +161,7 @@ impl Queue for LocalQueue {
 
     /// Nothing here outlives the process: what was handed over is safe when its step is in the store.
     async fn hand_over(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
-        let mut steps = Vec::with_capacity(messages.len());
-        for message in messages {
-            let (told, step) = oneshot::channel();
-            self.push(message.group, message.body, Some(told));
-            steps.push(step);
-        }
-        for step in steps {
-            let taken = step.await;
-            taken.map_err(|error| Unavailable::new("the queue, which closes,", error))?;
-        }
-        Ok(())
+        self.hand_over_within(PATIENCE, messages).await
     }
 }
 
@@ -168,6 +193,7 @@ mod tests {
         assert!(queue.take().is_none());
         queue.returned(first);
         let again = queue.take().unwrap();
+        assert_eq!((again.bodies.len(), again.failed), (3, 1));
         assert_eq!(again.bodies, ["1", "2", "3"]);
         queue.done(again);
         queue.done(other);
@@ -190,8 +216,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_handed_over_is_safe_only_when_its_step_is_done() {
+    #[tokio::test]
+    async fn what_is_handed_over_is_safe_only_when_its_step_is_done() {
         let queue = LocalQueue::default();
         let mut handed = queue.hand_over(vec![message()]);
         assert!(poll(&mut handed).is_none());
@@ -204,8 +230,16 @@ mod tests {
         assert!(poll(&mut handed).unwrap().is_ok());
     }
 
-    #[test]
-    fn who_hands_over_to_a_host_that_stops_is_not_told_that_it_is_safe() {
+    #[tokio::test]
+    async fn who_hands_over_what_cannot_be_taken_in_is_told_so_and_it_stays() {
+        let queue = LocalQueue::default();
+        let handed = queue.hand_over_within(Duration::from_millis(1), vec![message()]);
+        assert!(handed.await.is_err());
+        assert_eq!(queue.take().unwrap().bodies, ["1"]);
+    }
+
+    #[tokio::test]
+    async fn who_hands_over_to_a_host_that_stops_is_not_told_that_it_is_safe() {
         let queue = LocalQueue::default();
         let mut handed = queue.hand_over(vec![message()]);
         assert!(poll(&mut handed).is_none());
