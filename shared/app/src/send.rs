@@ -59,7 +59,8 @@ struct Outgoing {
     messages: Vec<Message>,
     orders: BTreeMap<String, Vec<Bytes>>,
     own: Vec<(Option<EffectKey>, Own)>,
-    sent: Vec<EffectKey>,
+    /// Effects of the outbox.
+    count: usize,
 }
 
 impl App {
@@ -74,14 +75,13 @@ impl App {
         let state = &copy.loaded.state;
         let due = copy.sent.due(A::outbox(state), now);
         if due.is_empty() && replies.is_empty() {
-            copy.sent.note(&[], A::outbox(state), now);
             return Ok(0);
         }
         let mut outgoing = Outgoing::default();
         for effect in replies {
             outgoing.add(self, None, effect);
         }
-        for key in due {
+        for key in due.iter().copied() {
             let context = copy.loaded.context.as_deref();
             if let Some(effect) = context.and_then(|context| A::effect(state, context, key)) {
                 outgoing.add(self, Some(key), effect);
@@ -89,9 +89,9 @@ impl App {
                 tracing::error!(%address, ?key, "effect of the outbox cannot be built");
             }
         }
-        let count = outgoing.sent.len().max(outgoing.messages.len());
+        let count = outgoing.count.max(outgoing.messages.len());
         let acks = self.send_out(&mut outgoing).await?;
-        copy.sent.note(&outgoing.sent, A::outbox(state), now);
+        copy.sent.note(&due, A::outbox(state), now);
         copy.acks.extend(acks);
         Ok(count)
     }
@@ -138,7 +138,7 @@ impl App {
 
 impl Outgoing {
     fn add(&mut self, app: &App, key: Option<EffectKey>, effect: Effect) {
-        self.sent.extend(key);
+        self.count += usize::from(key.is_some());
         match effect {
             Effect::Tell { to, input } => self.messages.push(app.message(to, &input)),
             Effect::Dispatch(intent) => self.order(intent.place.clone(), &Order::Dispatch(intent)),

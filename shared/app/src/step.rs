@@ -223,7 +223,7 @@ impl App {
     ) -> Result<Result<Decided<A>, Undecided>, StepError> {
         let acks = std::mem::take(&mut copy.acks);
         for key in &acks {
-            copy.sent.forget(*key);
+            copy.sent.acknowledge(*key);
         }
         let decided = if acks.is_empty() {
             decide(&mut copy.loaded, inputs, now, prefetched)
@@ -318,7 +318,8 @@ impl App {
                 .map_err(|error| StepError::Books(address, error))?;
             copy.unlisted = true;
         }
-        let wake = [A::deadline(state), A::outbox(state).next_resend(now)];
+        let resend = copy.sent.next_resend(A::outbox(state));
+        let wake = [A::deadline(state), resend];
         // A deadline that a wake did not settle must not turn into a loop without a pause.
         let earliest = if woken { now + PAUSE } else { now };
         let wake = wake.into_iter().flatten().min().map(|at| at.max(earliest));
@@ -366,8 +367,7 @@ impl<A: Steppable> Copy<A> {
     /// Whether all that the aggregate waits for is what this process has carried out: no answer will come to which
     /// the acknowledgements could be joined.
     fn nothing_else_comes(&self) -> bool {
-        A::outbox(&self.loaded.state)
-            .iter()
-            .all(|(key, _)| self.acks.contains(&key))
+        let outbox = A::outbox(&self.loaded.state);
+        outbox.len() <= self.acks.len() && outbox.iter().all(|(key, _)| self.acks.contains(&key))
     }
 }

@@ -48,43 +48,101 @@ impl<A: Aggregate> Copy<A> {
     }
 }
 
-/// What this process sent, and when.
+/// What this process sent, and when. A call costs as much as is new or due, however much waits.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    /// By key: when it was decided, and when it was sent.
-    entries: BTreeMap<EffectKey, (Timestamp, Timestamp)>,
+    /// The outbox's number below which everything that waits was sent at least once, or is in `again`.
+    seen: u64,
+    /// By key: the outbox's number of what was sent, and when. Some of it may have been acknowledged.
+    entries: BTreeMap<EffectKey, (u64, Timestamp)>,
+    by_time: BTreeSet<(Timestamp, EffectKey)>,
+    /// To be sent again if they still wait.
+    again: Vec<EffectKey>,
 }
 
 impl Sent {
     /// What of an outbox is to be sent at `now`: what this process has not sent within the last two minutes.
-    pub(crate) fn due(&self, outbox: &Outbox, now: Timestamp) -> Vec<EffectKey> {
-        let fresh = |(key, decided): &(EffectKey, Timestamp)| match self.entries.get(key) {
-            Some(_) if mutant::on(Mutant::NoResend) => false,
-            Some((as_of, at)) => as_of != decided || now.duration_since(*at).abs() >= RESEND,
-            None => true,
-        };
-        outbox.iter().filter(fresh).map(|(key, _)| key).collect()
+    pub(crate) fn due(&mut self, outbox: &Outbox, now: Timestamp) -> Vec<EffectKey> {
+        let seen = self.seen;
+        let older = |key: &EffectKey| outbox.number(key).is_some_and(|number| number < seen);
+        let mut due: Vec<EffectKey> = self.again.drain(..).filter(older).collect();
+        if !mutant::on(Mutant::NoResend) {
+            self.take_due(outbox, now, &mut due);
+        }
+        due.extend(outbox.added_from(seen));
+        due
     }
 
-    /// Sent at `now`, or carried out.
-    pub(crate) fn note(&mut self, keys: &[EffectKey], outbox: &Outbox, now: Timestamp) {
-        for key in keys {
-            if let Some(decided) = outbox.since(key) {
-                self.entries.insert(*key, (decided, now));
+    /// Takes out what was sent long ago, or much later than now by a clock that was set back since.
+    fn take_due(&mut self, outbox: &Outbox, now: Timestamp, due: &mut Vec<EffectKey>) {
+        loop {
+            let long_ago = |(at, _): &&(Timestamp, EffectKey)| now.duration_since(*at) >= RESEND;
+            let ahead = |(at, _): &&(Timestamp, EffectKey)| at.duration_since(now) >= RESEND;
+            let first = self.by_time.first().filter(long_ago);
+            let next = first.or_else(|| self.by_time.last().filter(ahead)).copied();
+            let Some((_, key)) = next else { return };
+            if self.waits(outbox, key) {
+                due.push(key);
+            }
+            self.forget(key);
+        }
+    }
+
+    /// Whether what was sent under this key is what waits.
+    fn waits(&self, outbox: &Outbox, key: EffectKey) -> bool {
+        let number = self.entries.get(&key).map(|(number, _)| *number);
+        number.is_some() && outbox.number(&key) == number
+    }
+
+    /// All that was due was sent at `now`, or carried out.
+    pub(crate) fn note(&mut self, due: &[EffectKey], outbox: &Outbox, now: Timestamp) {
+        for key in due {
+            self.forget(*key);
+            if let Some(number) = outbox.number(key) {
+                self.entries.insert(*key, (number, now));
+                self.by_time.insert((now, *key));
             }
         }
+        self.seen = outbox.next_number();
         if self.entries.len() > 2 * outbox.len() + 16 {
-            self.entries.retain(|key, _| outbox.contains(key));
+            let by_time = &mut self.by_time;
+            self.entries.retain(|key, (number, at)| {
+                let waits = outbox.number(key) == Some(*number);
+                waits || !by_time.remove(&(*at, *key))
+            });
         }
     }
 
-    /// No longer sent: what comes under this key from now on is another effect.
-    pub(crate) fn forget(&mut self, key: EffectKey) {
-        self.entries.remove(&key);
+    /// Carried out, which the aggregate is about to hear: if it still waits then, it is another effect.
+    pub(crate) fn acknowledge(&mut self, key: EffectKey) {
+        if self.forget(key) {
+            self.again.push(key);
+        }
+    }
+
+    fn forget(&mut self, key: EffectKey) -> bool {
+        let sent = self.entries.remove(&key);
+        sent.is_some_and(|(_, at)| self.by_time.remove(&(at, key)))
+    }
+
+    /// When the first of what waits is to be sent again.
+    pub(crate) fn next_resend(&mut self, outbox: &Outbox) -> Option<Timestamp> {
+        if mutant::on(Mutant::NoResend) {
+            return None;
+        }
+        while let Some((at, key)) = self.by_time.first().copied() {
+            if self.waits(outbox, key) {
+                return at.checked_add(RESEND).ok();
+            }
+            self.forget(key);
+        }
+        None
     }
 
     fn assume_all(&mut self, outbox: &Outbox) {
-        self.entries = outbox.iter().map(|(key, at)| (key, (at, at))).collect();
+        for (key, at) in outbox.iter() {
+            self.note(&[key], outbox, at);
+        }
     }
 }
 
@@ -158,5 +216,101 @@ impl Warm {
         {
             copies.by_address.remove(&oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + seconds).unwrap()
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Decide(u64),
+        Answer(u64),
+        CarryOut(u64),
+        /// Time passes, or the clock is set back; then what is due is sent.
+        Send(i64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0_u64..12).prop_map(Step::Decide),
+            2 => (0_u64..12).prop_map(Step::Answer),
+            1 => (0_u64..12).prop_map(Step::CarryOut),
+            3 => prop_oneof![0_i64..90, -300_i64..300].prop_map(Step::Send),
+        ]
+    }
+
+    /// The same, by looking at everything that waits each time: by key, when it was last sent.
+    #[derive(Debug, Default)]
+    struct Naive(BTreeMap<EffectKey, (u64, Timestamp)>);
+
+    impl Naive {
+        fn send(&mut self, outbox: &Outbox, now: Timestamp) -> BTreeSet<EffectKey> {
+            let due = outbox.iter().map(|(key, _)| key).filter(|key| {
+                let sent = self
+                    .0
+                    .get(key)
+                    .filter(|(n, _)| Some(*n) == outbox.number(key));
+                sent.is_none_or(|(_, at)| now.duration_since(*at).abs() >= RESEND)
+            });
+            let due: BTreeSet<EffectKey> = due.collect();
+            for key in &due {
+                self.0.insert(*key, (outbox.number(key).unwrap(), now));
+            }
+            due
+        }
+
+        fn next(&self, outbox: &Outbox) -> Option<Timestamp> {
+            let sent = outbox.iter().filter_map(|(key, _)| self.0.get(&key));
+            sent.map(|(_, at)| *at + RESEND).min()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_due_is_what_a_look_at_everything_finds(steps in prop::collection::vec(step(), 1..80)) {
+            let (mut outbox, mut sent, mut naive) = (Outbox::default(), Sent::default(), Naive::default());
+            let mut now = at(0);
+            for step in steps {
+                match step {
+                    Step::Decide(n) => outbox.add(EffectKey::Listing(n), now),
+                    Step::Answer(n) => {
+                        outbox.remove(&EffectKey::Listing(n));
+                    }
+                    Step::CarryOut(n) => {
+                        sent.acknowledge(EffectKey::Listing(n));
+                        naive.0.remove(&EffectKey::Listing(n));
+                    }
+                    Step::Send(seconds) => {
+                        now += SignedDuration::from_secs(seconds);
+                        let due = sent.due(&outbox, now);
+                        sent.note(&due, &outbox, now);
+                        prop_assert_eq!(due.len(), due.iter().collect::<BTreeSet<_>>().len());
+                        prop_assert_eq!(due.into_iter().collect::<BTreeSet<_>>(), naive.send(&outbox, now));
+                        prop_assert_eq!(sent.next_resend(&outbox), naive.next(&outbox));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_forgotten() {
+        let (mut outbox, mut sent) = (Outbox::default(), Sent::default());
+        for number in 0..10_000 {
+            outbox.add(EffectKey::Listing(number), at(0));
+            let due = sent.due(&outbox, at(0));
+            sent.note(&due, &outbox, at(0));
+            outbox.remove(&EffectKey::Listing(number));
+        }
+        assert!(sent.entries.len() < 32 && sent.by_time.len() < 32);
+        assert_eq!(sent.next_resend(&outbox), None);
     }
 }

@@ -16,6 +16,7 @@ pub mod retry;
 pub mod settle;
 pub mod state;
 pub mod tasks;
+pub mod timed;
 pub mod transition;
 mod upstream;
 pub mod view;

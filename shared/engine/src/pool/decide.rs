@@ -93,7 +93,7 @@ pub(super) fn settle(state: &State, now: Timestamp) -> Vec<PoolFact> {
         grant
     });
     let granted: Vec<PoolFact> = granted.collect();
-    let silent = state.checks().filter(|(_, due)| *due <= now);
+    let silent = state.checks().take_while(|(_, due)| *due <= now);
     let checked = silent.map(|(holder, _)| PoolFact::Checked { holder });
     granted.into_iter().chain(checked).collect()
 }

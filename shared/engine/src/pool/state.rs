@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use minicbor::{Decode, Encode};
+use minicbor::decode::Error as DecodeError;
+use minicbor::{Decode, Decoder, Encode};
 use porpoise_model::limits::{POOL_LEASE_SECONDS, POOL_SLOTS_DEFAULT};
 
 use super::fact::PoolFact;
+use super::leases::Leases;
 use super::line::Line;
 use crate::commands::Commands;
 use crate::effect::{EffectKey, Holder};
@@ -16,7 +18,7 @@ use crate::outbox::Outbox;
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(POOL_LEASE_SECONDS);
 
 /// A pool.
-#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Encode)]
 pub struct State {
     /// Its name, for lists; empty until somebody resized it.
     #[n(0)]
@@ -26,7 +28,7 @@ pub struct State {
     pub size: Option<u32>,
     /// Who holds slots.
     #[n(2)]
-    pub held: BTreeMap<Holder, Held>,
+    pub held: Leases,
     /// Who waits for some.
     #[n(3)]
     pub line: Line,
@@ -62,24 +64,22 @@ impl State {
 
     /// How many of them are held. More than there are after it was made smaller, and while a request is served that
     /// is larger than the pool.
-    pub fn used(&self) -> u64 {
-        self.held.values().map(|held| u64::from(held.slots)).sum()
+    pub const fn used(&self) -> u64 {
+        self.held.slots()
     }
 
-    /// Holders that may be asked whether they still are, and when each is due. Not those who are asked already, and
-    /// not those who may not know yet that they hold anything: they would deny it.
+    /// Holders that may be asked whether they still are, and when each is due, the earliest first. Not those who are
+    /// asked already, and not those who may not know yet that they hold anything: they would deny it.
     pub(super) fn checks(&self) -> impl Iterator<Item = (Holder, Timestamp)> + '_ {
-        self.held.iter().filter_map(|(holder, held)| {
-            let told = self.outbox.contains(&EffectKey::GrantSlot(*holder))
-                || self.outbox.contains(&EffectKey::CheckHolder(*holder));
-            let due = held.heard.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-            (!told).then_some((*holder, due))
-        })
+        let due = |(heard, holder): (Timestamp, Holder)| {
+            (holder, heard.checked_add(LEASE).unwrap_or(Timestamp::MAX))
+        };
+        self.held.silent().map(due)
     }
 
     /// When the next holder is to be asked.
     pub fn next_check(&self) -> Option<Timestamp> {
-        self.checks().map(|(_, due)| due).min()
+        self.checks().map(|(_, due)| due).next()
     }
 
     /// Folds a fact.
@@ -94,12 +94,12 @@ impl State {
             PoolFact::Taken { holder } | PoolFact::Heard { holder } => self.hear(*holder, at),
             PoolFact::Freed { holder } => {
                 self.line.leave(*holder);
-                self.held.remove(holder);
+                self.held.free(*holder);
                 self.outbox.remove(&EffectKey::GrantSlot(*holder));
                 self.outbox.remove(&EffectKey::CheckHolder(*holder));
             }
             PoolFact::Checked { holder } => {
-                if self.held.contains_key(holder) {
+                if self.held.ask(*holder) {
                     self.outbox.add(EffectKey::CheckHolder(*holder), at);
                 }
             }
@@ -120,16 +120,50 @@ impl State {
                 since: at,
                 heard: at,
             };
-            self.held.insert(holder, held);
+            self.held.grant(holder, held);
             self.outbox.add(EffectKey::GrantSlot(holder), at);
         }
     }
 
     fn hear(&mut self, holder: Holder, at: Timestamp) {
-        if let Some(held) = self.held.get_mut(&holder) {
-            held.heard = at;
+        if self.held.hear(holder, at) {
             self.outbox.remove(&EffectKey::GrantSlot(holder));
             self.outbox.remove(&EffectKey::CheckHolder(holder));
         }
+    }
+}
+
+/// The stored form of a state, before it is known who may be asked.
+#[derive(Decode)]
+struct Stored {
+    #[n(0)]
+    name: String,
+    #[n(1)]
+    size: Option<u32>,
+    #[n(2)]
+    held: BTreeMap<Holder, Held>,
+    #[n(3)]
+    line: Line,
+    #[n(4)]
+    commands: Commands,
+    #[n(5)]
+    outbox: Outbox,
+}
+
+impl<'b, C> Decode<'b, C> for State {
+    fn decode(d: &mut Decoder<'b>, c: &mut C) -> Result<Self, DecodeError> {
+        let stored = Stored::decode(d, c)?;
+        let told = |holder: &Holder| {
+            stored.outbox.contains(&EffectKey::GrantSlot(*holder))
+                || stored.outbox.contains(&EffectKey::CheckHolder(*holder))
+        };
+        Ok(Self {
+            held: Leases::of(stored.held, told),
+            name: stored.name,
+            size: stored.size,
+            line: stored.line,
+            commands: stored.commands,
+            outbox: stored.outbox,
+        })
     }
 }

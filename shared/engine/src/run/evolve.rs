@@ -206,7 +206,7 @@ fn ask_slot(state: &mut State, task: u32, at: Timestamp) {
     {
         let attempt = state.next(task);
         state.ready.remove(&task);
-        state.parked.remove(&task);
+        state.parked.remove(task);
         if let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Ready) {
             state.tasks.set_phase(task, next);
         }
@@ -232,7 +232,7 @@ fn answer_slot(state: &mut State, task: u32, stage: SlotStage) {
     slot.stage = stage;
     state.outbox.remove(&EffectKey::AskSlot(slot.attempt));
     if stage == SlotStage::Held {
-        state.parked.remove(&task);
+        state.parked.remove(task);
         state.ready.insert(task);
     }
 }
@@ -261,7 +261,7 @@ fn dispatch(state: &mut State, task: u32, at: Timestamp) {
     };
     state.tasks.set_phase(task, next);
     state.ready.remove(&task);
-    state.parked.remove(&task);
+    state.parked.remove(task);
     let number = state.tasks.next_attempt(task);
     state
         .outbox
@@ -292,7 +292,7 @@ fn close_attempt(state: &mut State, task: u32, at: Timestamp) -> Option<After> {
     state.outbox.remove(&EffectKey::Dispatch(current));
     state.outbox.remove(&EffectKey::Cancel(current));
     state.waiting.remove(&task);
-    state.timeouts.remove(&task);
+    state.timeouts.remove(task);
     let then = state.canceling.remove(&task);
     let killed = matches!(then, Some(After::Cancel { .. }));
     if killed && mutant::on(Mutant::SlotKeptOnKill) {
@@ -326,7 +326,7 @@ fn fail(state: &mut State, plan: &Plan, task: u32, retry: Option<Timestamp>, at:
     }
     let then = close_attempt(state, task, at);
     state.ready.remove(&task);
-    state.parked.remove(&task);
+    state.parked.remove(task);
     match (then, retry) {
         (Some(After::Rerun), _) => reset(state, plan, &Ranges::one(task), at),
         (Some(After::Skip { .. }), _) => finish(state, plan, task, TaskEvent::Skipped, at),
@@ -372,13 +372,13 @@ fn finish(state: &mut State, plan: &Plan, task: u32, event: TaskEvent, at: Times
 
 fn forget_waits(state: &mut State, task: u32) {
     state.ready.remove(&task);
-    state.parked.remove(&task);
-    state.holds.remove(&task);
+    state.parked.remove(task);
+    state.holds.remove(task);
 }
 
 fn time_out(state: &mut State, task: Option<u32>, stopped: bool, at: Timestamp) {
     if let Some(task) = task {
-        state.timeouts.remove(&task);
+        state.timeouts.remove(task);
         if stopped {
             ask_cancel(state, task, &After::TimeOut, at);
         }
@@ -428,7 +428,7 @@ fn ask_cancel(state: &mut State, task: u32, then: &After, at: Timestamp) {
     } else if phase != Phase::Canceling {
         return;
     }
-    state.timeouts.remove(&task);
+    state.timeouts.remove(task);
     state.canceling.insert(task, then.clone());
 }
 
@@ -459,7 +459,7 @@ fn release(state: &mut State, tasks: &Ranges) {
         state.hold = None;
     }
     for task in tasks.iter() {
-        state.holds.remove(&task);
+        state.holds.remove(task);
     }
 }
 
@@ -518,7 +518,7 @@ fn reset(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
 fn back_to_pending(state: &mut State, task: u32, at: Timestamp) {
     free_slot(state, task, at);
     state.ready.remove(&task);
-    state.parked.remove(&task);
+    state.parked.remove(task);
     if let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Reset) {
         state.tasks.set_phase(task, next);
     }

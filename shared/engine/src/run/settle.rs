@@ -37,22 +37,17 @@ fn overdue(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
             tasks: Ranges::default(),
         });
     }
-    let over: Ranges = state
-        .holds
-        .iter()
-        .filter(|(_, hold)| due(&hold.until))
-        .map(|(task, _)| *task)
-        .collect();
+    let over: Ranges = state.holds.due(now).into_iter().collect();
     if !over.is_empty() {
         facts.push(RunFact::Released { tasks: over });
     }
-    for (task, _) in state.timeouts.iter().filter(|(_, until)| until.0 <= now) {
+    for task in state.timeouts.due(now) {
         let stopped = plan
-            .task(*task)
+            .task(task)
             .and_then(|task| task.timeout)
             .is_some_and(|it| it.action == TimeoutAction::Fail);
         facts.push(RunFact::TimedOut {
-            task: Some(*task),
+            task: Some(task),
             stopped,
         });
     }
@@ -121,18 +116,9 @@ fn ended(state: &State, failures: u32) -> RunFact {
 fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
     let dry = state.new.as_ref().is_some_and(|new| new.dry_run);
     let (mut ask, mut dispatch, mut facts) = (Vec::new(), Vec::new(), Vec::new());
-    let due = state
-        .parked
-        .iter()
-        .filter(|(_, at)| at.0 <= now)
-        .map(|(task, _)| task);
-    for task in state
-        .ready
-        .iter()
-        .chain(due)
-        .copied()
-        .filter(|task| !state.holds.contains_key(task))
-    {
+    let due = state.parked.due(now);
+    let startable = state.ready.iter().chain(&due).copied();
+    for task in startable.filter(|task| !state.holds.contains_key(task)) {
         if dry {
             dispatch.push(task);
         } else if plan.has_pool(task) && !state.slots.contains_key(&task) {

@@ -9,6 +9,7 @@ use porpoise_model::{Actor, Cause, Outputs, RunState};
 
 use super::fact::After;
 use super::tasks::Tasks;
+use super::timed::Timed;
 use crate::Plan;
 use crate::commands::Commands;
 use crate::effect::{Attempt, NewRun};
@@ -34,7 +35,7 @@ pub struct State {
     pub ready: BTreeSet<u32>,
     /// Tasks that wait for a time: a delay, or a retry.
     #[n(5)]
-    pub parked: BTreeMap<u32, Time>,
+    pub parked: Timed<Time>,
     /// Slots asked for or held, by task.
     #[n(6)]
     pub slots: BTreeMap<u32, Slot>,
@@ -43,7 +44,7 @@ pub struct State {
     pub waiting: BTreeMap<u32, String>,
     /// Time-outs of running attempts, by task.
     #[n(8)]
-    pub timeouts: BTreeMap<u32, Time>,
+    pub timeouts: Timed<Time>,
     /// The run's own time-out.
     #[n(9)]
     pub timeout: Option<Time>,
@@ -52,7 +53,7 @@ pub struct State {
     pub canceling: BTreeMap<u32, After>,
     /// Holds of tasks.
     #[n(11)]
-    pub holds: BTreeMap<u32, Hold>,
+    pub holds: Timed<Hold>,
     /// Hold of the run.
     #[n(12)]
     pub hold: Option<Hold>,
@@ -200,21 +201,17 @@ impl State {
 
     /// The earliest time at which something of its own is due.
     pub fn deadline(&self) -> Option<Timestamp> {
-        let holds = self
-            .holds
-            .values()
-            .chain(&self.hold)
-            .filter_map(|hold| hold.until);
-        let starts = self
-            .parked
-            .iter()
-            .filter(|(task, _)| self.may_start() && !self.holds.contains_key(task));
-        let limits = self.timeouts.values().chain(&self.timeout).copied();
-        holds
-            .chain(starts.map(|(_, at)| *at))
-            .chain(limits)
-            .min()
-            .map(|time| time.0)
+        let hold = self.hold.as_ref().and_then(|hold| hold.until);
+        let free = |(_, task): &(Time, u32)| !self.holds.contains_key(task);
+        let start = self.may_start().then(|| self.parked.times().find(free));
+        let firsts = [
+            self.holds.times().next(),
+            start.flatten(),
+            self.timeouts.times().next(),
+        ];
+        let firsts = firsts.into_iter().flatten().map(|(at, _)| at);
+        let first = firsts.chain(hold).chain(self.timeout).min();
+        first.map(|time| time.0)
     }
 
     /// Whether anything may still happen by itself.
