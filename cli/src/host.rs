@@ -144,7 +144,7 @@ impl Host {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Takes no more messages, and returns when the steps in flight are done. Jobs go on.

@@ -51,13 +51,12 @@ mod tests {
     async fn work_that_panics_fails_and_no_more() {
         let panics = async {
             tokio::task::yield_now().await;
-            let none: Option<u8> = None;
-            Ok::<_, io::Error>(none.expect("a bug"))
+            Ok::<u8, io::Error>("none".parse().expect("a bug"))
         };
         let told = guarded(panics).await.unwrap_err();
-        assert_eq!(told, "panicked: a bug");
+        assert!(told.starts_with("panicked: a bug"), "{told}");
         let fails = async { Err::<u8, _>(io::Error::other("full")) };
         assert_eq!(guarded(fails).await.unwrap_err(), "full");
-        assert_eq!(guarded(async { Ok::<_, io::Error>(7) }).await, Ok(7));
+        assert_eq!(guarded(async { Ok::<u8, io::Error>(7) }).await, Ok(7));
     }
 }
