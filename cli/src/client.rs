@@ -1,15 +1,19 @@
 //! Speaks to a server over HTTP. Answers are read leniently: a server may be newer than this binary.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::failure::{BROKEN, Failure, REFUSED, UNREACHABLE};
+use crate::output::{note, now};
 
 /// An answer may be held back for this long and a little more: a long poll.
 pub(crate) const WAIT: Duration = Duration::from_secs(20);
@@ -17,13 +21,23 @@ pub(crate) const WAIT: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// Items asked for at once.
 const PAGE: usize = 500;
+/// Who watches waits so long for a server that went away.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+/// Between two looks whether it is back.
+const BETWEEN: Duration = Duration::from_millis(500);
 
 /// A server, and the right to use it.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     agent: Agent,
-    base: String,
+    base: Arc<Mutex<String>>,
     token: String,
+    /// The data directory of the server, where it was found by that: after a restart it may be at another port.
+    found_in: Option<PathBuf>,
+    /// Whether questions are asked again when the server goes away.
+    patient: bool,
+    /// Whether the server is this process: when it goes away, it does not come back.
+    own: bool,
     /// The command that starts such a server.
     start: String,
 }
@@ -51,11 +65,33 @@ pub(crate) struct Chunk {
 impl Client {
     pub(crate) fn new(config: &Config) -> Result<Self, Failure> {
         let (url, token) = config.server()?;
-        Ok(Self::at(&url, &token, config.start_command()))
+        let found_in = match config.url {
+            Some(_) => None,
+            None => config.data().ok().map(PathBuf::from),
+        };
+        let client = Self::at(&url, &token, config.start_command());
+        Ok(Self { found_in, ..client })
+    }
+
+    /// A client of the server that this process is.
+    pub(crate) fn own(url: &str, token: &str, start: String) -> Self {
+        Self {
+            own: true,
+            ..Self::at(url, token, start)
+        }
+    }
+
+    /// The same for who watches: what is asked is asked again for a while when the server goes away, as it does when
+    /// it is restarted.
+    pub(crate) fn patient(&self) -> Self {
+        Self {
+            patient: !self.own,
+            ..self.clone()
+        }
     }
 
     /// A client of the server at `url`; `start` is the command that starts one.
-    pub(crate) fn at(url: &str, token: &str, start: String) -> Self {
+    fn at(url: &str, token: &str, start: String) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .user_agent(concat!("porpoise-cli/", env!("CARGO_PKG_VERSION")))
@@ -64,13 +100,54 @@ impl Client {
             .build();
         Self {
             agent: agent.into(),
-            base: format!("{url}/v1"),
+            base: Arc::new(Mutex::new(format!("{url}/v1"))),
             token: token.to_owned(),
+            found_in: None,
+            patient: false,
+            own: false,
             start,
         }
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.asked(|| self.get_once(path))
+    }
+
+    /// Asks, and asks again for a while if the client is patient and the server away.
+    fn asked<T>(&self, ask: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut until = None;
+        loop {
+            let answer = ask();
+            let away = answer
+                .as_ref()
+                .err()
+                .filter(|failure| failure.exit == UNREACHABLE);
+            let Some(failure) = away.filter(|_| self.patient) else {
+                if until.is_some() && answer.is_ok() {
+                    note("the server is back");
+                }
+                return answer;
+            };
+            let time = now();
+            if until.is_none() {
+                note(&format!("{}; waiting for it", failure.message));
+            }
+            if *until.get_or_insert(time + PATIENCE) < time {
+                return answer;
+            }
+            std::thread::sleep(BETWEEN);
+            self.find_again();
+        }
+    }
+
+    fn find_again(&self) {
+        if let Some(running) = self.found_in.as_deref().and_then(config::running) {
+            *self.base.lock().unwrap_or_else(PoisonError::into_inner) =
+                format!("{}/v1", running.url);
+        }
+    }
+
+    fn get_once(&self, path: &str) -> Result<Value, Failure> {
         let request = self.agent.get(self.url(path));
         let sent = request.header("authorization", self.bearer()).call();
         self.json(sent)
@@ -135,6 +212,10 @@ impl Client {
 
     /// A piece of a log; `None` if there is none (yet).
     pub(crate) fn log(&self, path: &str) -> Result<Option<Chunk>, Failure> {
+        self.asked(|| self.log_once(path))
+    }
+
+    fn log_once(&self, path: &str) -> Result<Option<Chunk>, Failure> {
         let request = self.agent.get(self.url(path));
         let sent = request.header("authorization", self.bearer()).call();
         let mut answer = sent.map_err(|error| self.unreachable(&error))?;
@@ -158,7 +239,8 @@ impl Client {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        let base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("{base}{path}")
     }
 
     fn bearer(&self) -> String {
@@ -182,7 +264,8 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        let server = self.base.trim_end_matches("/v1");
+        let server = self.url("");
+        let server = server.trim_end_matches("/v1");
         Failure::new(
             UNREACHABLE,
             format!("cannot reach the server at `{server}`"),

@@ -109,8 +109,8 @@ async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
     };
     config::announce(data, &running).map_err(|error| unusable(&error))?;
     told(session, &running, data);
-    let client = Client::at(&url, &token, session.config.start_command());
-    let first = first_steps(session, args, client);
+    let client = Client::own(&url, &token, session.config.start_command());
+    let first = first_steps(session, args, client, stop.subscribe());
     let served = until_stopped(listener, router, signals, &stop, &mut host, first).await;
     config::renounce(data);
     if tokio::time::timeout(GRACE, host.stop()).await.is_err() {
@@ -191,8 +191,13 @@ fn told(session: &Session, running: &Running, data: &Path) {
     }
 }
 
-/// What `up` does as its own client: apply the examples, run a workflow.
-fn first_steps(session: &Session, args: &Up, client: Client) -> impl FnOnce() + Send + 'static {
+/// What `up` does as its own client: apply the examples, run a workflow. That the server stops meanwhile is no failure.
+fn first_steps(
+    session: &Session,
+    args: &Up,
+    client: Client,
+    stop: watch::Receiver<bool>,
+) -> impl FnOnce() + Send + 'static {
     let session = Session {
         json: session.json,
         config: session.config.clone(),
@@ -217,6 +222,7 @@ fn first_steps(session: &Session, args: &Up, client: Client) -> impl FnOnce() + 
             Ok(())
         };
         match steps() {
+            Err(_) if *stop.borrow() => {}
             Err(failure) => failure.print(session.json),
             Ok(()) if begun => {
                 note("the server goes on; in another terminal try `porpoise show latest`");

@@ -1,6 +1,7 @@
 //! The real server and its commands when things around them go away: standard error, the server, connections.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     unreachable_pub,
     dead_code,
@@ -9,8 +10,10 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Child;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Stdio};
+
+use rustix::process::Signal;
 
 use support::Place;
 
@@ -46,4 +49,79 @@ fn a_server_whose_output_nobody_reads_any_more_goes_on() {
     place.ok(&["apply", "quick.yaml"]);
     place.ok(&["run", "quick", "--no-watch"]);
     place.wait_for("latest", None, "succeeded");
+}
+
+#[test]
+fn who_watches_a_run_goes_on_watching_when_the_server_is_killed_and_started_again() {
+    let mut place = Place::up();
+    place.file(
+        "slow.yaml",
+        "workflow: slow\ntasks:\n  a: { shell: 'echo begun; sleep 3; echo over' }\n  b: { after: [a], shell: echo b }\n",
+    );
+    place.ok(&["apply", "slow.yaml"]);
+    let watch = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let run = watch(&["run", "slow"]);
+    while !place.run(&["show", "latest"]).status.success() {}
+    place.wait_for("latest", Some("a"), "running");
+    let logs = watch(&["logs", "latest", "a", "-f"]);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    place.stop(Signal::KILL);
+    // At another port.
+    place.start();
+    let run = run.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{told}");
+    assert!(
+        told.contains("the server is back") && told.contains("b succeeded"),
+        "{told}"
+    );
+    assert_eq!(told.matches("a running").count(), 1, "{told}");
+    let logs = logs.wait_with_output().unwrap();
+    assert!(
+        logs.status.success(),
+        "{}",
+        String::from_utf8_lossy(&logs.stderr)
+    );
+    let log = String::from_utf8_lossy(&logs.stdout);
+    let said: Vec<_> = log
+        .lines()
+        .filter_map(|line| line.split(' ').next_back())
+        .collect();
+    assert_eq!(said, ["begun", "over"]);
+}
+
+#[test]
+fn who_stops_a_server_that_watches_its_first_run_sees_no_failure() {
+    let mut place = Place::up();
+    place.file(
+        "slow.yaml",
+        "workflow: slow\ntasks:\n  a: { shell: sleep 20 }\n",
+    );
+    place.ok(&["apply", "slow.yaml"]);
+    place.stop(Signal::TERM);
+    let up = place
+        .command(&["up", "--port", "0", "--run", "slow"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut up = Server(up.unwrap());
+    let mut stderr = BufReader::new(up.0.stderr.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("a running") {
+        assert_ne!(stderr.read_line(&mut told).unwrap(), 0, "{told}");
+    }
+    let pid = rustix::process::Pid::from_child(&up.0);
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    stderr.read_to_string(&mut told).unwrap();
+    assert!(up.0.wait().unwrap().success(), "{told}");
+    assert!(
+        !told.contains("error") && !told.contains("cannot reach"),
+        "{told}"
+    );
+    place.start();
+    place.ok(&["kill", "latest"]);
 }

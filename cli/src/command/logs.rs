@@ -21,6 +21,11 @@ const BETWEEN: Duration = Duration::from_millis(200);
 pub(crate) fn logs(session: &Session, args: &Logs) -> Result<u8, Failure> {
     let client = session.client()?;
     let at = find::run(session, &client, &args.run.run)?;
+    let client = if args.follow {
+        client.patient()
+    } else {
+        client
+    };
     let look = || task(&client, &at, &args.task);
     let mut now_is = look()?;
     while args.follow && now_is.attempt == 0 && !view::is_over(&now_is.state) {

@@ -33,6 +33,7 @@ pub(crate) fn watch(
     at: &RunAt,
     simulated: BTreeSet<String>,
 ) -> Result<Value, Failure> {
+    let client = &client.patient();
     let mut display = Display::new();
     let mut story = Story {
         simulated,
