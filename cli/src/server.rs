@@ -1,6 +1,7 @@
 //! `up`: the server of this machine.
 
 mod changes;
+mod door;
 mod targets;
 
 use std::io;
@@ -25,6 +26,7 @@ use crate::host::Host;
 use crate::output::{Session, note, print};
 
 use changes::Changes;
+use door::Door;
 
 /// The examples that the binary brings along: files and their names.
 const EXAMPLES: [(&str, &str); 4] = [
@@ -270,7 +272,7 @@ async fn until_stopped(
         let _ = stopped.wait_for(|stop| *stop).await;
     };
     let serving = std::future::IntoFuture::into_future(
-        axum::serve(listener, router).with_graceful_shutdown(shutdown),
+        axum::serve(Door::new(listener), router).with_graceful_shutdown(shutdown),
     );
     tokio::pin!(serving);
     // A thread of its own: it waits for answers of this very server.
