@@ -143,7 +143,7 @@ impl App {
     }
 
     /// Lists a run that was just created, so that whoever asked for it finds it at once: its own first line may come a
-    /// moment later. Harmless to leave out and to repeat; costs what [`App::list`] costs.
+    /// moment later. Harmless to leave out and to repeat. Costs a read and two puts.
     pub async fn list_created(&self, new: &NewRun, tasks: u32) -> Result<(), StoreError> {
         self.list(&Listing {
             project: new.project,
