@@ -279,23 +279,53 @@ async fn completion_loop(
     }
 }
 
-/// At start, and then from time to time: what is open is stepped.
+/// At start, and then from time to time: what is open is stepped. Where that fails, again soon: nothing else may wake
+/// what could not be read.
 async fn sweep_loop(app: Arc<App>, mut stop: flag::Receiver<bool>) {
+    let mut failed = 0_u32;
     loop {
-        match guarded(app.recall(HOME)).await {
-            Ok(0) => {}
-            Ok(messages) => tracing::info!(messages, "recalled"),
-            Err(error) => tracing::warn!(error, "recall failed"),
-        }
-        match guarded(app.sweep()).await {
-            Ok(swept) => tracing::info!(open = swept.open, failed = swept.failed.len(), "swept"),
-            Err(error) => tracing::warn!(error, "sweep failed"),
-        }
+        failed = if swept(&app).await {
+            0
+        } else {
+            failed.saturating_add(1)
+        };
         tokio::select! {
             () = stopped(&mut stop) => return,
-            () = pause(SWEEP) => {}
+            () = pause(until_sweep(failed)) => {}
         }
     }
+}
+
+/// How long after a sweep the next one comes, if so many in a row, with this one, have failed.
+fn until_sweep(failed: u32) -> Duration {
+    match failed.checked_sub(1) {
+        None => SWEEP,
+        Some(before) => {
+            let times = 2_u32.saturating_pow(before);
+            BACKOFF.saturating_mul(times).min(SWEEP)
+        }
+    }
+}
+
+/// Whether all went well.
+async fn swept(app: &App) -> bool {
+    let recalled = guarded(app.recall(HOME)).await;
+    match &recalled {
+        Ok(0) => {}
+        Ok(messages) => tracing::info!(messages, "recalled"),
+        Err(error) => tracing::warn!(error, "recall failed"),
+    }
+    let swept = match guarded(app.sweep()).await {
+        Ok(swept) => {
+            tracing::info!(open = swept.open, failed = swept.failed.len(), "swept");
+            swept.failed.is_empty()
+        }
+        Err(error) => {
+            tracing::warn!(error, "sweep failed");
+            false
+        }
+    };
+    swept && recalled.is_ok()
 }
 
 /// The host is where time passes.
@@ -315,5 +345,14 @@ mod tests {
     fn what_fails_again_and_again_waits_longer_each_time_and_never_very_long() {
         let waits = [0, 1, 2, 5, 6, u32::MAX].map(|failed| backoff(failed).as_millis());
         assert_eq!(waits, [500, 1_000, 2_000, 16_000, 16_000, 16_000]);
+    }
+
+    #[test]
+    fn a_sweep_that_failed_is_repeated_soon_and_ever_less_often() {
+        let waits = [0, 1, 2, 13, 14, u32::MAX].map(|failed| until_sweep(failed).as_millis());
+        assert_eq!(
+            waits,
+            [3_600_000, 500, 1_000, 2_048_000, 3_600_000, 3_600_000]
+        );
     }
 }

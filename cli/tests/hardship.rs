@@ -125,3 +125,27 @@ fn who_stops_a_server_that_watches_its_first_run_sees_no_failure() {
     place.start();
     place.ok(&["kill", "latest"]);
 }
+
+/// Nothing but a sweep wakes a run that waits for its retry, and whose version cannot be read when the server starts.
+#[test]
+fn a_run_that_cannot_be_read_when_the_server_starts_goes_on_when_it_can() {
+    let mut place = Place::up();
+    let retry = "retry: { limit: 1, delay: 2s }";
+    let again = place.work().join("again");
+    let shell = format!("test -e {0} || {{ touch {0}; exit 1; }}", again.display());
+    place.file(
+        "waits.yaml",
+        &format!("workflow: waits\ntasks:\n  a: {{ shell: '{shell}', {retry} }}\n"),
+    );
+    place.ok(&["apply", "waits.yaml"]);
+    place.ok(&["run", "waits", "--no-watch"]);
+    place.wait_for("latest", Some("a"), "up_for_retry");
+    place.stop(Signal::KILL);
+    let (blobs, away) = (place.data().join("blobs"), place.data().join("away"));
+    std::fs::rename(&blobs, &away).unwrap();
+    place.start();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let _ = std::fs::remove_dir(&blobs);
+    std::fs::rename(&away, &blobs).unwrap();
+    place.wait_for("latest", None, "succeeded");
+}
