@@ -15,6 +15,16 @@ use crate::failure::{Failure, UNREACHABLE, USAGE};
 const SERVER_FILE: &str = "server.json";
 /// Whoever can read it may do everything.
 const TOKEN_FILE: &str = "token";
+/// What the store and the executors keep in the data directory.
+const KEPT: [&str; 7] = [
+    "porpoise.db",
+    "porpoise.db-wal",
+    "porpoise.db-shm",
+    "porpoise.lock",
+    "blobs",
+    "attempts",
+    "sleeps",
+];
 
 /// The environment under the options of the command line.
 #[derive(Debug, Clone, Default)]
@@ -136,6 +146,21 @@ pub(crate) fn make_data(data: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(data)
+}
+
+/// Closes to everybody else what is kept: the directory may be one that others made, and can enter.
+pub(crate) fn close_data(data: &Path) -> io::Result<()> {
+    for path in KEPT.map(|name| data.join(name)) {
+        let mode = match fs::metadata(&path) {
+            Ok(metadata) => metadata.permissions().mode(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if mode & 0o077 != 0 {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o700))?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads the token, or makes it on the first start.

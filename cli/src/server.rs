@@ -93,6 +93,7 @@ async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
     config::make_data(data).map_err(|error| unusable(&error))?;
     let targets = targets::open(data, args.parallel)?;
     let mut host = Host::open(data, targets.executors).map_err(|error| in_use(&error, data))?;
+    config::close_data(data).map_err(|error| unusable(&error))?;
     let token = config::token(data).map_err(|error| unusable(&error))?;
     let (listener, address) = listen(args.port).await?;
     let url = format!("http://{address}");

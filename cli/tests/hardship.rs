@@ -11,6 +11,7 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
@@ -148,4 +149,26 @@ fn a_run_that_cannot_be_read_when_the_server_starts_goes_on_when_it_can() {
     let _ = std::fs::remove_dir(&blobs);
     std::fs::rename(&away, &blobs).unwrap();
     place.wait_for("latest", None, "succeeded");
+}
+
+#[test]
+fn in_a_directory_that_others_can_enter_they_can_read_nothing() {
+    let mut place = Place::new();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::create_dir(place.data()).unwrap();
+    std::fs::set_permissions(place.data(), open).unwrap();
+    place.start();
+    place.file("quick.yaml", QUICK);
+    place.ok(&["apply", "quick.yaml"]);
+    place.ok(&["run", "quick"]);
+    place.stop(Signal::KILL);
+    // What the store makes on its first start, and what exists already on the second.
+    place.start();
+    let entries: Vec<_> = std::fs::read_dir(place.data()).unwrap().collect();
+    assert!(entries.len() > 4, "{entries:?}");
+    for entry in entries {
+        let entry = entry.unwrap();
+        let (path, mode) = (entry.path(), entry.metadata().unwrap().permissions().mode());
+        assert_eq!(mode & 0o077, 0, "{path:?} has mode {mode:o}");
+    }
 }
