@@ -9,6 +9,7 @@ use porpoise_engine::input::ReportKind;
 use porpoise_model::AttemptKey;
 
 use crate::job_item::{JobId, JobItem, Status};
+use crate::rest::Rests;
 
 /// The order in which jobs of one kind are submitted: rank of the run, of the task, then first come, first served.
 type Line = ((u8, u8), Timestamp, JobId);
@@ -45,8 +46,12 @@ pub(crate) struct View {
     waiting: BTreeMap<String, BTreeSet<Line>>,
     /// Entries of the index, with those of their jobs that are not known to be over.
     entries: BTreeMap<String, BTreeSet<JobId>>,
+    /// Those of them that have no such jobs.
+    spent: BTreeSet<String>,
     /// In which entries a job stands.
     listed: BTreeMap<JobId, BTreeSet<String>>,
+    /// Kinds whose targets were called too often.
+    pub(crate) rests: Rests,
 }
 
 impl View {
@@ -78,6 +83,11 @@ impl View {
             entry.insert(job);
             self.listed.entry(job).or_default().insert(sort.to_owned());
         }
+        if entry.is_empty() {
+            self.spent.insert(sort.to_owned());
+        } else {
+            self.spent.remove(sort);
+        }
     }
 
     /// Jobs of entries of which no item was seen yet.
@@ -91,12 +101,12 @@ impl View {
 
     /// Entries all of whose jobs are over.
     pub(crate) fn spent(&self) -> Vec<String> {
-        let spent = self.entries.iter().filter(|(_, jobs)| jobs.is_empty());
-        spent.map(|(sort, _)| sort.clone()).collect()
+        self.spent.iter().cloned().collect()
     }
 
     pub(crate) fn forget_entry(&mut self, sort: &str) {
         self.entries.remove(sort);
+        self.spent.remove(sort);
     }
 
     /// Takes note of an item, unless a newer one is known.
@@ -142,6 +152,9 @@ impl View {
         for sort in self.listed.remove(id).unwrap_or_default() {
             if let Some(entry) = self.entries.get_mut(&sort) {
                 entry.remove(id);
+                if entry.is_empty() {
+                    self.spent.insert(sort);
+                }
             }
         }
     }
@@ -161,8 +174,10 @@ impl View {
         }
     }
 
-    pub(crate) fn waiting_kinds(&self) -> Vec<String> {
+    /// The kinds of which jobs wait, and whose targets do not rest.
+    pub(crate) fn waiting_kinds(&self, now: Timestamp) -> Vec<String> {
         let waiting = self.waiting.iter().filter(|(_, jobs)| !jobs.is_empty());
+        let waiting = waiting.filter(|(kind, _)| self.rests.left(kind, now).is_none());
         waiting.map(|(kind, _)| kind.clone()).collect()
     }
 

@@ -26,6 +26,7 @@ pub mod log;
 pub mod poller;
 mod pool_store;
 pub mod recall;
+mod rest;
 pub mod send;
 mod snapshot;
 pub mod step;

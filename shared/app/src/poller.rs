@@ -15,6 +15,8 @@ use crate::submit::{Changes, JobsError};
 
 /// Between two ticks.
 const TICK: SignedDuration = SignedDuration::from_secs(1);
+/// By which name the jobs table rests. No kind of work has it.
+const TABLE: &str = "";
 /// Items that are read at the same time.
 const AT_ONCE: usize = 64;
 
@@ -36,8 +38,7 @@ impl App {
         let mut result = self.refresh(place).await;
         let jobs = self.views.with(place, |view| view.to_ask());
         result = result.and(self.advance(place, jobs).await);
-        let idle = self.views.with(place, |view| view.is_empty());
-        result.map(|()| if idle { Next::Idle } else { Next::In(TICK) })
+        self.next(place, result)
     }
 
     /// An executor says that something happened to these jobs: they are asked for at once, and what waits for their
@@ -51,13 +52,35 @@ impl App {
                 .collect()
         };
         let mut jobs = self.views.with(place, find);
+        let mut result = Ok(());
         if jobs.len() < keys.len() {
-            self.refresh(place).await?;
+            result = self.refresh(place).await;
             jobs = self.views.with(place, find);
         }
-        self.advance(place, jobs).await?;
-        let idle = self.views.with(place, |view| view.is_empty());
-        Ok(if idle { Next::Idle } else { Next::In(TICK) })
+        result = result.and(self.advance(place, jobs).await);
+        self.next(place, result)
+    }
+
+    /// When to look again. A table that takes no more calls is left alone for a while; all else that failed is for the
+    /// host to speak of.
+    fn next(&self, place: &str, result: Result<(), JobsError>) -> Result<Next, JobsError> {
+        let throttled = result.as_ref().is_err_and(JobsError::is_throttled);
+        if !throttled {
+            result?;
+        }
+        let now = self.now();
+        let dice = throttled.then(|| self.ports.ids.fresh());
+        Ok(self.views.with(place, |view| {
+            match dice {
+                Some(dice) => view.rests.rest(TABLE, now, dice),
+                None => view.rests.calm(TABLE),
+            }
+            match (view.rests.left(TABLE, now), view.rests.first(now)) {
+                (Some(rest), _) => Next::In(rest),
+                (None, _) if view.is_empty() => Next::Idle,
+                (None, rest) => Next::In(rest.map_or(TICK, |rest| rest.min(TICK))),
+            }
+        }))
     }
 
     /// Asks for these jobs, cancels those that are to be stopped again, and submits what waits.

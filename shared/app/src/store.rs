@@ -1,12 +1,12 @@
-//! The table with what every caller wants: throttled calls tried again a few times, conditions as answers, all pages.
+//! The table with what every caller wants: conditions as answers, all pages.
+//!
+//! A throttled call is not repeated here: adapters wait between their own calls, and whoever is told comes back later
+//! (a message when it is delivered again, the poll loop when it has rested).
 
 use std::sync::Arc;
 
 use porpoise_ports::table::{Condition, Consistency, Item, Key, Query, ReadError, WriteError};
 use porpoise_ports::{Table, Unavailable};
-
-/// Calls in a row before a throttle is handed on: adapters wait between their own calls, this crate never does.
-const THROTTLED_MAX: u32 = 3;
 
 /// The store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +44,7 @@ impl Store {
     }
 
     async fn read(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>, StoreError> {
-        let mut calls = 0;
-        loop {
-            calls += 1;
-            match self.table.get(key, consistency).await {
-                Ok(item) => return Ok(item),
-                Err(ReadError::Throttled) if calls < THROTTLED_MAX => {}
-                Err(error) => return Err(read_error(error)),
-            }
-        }
+        self.table.get(key, consistency).await.map_err(read_error)
     }
 
     /// One page of a range.
@@ -60,15 +52,7 @@ impl Store {
         &self,
         query: &Query,
     ) -> Result<porpoise_ports::table::Page, StoreError> {
-        let mut calls = 0;
-        loop {
-            calls += 1;
-            match self.table.query(query).await {
-                Ok(page) => return Ok(page),
-                Err(ReadError::Throttled) if calls < THROTTLED_MAX => {}
-                Err(error) => return Err(read_error(error)),
-            }
-        }
+        self.table.query(query).await.map_err(read_error)
     }
 
     /// All items of a range, page after page.
@@ -86,26 +70,12 @@ impl Store {
 
     /// Writes; `false`: the condition does not hold and nothing was written.
     pub(crate) async fn put(&self, item: Item, condition: Condition) -> Result<bool, StoreError> {
-        let mut calls = 0;
-        loop {
-            calls += 1;
-            match self.table.put(item.clone(), condition).await {
-                Err(WriteError::Throttled) if calls < THROTTLED_MAX => {}
-                written => return written_or(written),
-            }
-        }
+        written_or(self.table.put(item, condition).await)
     }
 
     /// Removes; `false`: the condition does not hold and nothing was removed.
     pub(crate) async fn delete(&self, key: &Key, condition: Condition) -> Result<bool, StoreError> {
-        let mut calls = 0;
-        loop {
-            calls += 1;
-            match self.table.delete(key, condition).await {
-                Err(WriteError::Throttled) if calls < THROTTLED_MAX => {}
-                deleted => return written_or(deleted),
-            }
-        }
+        written_or(self.table.delete(key, condition).await)
     }
 }
 

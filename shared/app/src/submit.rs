@@ -43,6 +43,13 @@ pub enum JobsError {
     Unavailable(#[from] Unavailable),
 }
 
+impl JobsError {
+    /// Whether the table takes no more calls for now.
+    pub(crate) const fn is_throttled(&self) -> bool {
+        matches!(self, Self::Store(_, StoreError::Throttled))
+    }
+}
+
 /// What is to be said of a job, and what happened to it.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
@@ -114,7 +121,8 @@ impl App {
         changes: &mut Changes<'a>,
     ) -> Result<(), JobsError> {
         let mut result = Ok(());
-        for kind in self.views.with(place, |view| view.waiting_kinds()) {
+        let now = self.now();
+        for kind in self.views.with(place, |view| view.waiting_kinds(now)) {
             let submitted = self.submit_kind(place, &kind, changes).await;
             result = result.and(submitted);
         }
@@ -154,10 +162,17 @@ impl App {
                 let jobs = self.known(place, &round.submitted);
                 self.ask(&*target.executor, &jobs, changes).await?;
             }
-            match round.unavailable {
-                Some(error) => return Err(error.into()),
-                None if round.busy => return Ok(()),
-                None => {}
+            match round.stop {
+                Stop::No => self.views.with(place, |view| view.rests.calm(kind)),
+                Stop::Busy => return Ok(()),
+                Stop::Throttled => {
+                    let dice = self.ports.ids.fresh();
+                    let now = self.now();
+                    self.views
+                        .with(place, |view| view.rests.rest(kind, now, dice));
+                    return Ok(());
+                }
+                Stop::Unavailable(error) => return Err(error.into()),
             }
         }
     }
@@ -372,8 +387,19 @@ pub(crate) fn no_executor(kind: &str, now: Timestamp) -> ReportKind {
 struct Round {
     taken: BTreeSet<JobId>,
     submitted: Vec<JobId>,
-    busy: bool,
-    unavailable: Option<Unavailable>,
+    stop: Stop,
+}
+
+/// Why no more is submitted for now.
+#[derive(Default)]
+enum Stop {
+    #[default]
+    No,
+    /// Until a job ends.
+    Busy,
+    /// For a while.
+    Throttled,
+    Unavailable(Unavailable),
 }
 
 impl Round {
@@ -396,12 +422,22 @@ impl Round {
             Err(SubmitError::Rejected { message, .. }) => Change::ended(rejected(message, now)),
             Err(SubmitError::Canceled) => Change::ended(ReportKind::Canceled { ended: now }),
             Err(SubmitError::Busy) => {
-                self.busy = true;
+                if matches!(self.stop, Stop::No) {
+                    self.stop = Stop::Busy;
+                }
+                return;
+            }
+            Err(SubmitError::Throttled) => {
+                if !matches!(self.stop, Stop::Unavailable(_)) {
+                    self.stop = Stop::Throttled;
+                }
+                let why = "throttled".to_owned();
+                changes.add(id, Change::say(ReportKind::Waiting { why }));
                 return;
             }
             Err(SubmitError::Unavailable(error)) => {
                 tracing::warn!(task = intent.job.task_name, %error, "job not submitted");
-                self.unavailable = Some(error);
+                self.stop = Stop::Unavailable(error);
                 return;
             }
         };

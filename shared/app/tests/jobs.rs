@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use porpoise_app::poller::Next;
 use porpoise_app::{App, Order};
 use porpoise_engine::Input;
@@ -268,6 +268,51 @@ fn jobs_that_wait_are_submitted_in_the_order_of_their_ranks_as_others_end() {
         order.push(world.submits.lock().unwrap().last().unwrap().0);
     }
     assert_eq!(order, [2, 4, 1, 3]);
+}
+
+#[test]
+fn a_target_that_is_called_too_often_is_left_alone_for_a_while() {
+    let (world, app) = world();
+    let submissions = || {
+        world
+            .trace()
+            .iter()
+            .filter(|call| call.starts_with("submit"))
+            .count()
+    };
+    world.throttled.store(3, Ordering::SeqCst);
+    send(&app, vec![shell(0), shell(1)]);
+    assert_eq!(reports(&world), "0 waiting throttled, 1 waiting throttled");
+    let Next::In(rest) = tick(&app) else {
+        panic!("they are still to be submitted");
+    };
+    assert!(rest > SignedDuration::from_millis(499) && rest <= SignedDuration::from_secs(1));
+    assert_eq!((submissions(), reports(&world)), (2, String::new()));
+    world.advance(1_000);
+    tick(&app);
+    assert_eq!(
+        (submissions(), reports(&world)),
+        (4, "1 accepted".to_owned())
+    );
+    world.advance(999);
+    tick(&app);
+    assert_eq!(submissions(), 4, "the second rest is twice as long");
+    world.advance(1_000);
+    tick(&app);
+    assert_eq!(submissions(), 5);
+    assert!(reports(&world).contains("0 accepted"));
+}
+
+#[test]
+fn a_table_that_is_called_too_often_lets_the_poll_loop_rest() {
+    let (world, app) = world();
+    world.throttled_queries.store(2, Ordering::SeqCst);
+    for longest in [1, 2] {
+        let longest = SignedDuration::from_secs(longest);
+        let rests = |next| matches!(next, Next::In(rest) if rest >= longest / 2 && rest <= longest);
+        assert!(rests(tick(&app)));
+    }
+    assert_eq!(tick(&app), Next::Idle);
 }
 
 #[test]

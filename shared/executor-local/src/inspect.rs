@@ -105,7 +105,9 @@ impl LocalExecutor {
                 return refuse(&dir, message).map_err(|error| Unavailable::new("a lock", error));
             }
             Err(SubmitError::Unavailable(error)) => return Err(error),
-            Err(SubmitError::Canceled | SubmitError::Busy) => return Ok(()),
+            Err(SubmitError::Canceled | SubmitError::Busy | SubmitError::Throttled) => {
+                return Ok(());
+            }
         };
         tracing::info!(attempt = %key, "starts a job that was submitted before");
         self.start(key, &dir, &secrets)

@@ -60,6 +60,9 @@ pub enum SubmitError {
     /// The target takes no more for now: the job waits.
     #[error("the target takes no more jobs for now")]
     Busy,
+    /// The target takes calls no faster: the job waits, and is submitted again a little later.
+    #[error("the target is called too often for now")]
+    Throttled,
     /// The job may have been started or not: submit again.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

@@ -137,7 +137,12 @@ impl World {
         }
         let full = self.target.busy >= self.target.capacity;
         if full || self.strikes(self.rates.busy, Fault::Refused, Op::Submit) {
-            return Err(SubmitError::Busy);
+            let often = !full && self.chance.below(2) == 0;
+            return Err(if often {
+                SubmitError::Throttled
+            } else {
+                SubmitError::Busy
+            });
         }
         Ok(self.take(job))
     }

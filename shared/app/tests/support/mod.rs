@@ -53,6 +53,13 @@ impl Fuse {
     }
 }
 
+/// Whether there was one left.
+fn counts_down(left: &AtomicU64) -> bool {
+    let one_less = |left: u64| left.checked_sub(1);
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+        .is_ok()
+}
+
 fn lost() -> Unavailable {
     Unavailable::new("the world", "answer lost")
 }
@@ -71,6 +78,9 @@ pub struct World {
     pub submits: Mutex<Vec<(u32, u32)>>,
     pub canceled: Mutex<Vec<AttemptKey>>,
     pub capacity: AtomicU64,
+    /// Submissions, and queries of the table, that are still to be throttled.
+    pub throttled: AtomicU64,
+    pub throttled_queries: AtomicU64,
     pub errors: AtomicU64,
     /// Whether messages, intents and wakes die with the process.
     pub forgetful: AtomicBool,
@@ -100,6 +110,8 @@ impl World {
             submits: Mutex::default(),
             canceled: Mutex::default(),
             capacity: AtomicU64::new(u64::MAX),
+            throttled: AtomicU64::new(0),
+            throttled_queries: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             forgetful: AtomicBool::new(false),
         })
@@ -202,6 +214,9 @@ impl Table for Port {
             .fuse
             .pass(&format!("query {} {}", query.partition, query.from))
             .await;
+        if counts_down(&self.0.throttled_queries) {
+            return Err(ReadError::Throttled);
+        }
         let page = self.0.table.query(query).await;
         if heard { page } else { Err(lost().into()) }
     }
@@ -319,6 +334,9 @@ impl Executor for Port {
         if !known {
             if self.0.canceled.lock().unwrap().contains(&job.key) {
                 return Err(SubmitError::Canceled);
+            }
+            if counts_down(&self.0.throttled) {
+                return Err(SubmitError::Throttled);
             }
             if running >= self.0.capacity.load(Ordering::SeqCst) {
                 return Err(SubmitError::Busy);
