@@ -23,6 +23,9 @@ use crate::process;
 use crate::shape::Shape;
 use crate::stamp::{Gap, Stamped};
 
+/// After this long a run is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A host, and what sees its jobs.
 #[derive(Debug)]
 pub(crate) struct Local {
@@ -92,9 +95,10 @@ impl Local {
             version: Some(applied.head.version),
             ..new_run(OsIds::default().fresh(), Timestamp::now())
         };
-        self.stamped.forget();
+        self.stamped.expect(workflow.tasks.len());
         let begun = Instant::now();
         app.create_run(new.clone()).await?;
+        tokio::time::timeout(PATIENCE, self.stamped.all()).await?;
         self.ended(&new).await?;
         Ok(Took {
             wall: begun.elapsed(),

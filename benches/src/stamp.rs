@@ -11,6 +11,7 @@ use porpoise_model::AttemptKey;
 use porpoise_ports::executor::{Job, JobReport, JobState, LogChunk, SubmitError, Submitted};
 use porpoise_ports::{Executor, Unavailable};
 use porpoise_store_sqlite::SqliteTable;
+use tokio::sync::Notify;
 
 /// The executor inside, and what it was seen to do.
 #[derive(Debug)]
@@ -19,10 +20,14 @@ pub(crate) struct Stamped {
     /// Whose syncs are counted.
     table: OnceLock<Arc<Watched<SqliteTable>>>,
     seen: Mutex<Seen>,
+    /// Told when the last task has ended.
+    over: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
+    /// Tasks of the run.
+    expected: usize,
     tasks: BTreeMap<AttemptKey, u32>,
     /// Syncs of the store before a job was submitted.
     begun: BTreeMap<u32, u64>,
@@ -51,6 +56,7 @@ impl Stamped {
             inner,
             table: OnceLock::new(),
             seen: Mutex::default(),
+            over: Notify::new(),
         })
     }
 
@@ -88,8 +94,19 @@ impl Stamped {
         })
     }
 
-    pub(crate) fn forget(&self) {
-        self.seen(|seen| *seen = Seen::default());
+    /// Forgets what it saw: a run of so many tasks begins.
+    pub(crate) fn expect(&self, tasks: usize) {
+        self.seen(|seen| {
+            *seen = Seen {
+                expected: tasks,
+                ..Seen::default()
+            };
+        });
+    }
+
+    /// Returns when each task has ended. Costs the run nothing.
+    pub(crate) async fn all(&self) {
+        self.over.notified().await;
     }
 }
 
@@ -97,12 +114,12 @@ impl Stamped {
 impl Executor for Stamped {
     async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
         let syncs = self.syncs();
-        let submitted = self.inner.submit(job).await?;
+        // Before it may end. Whoever was busy is submitted again.
         self.seen(|seen| {
             seen.tasks.insert(job.key, job.task);
-            seen.begun.entry(job.task).or_insert(syncs);
+            seen.begun.insert(job.task, syncs);
         });
-        Ok(submitted)
+        self.inner.submit(job).await
     }
 
     async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
@@ -121,6 +138,10 @@ impl Executor for Stamped {
                     };
                     seen.ended.entry(*task).or_insert(end);
                 }
+            }
+            if seen.expected > 0 && seen.ended.len() == seen.expected {
+                seen.expected = 0;
+                self.over.notify_one();
             }
         });
         Ok(reports)
