@@ -14,6 +14,7 @@ use crate::executors::Executors;
 use crate::index::OpenIndex;
 use crate::job_view::Views;
 use crate::store::Store;
+use crate::view::RunViews;
 use crate::warm::Warm;
 
 /// The place where the control plane keeps its own blobs.
@@ -48,6 +49,7 @@ pub struct App {
     pub(crate) plans: Plans,
     pub(crate) warm: Warm,
     pub(crate) views: Views,
+    pub(crate) run_views: RunViews,
 }
 
 impl App {
@@ -62,6 +64,7 @@ impl App {
             plans: Plans::default(),
             warm: Warm::default(),
             views: Views::default(),
+            run_views: RunViews::default(),
         }
     }
 

@@ -1,6 +1,5 @@
 //! What an aggregate's facts are read with: a run's plan, compiled once per version and process.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +10,7 @@ use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::Unavailable;
 
 use crate::app::{App, HOME};
+use crate::lately::Lately;
 
 /// Tasks of all plans that are kept, together; one plan is always kept.
 const PLANNED_TASKS_MAX: u32 = 250_000;
@@ -43,47 +43,29 @@ pub enum ContextError {
 }
 
 /// Compiled versions, the last used ones.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Plans {
-    plans: Mutex<Kept>,
+    plans: Mutex<Lately<(ProjectId, VersionHash), Arc<Plan>>>,
 }
 
-#[derive(Debug, Default)]
-struct Kept {
-    by_version: BTreeMap<(ProjectId, VersionHash), (u64, Arc<Plan>)>,
-    tasks: u32,
-    used: u64,
+impl Default for Plans {
+    fn default() -> Self {
+        let plans = Lately::new(usize::MAX, PLANNED_TASKS_MAX);
+        Self {
+            plans: Mutex::new(plans),
+        }
+    }
 }
 
 impl Plans {
     fn get(&self, project: ProjectId, version: VersionHash) -> Option<Arc<Plan>> {
-        let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.used += 1;
-        let now = kept.used;
-        let (used, plan) = kept.by_version.get_mut(&(project, version))?;
-        *used = now;
-        Some(Arc::clone(plan))
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.get((project, version)).map(Arc::clone)
     }
 
     fn keep(&self, project: ProjectId, version: VersionHash, plan: &Arc<Plan>) {
-        let mut kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.used += 1;
-        let now = kept.used;
-        let before = kept
-            .by_version
-            .insert((project, version), (now, Arc::clone(plan)));
-        if before.is_none() {
-            kept.tasks = kept.tasks.saturating_add(plan.len());
-        }
-        while kept.tasks > PLANNED_TASKS_MAX && kept.by_version.len() > 1 {
-            let oldest = kept.by_version.iter().min_by_key(|(_, (used, _))| *used);
-            let Some(oldest) = oldest.map(|(key, _)| *key) else {
-                break;
-            };
-            if let Some((_, plan)) = kept.by_version.remove(&oldest) {
-                kept.tasks = kept.tasks.saturating_sub(plan.len());
-            }
-        }
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.put((project, version), plan.len(), Arc::clone(plan));
     }
 }
 

@@ -21,6 +21,7 @@ mod index;
 pub mod job_item;
 pub mod job_log;
 mod job_view;
+mod lately;
 pub mod lists;
 pub mod log;
 pub mod poller;

@@ -70,6 +70,14 @@ pub(crate) enum Appended {
     Conflict,
 }
 
+/// Records of a log with their numbers, oldest first.
+#[derive(Debug)]
+pub(crate) struct RecordsPage<A: Aggregate> {
+    pub(crate) records: Vec<(u64, Record<A::Fact>)>,
+    /// Whether there were no more when it was read.
+    pub(crate) last: bool,
+}
+
 pub(crate) fn record_key(address: Address, sequence: u64) -> Key {
     Key::new(address.to_string(), record_sort(sequence))
 }
@@ -101,13 +109,31 @@ impl App {
         limit: usize,
     ) -> Result<Vec<(u64, Record<A::Fact>)>, LoadError> {
         let query = records_after(address, after, limit);
-        let page = self
-            .store
-            .page(&query)
-            .await
-            .map_err(|error| LoadError::Store(address, error))?;
+        Ok(self.read_page::<A>(address, &query).await?.records)
+    }
+
+    /// As many records after number `after` as one query gives.
+    pub(crate) async fn records_page<A: Steppable>(
+        &self,
+        address: Address,
+        after: u64,
+    ) -> Result<RecordsPage<A>, LoadError> {
+        let query = records_after(address, after, usize::MAX);
+        self.read_page(address, &query).await
+    }
+
+    async fn read_page<A: Steppable>(
+        &self,
+        address: Address,
+        query: &Query,
+    ) -> Result<RecordsPage<A>, LoadError> {
+        let page = self.store.page(query).await;
+        let page = page.map_err(|error| LoadError::Store(address, error))?;
         let read = |item: Item| Ok((item.revision, read_record::<A>(address, &item)?));
-        page.items.into_iter().map(read).collect()
+        Ok(RecordsPage {
+            records: page.items.into_iter().map(read).collect::<Result<_, _>>()?,
+            last: page.next.is_none(),
+        })
     }
 
     /// The aggregate as its log tells it now: snapshot and tail, or all records. Nothing is decided or sent.

@@ -1,72 +1,139 @@
 //! What people see of a run: its whole log, folded with the attempts of each task.
+//!
+//! What was looked at lately is remembered with the number of its last record, so that whoever looks again costs the
+//! reading of what came since.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use porpoise_engine::effect::NewRun;
 use porpoise_engine::plan::Plan;
+use porpoise_engine::record::Record;
 use porpoise_engine::run::view::View;
 use porpoise_engine::run::{Run, RunFact};
 use porpoise_model::{Address, ProjectId, RunId};
 
 use crate::app::App;
+use crate::lately::Lately;
 use crate::log::LoadError;
 
-/// Records of one read.
-const PAGE_RECORDS: usize = 1_000;
+/// Tasks of all views that are remembered, together: some 300 bytes each. One view is always remembered.
+const REMEMBERED_TASKS_MAX: u32 = 50_000;
+/// Views that are remembered, however small.
+const REMEMBERED_MAX: usize = 256;
 
 /// A run as people see it.
 #[derive(Debug, Clone)]
 pub struct RunView {
     /// What it was created from.
-    pub run: NewRun,
+    pub run: Arc<NewRun>,
     /// The version that it runs.
     pub plan: Arc<Plan>,
     /// State, attempts, commands.
-    pub view: View,
+    pub view: Arc<View>,
     /// The last record that is in it: where a live view goes on.
     pub sequence: u64,
+}
+
+impl RunView {
+    /// Goes on with these records. Copies the view if somebody else holds it.
+    fn fold(&mut self, records: &[(u64, Record<RunFact>)]) {
+        let view = Arc::make_mut(&mut self.view);
+        for (sequence, record) in records {
+            for fact in &record.facts {
+                view.apply(&self.plan, fact, record.at);
+            }
+            self.sequence = *sequence;
+        }
+    }
 }
 
 impl App {
     /// A run with all attempts of its tasks; `None` if there is none of this id.
     ///
-    /// Costs the reading of the run's whole log: for people and their programs, not for what runs by itself.
+    /// Costs a query of the records since this process was last asked for it, and of all records before it was or when
+    /// many other runs were looked at meanwhile: for people and their programs, not for what runs by itself.
     pub async fn run_view(
         &self,
         project: ProjectId,
         run: RunId,
     ) -> Result<Option<RunView>, LoadError> {
         let address = Address::run(project, run);
-        let mut view: Option<RunView> = None;
+        let mut known = self.run_views.get(address);
         loop {
-            let after = view.as_ref().map_or(0, |view| view.sequence);
-            let records = self.records::<Run>(address, after, PAGE_RECORDS).await?;
-            if records.is_empty() {
-                return Ok(view);
+            let after = known.as_ref().map_or(0, |view| view.sequence);
+            let page = self.records_page::<Run>(address, after).await?;
+            if let Some((_, first)) = page.records.first() {
+                let view = match known {
+                    Some(view) => view,
+                    None => self.view_of(address, first).await?,
+                };
+                known = Some(self.run_views.go_on(address, view, &page.records));
             }
-            for (sequence, record) in records {
-                for fact in &record.facts {
-                    if let RunFact::Created(new) = fact {
-                        view = Some(self.view_of(address, new).await?);
-                    }
-                    let view = view.as_mut().ok_or(LoadError::NoVersion(address))?;
-                    view.view.apply(&view.plan, fact, record.at);
-                }
-                if let Some(view) = &mut view {
-                    view.sequence = sequence;
-                }
+            if page.last {
+                return Ok(known);
             }
         }
     }
 
-    async fn view_of(&self, address: Address, new: &NewRun) -> Result<RunView, LoadError> {
+    /// Before its first record.
+    async fn view_of(
+        &self,
+        address: Address,
+        first: &Record<RunFact>,
+    ) -> Result<RunView, LoadError> {
+        let Some(RunFact::Created(new)) = first.facts.first() else {
+            return Err(LoadError::NoVersion(address));
+        };
         let version = new.version.ok_or(LoadError::NoVersion(address))?;
         let plan = self.plan(address.project, version).await;
         Ok(RunView {
-            run: new.clone(),
+            run: Arc::new((**new).clone()),
             plan: plan.map_err(|error| LoadError::Context(address, error))?,
-            view: View::default(),
+            view: Arc::default(),
             sequence: 0,
         })
+    }
+}
+
+/// The views that were looked at last.
+#[derive(Debug)]
+pub(crate) struct RunViews {
+    views: Mutex<Lately<Address, RunView>>,
+}
+
+impl Default for RunViews {
+    fn default() -> Self {
+        let views = Lately::new(REMEMBERED_MAX, REMEMBERED_TASKS_MAX);
+        Self {
+            views: Mutex::new(views),
+        }
+    }
+}
+
+impl RunViews {
+    fn lock(&self) -> MutexGuard<'_, Lately<Address, RunView>> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, address: Address) -> Option<RunView> {
+        self.lock().get(address).cloned()
+    }
+
+    /// Folds records into a view, and remembers it unless a later one is remembered.
+    fn go_on(
+        &self,
+        address: Address,
+        mut view: RunView,
+        records: &[(u64, Record<RunFact>)],
+    ) -> RunView {
+        let mut views = self.lock();
+        // Let go before the fold: it would be copied otherwise.
+        let other = views.take(address);
+        let other = other.filter(|other| other.sequence > view.sequence);
+        view.fold(records);
+        let later = other.filter(|other| other.sequence > view.sequence);
+        let later = later.unwrap_or_else(|| view.clone());
+        views.put(address, later.plan.len(), later);
+        view
     }
 }

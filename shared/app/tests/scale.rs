@@ -249,12 +249,10 @@ impl Bench {
         }
     }
 
-    /// Runs a workflow to its end; one job ends at a time.
-    async fn run(mut self, workflow: &Workflow) -> Cost {
+    /// Creates the run of a workflow.
+    async fn create(&self, workflow: &Workflow) -> Address {
         let applied = self.app.apply(workflow, &Actor::engine()).await.unwrap();
         self.resize().await;
-        let before = self.meter.snapshot();
-        self.world.sent.store(0, Ordering::Relaxed);
         let new = NewRun {
             project: ProjectId::of_name("p"),
             run: RunId::from_bytes([1; 16]),
@@ -275,6 +273,14 @@ impl Bench {
         };
         let address = Address::run(new.project, new.run);
         self.app.create_run(new).await.unwrap();
+        address
+    }
+
+    /// Runs a workflow to its end; one job ends at a time.
+    async fn run(mut self, workflow: &Workflow) -> Cost {
+        let address = self.create(workflow).await;
+        let before = self.meter.snapshot();
+        self.world.sent.store(0, Ordering::Relaxed);
         while self.next().await {}
         let counted = self.meter.snapshot().since(&before).total;
         self.cost.write_units = counted.write_units;
@@ -375,6 +381,36 @@ fn a_task_is_billed_the_same_in_a_run_of_any_size() {
             assert!(large < small * 1.01 + 0.01, "{with:?}: {small}, {large}");
         }
     }
+}
+
+#[test]
+fn a_run_that_is_watched_costs_a_query_for_each_look() {
+    let watched = async {
+        let mut bench = Bench::new(40);
+        let address = bench.create(&fan(40, With::Slot)).await;
+        let run = RunId::from_bytes(address.id);
+        let watcher = App::new(bench.app.ports().clone(), Executors::none());
+        let mut looks = 0;
+        while bench.next().await {
+            let stranger = App::new(bench.app.ports().clone(), Executors::none());
+            let whole = stranger.run_view(address.project, run).await;
+            let whole = whole.unwrap().unwrap();
+            let before = bench.meter.snapshot();
+            let seen = watcher.run_view(address.project, run).await;
+            let seen = seen.unwrap().unwrap();
+            let took = bench.meter.snapshot().since(&before).total;
+            if looks > 0 {
+                assert_eq!((took.gets, took.queries), (0, 1));
+                assert!(took.strong_read_units <= 2, "{took:?}");
+            }
+            assert_eq!(seen.sequence, whole.sequence);
+            assert_eq!(seen.view.state, whole.view.state);
+            assert_eq!(seen.view.attempts, whole.view.attempts);
+            looks += 1;
+        }
+        looks
+    };
+    assert!(watched.now_or_never().unwrap() > 40);
 }
 
 #[test]

@@ -5,12 +5,14 @@
 //! [`SCHEDULE_GRACE_SECONDS`] after it, it is on time and fires. What is due for longer was missed: the latest of it
 //! fires or none does, as the spec says. Either way it is *considered*, which only ever moves forward: neither a clock
 //! that jumps back, nor a repeated or late input, nor an edit fires an instant twice. (The run's id is hashed from the
-//! instant, so that even then there would be one run: invariant once-per-instant.)
+//! instant, so that even then there would be one run: invariant once-per-instant.) Only an instant that lies more than
+//! [`SCHEDULE_AHEAD_HOURS`] ahead is forgotten when people set the schedule or switch it on: the clock was wrong.
 //!
 //! Facts hold instants that were decided, the next one among them: the fold reads no cron and no time-zone data.
 //!
 //! Start reading at [`fact`] for what is recorded, then [`decide`] for the rules and [`calendar`] for the instants.
 //!
+//! [`SCHEDULE_AHEAD_HOURS`]: porpoise_model::limits::SCHEDULE_AHEAD_HOURS
 //! [`SCHEDULE_GRACE_SECONDS`]: porpoise_model::limits::SCHEDULE_GRACE_SECONDS
 
 pub mod calendar;
@@ -38,7 +40,7 @@ pub struct Schedule;
 
 impl Aggregate for Schedule {
     const KIND: AggregateKind = AggregateKind::Schedule;
-    const FOLD_VERSION: u32 = 1;
+    const FOLD_VERSION: u32 = 2;
 
     type State = State;
     type Context = ProjectId;

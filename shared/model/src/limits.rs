@@ -38,6 +38,9 @@ pub const GATE_REMEMBERED_HOURS: i64 = 24;
 pub const GATE_REMEMBERED_MAX: usize = 4_096;
 /// Seconds up to which an instant of a schedule is on time; Quartz counts later ones as misfired, too.
 pub const SCHEDULE_GRACE_SECONDS: i64 = 60;
+/// How far ahead of the clock a schedule's last instant may lie when people set it or switch it on. Further ahead, the
+/// clock was wrong when it was fired, and its instant is forgotten.
+pub const SCHEDULE_AHEAD_HOURS: i64 = 24;
 /// Instants of a schedule that fire in one step: as many as a cron has within the grace, both ends counted.
 pub const SCHEDULE_FIRES_MAX: usize = 61;
 /// How long the fold of an aggregate remembers a command (design.md, "Inputs take hold once").

@@ -178,8 +178,9 @@ fn online(state: &State, now: Timestamp) -> Result<ScheduleFact, String> {
     })
 }
 
-/// The next instant, counted from now; never one that was considered before.
+/// The next instant, counted from now; never one that was considered before, unless a wrong clock did it.
 fn next(state: &State, calendar: &Calendar, now: Timestamp) -> Option<Time> {
-    let considered = state.considered.map_or(now, |time| time.0.max(now));
-    calendar.next_after(considered).map(Time)
+    let considered = state.considered_at(now);
+    let after = considered.map_or(now, |time| time.0.max(now));
+    calendar.next_after(after).map(Time)
 }

@@ -1,8 +1,8 @@
 //! What the facts have made of a schedule.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
-use porpoise_model::WorkflowId;
+use porpoise_model::{WorkflowId, limits};
 
 use super::fact::ScheduleFact;
 use crate::commands::Commands;
@@ -26,7 +26,7 @@ pub struct State {
     /// When it was last set or switched on: nothing before that is due.
     #[n(3)]
     pub since: Option<Time>,
-    /// The last instant that fired or was passed over. Only grows.
+    /// The last instant that fired or was passed over. Only grows, but for [`State::considered_at`].
     #[n(4)]
     pub considered: Option<Time>,
     /// The next instant, as it was decided.
@@ -64,6 +64,17 @@ impl State {
         self.considered.map_or(since, |time| time.0.max(since))
     }
 
+    /// The last instant that fired or was passed over, for somebody who sets the schedule or switches it on now. One
+    /// that lies more than [`SCHEDULE_AHEAD_HOURS`] ahead was fired by a clock that was wrong; held on to, it would
+    /// silence the schedule until then. The runs of instants that come again exist, and none is created twice.
+    ///
+    /// [`SCHEDULE_AHEAD_HOURS`]: limits::SCHEDULE_AHEAD_HOURS
+    pub(super) fn considered_at(&self, now: Timestamp) -> Option<Time> {
+        let ahead = SignedDuration::from_hours(limits::SCHEDULE_AHEAD_HOURS);
+        self.considered
+            .filter(|time| time.0.duration_since(now) <= ahead)
+    }
+
     /// When it has to look again.
     pub fn deadline(&self) -> Option<Timestamp> {
         self.next.filter(|_| self.online).map(|time| time.0)
@@ -82,11 +93,11 @@ impl State {
             } => {
                 self.setting = Some(setting.clone());
                 self.turn(*online, *next);
-                self.since = Some(Time(at));
+                self.begin(at);
             }
             ScheduleFact::WentOnline { next } => {
                 self.turn(true, *next);
-                self.since = Some(Time(at));
+                self.begin(at);
             }
             ScheduleFact::WentOffline => self.turn(false, None),
             ScheduleFact::Unset => {
@@ -119,6 +130,11 @@ impl State {
             }
             ScheduleFact::Halted { .. } => self.next = None,
         }
+    }
+
+    fn begin(&mut self, at: Timestamp) {
+        self.since = Some(Time(at));
+        self.considered = self.considered_at(at);
     }
 
     fn turn(&mut self, online: bool, next: Option<Time>) {

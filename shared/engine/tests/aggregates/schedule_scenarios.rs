@@ -130,6 +130,27 @@ fn a_schedule_creates_the_run_of_each_instant_and_says_which() {
 }
 
 #[test]
+fn a_schedule_that_a_wrong_clock_fired_years_ahead_begins_again_when_it_is_switched_on() {
+    let mut schedule = scheduled(spec("0 * * * *"));
+    wake_at(&mut schedule, "02T01:00:00");
+    schedule.now = "2031-03-02T01:00:10Z".parse().unwrap();
+    schedule.give(&[ScheduleInput::Woken]);
+    wake_at(&mut schedule, "02T02:00:00");
+    schedule.give(&[switch(1, ScheduleCommand::Offline)]);
+    schedule.give(&[switch(2, ScheduleCommand::Online)]);
+    wake_at(&mut schedule, "02T03:00:00");
+    schedule.restart();
+    insta::assert_snapshot!(schedule.story(say), @"
+    00:00:00 set accepted, online, next 02 01:00:00
+    01:00:00 fired [02 01:00:00]; next 02 02:00:00
+    01:00:10 fired [02 00:00:00, 02 01:00:00]; missed 02 02:00:00 to 01 23:00:00; next 02 02:00:00
+    02:00:00 offline accepted, offline
+    02:00:00 online accepted, online, next 02 03:00:00
+    03:00:00 fired [02 03:00:00]; next 02 04:00:00
+    ");
+}
+
+#[test]
 fn after_a_stop_the_latest_missed_instant_fires_or_none() {
     let mut latest = scheduled(spec("0 * * * *"));
     let mut skip = scheduled(Spec {
