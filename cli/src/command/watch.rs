@@ -205,6 +205,8 @@ impl Story {
                 line(fact.ended.unwrap_or(at), format!("{name} canceled"), true)
             }
             "timed_out" => line(at, format!("{name} takes longer than its time-out"), true),
+            // Each job is about to start for a moment: only what keeps it is told.
+            "waiting" if fact.text.as_deref() == Some("starting") => Vec::new(),
             "held" | "released" | "waiting" | "rerun" => {
                 let why = fact.text.as_deref().filter(|why| !why.is_empty());
                 let why = why.map_or_else(String::new, |why| format!(": {why}"));
@@ -377,6 +379,10 @@ mod tests {
         );
         assert!(told(both()).is_empty());
         assert_eq!(told(times("failed")), ["load#2 failed in 2.5s: exit(3)"]);
+        let waits = |why: &str| json!({"type": "waiting", "tasks": ["load"], "text": why});
+        assert!(told(waits("starting")).is_empty());
+        let why = "target: no quota";
+        assert_eq!(told(waits(why)), ["load waiting: target: no quota"]);
         assert!(told(json!({"type": "done"})).is_empty());
         assert_eq!(told(json!({"type": "paused"})), ["run paused"]);
     }
