@@ -16,6 +16,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use porpoise_app::poller::Next;
 use porpoise_app::{App, Executors, HOME, Ports};
 use porpoise_model::AttemptKey;
@@ -34,6 +36,8 @@ use timers::LocalTimers;
 
 /// Steps that run at the same time. Each waits for the disk most of its time.
 const STEPPERS: usize = 16;
+/// Batches of intents that are carried out at the same time.
+const DISPATCHERS: usize = 4;
 /// After this long, what failed is tried again; messages that fail again wait twice as long each time, to
 /// [`BACKOFF_MAX`].
 const BACKOFF: Duration = Duration::from_millis(500);
@@ -201,29 +205,37 @@ fn give_back_later(queue: Arc<LocalQueue>, batch: Batch, wait: Duration) {
     });
 }
 
-/// Whatever waits is dispatched together: one sync for all of it.
+/// Whatever waits is dispatched together: one sync for all of it. The next batch does not wait for the books of the
+/// last.
 async fn dispatch_loop(
     app: Arc<App>,
     bus: Arc<LocalBus>,
     poll: Arc<Notify>,
     mut stop: flag::Receiver<bool>,
 ) {
+    let mut dispatched = FuturesUnordered::new();
     loop {
-        let batch = tokio::select! {
+        tokio::select! {
             biased;
-            () = stopped(&mut stop) => return,
-            batch = bus.next() => batch,
-        };
-        for (place, intents) in batch {
-            match guarded(app.on_intents(&place, intents)).await {
-                Ok(dispatched) if dispatched.open => poll.notify_one(),
-                Ok(_) => {}
-                // Whoever sent them sends again what nobody acknowledged.
-                Err(error) => {
-                    tracing::warn!(place, error, "intents not carried out");
-                    poll.notify_one();
-                }
+            () = stopped(&mut stop) => break,
+            batch = bus.next(), if dispatched.len() < DISPATCHERS => {
+                let batch = batch.into_iter();
+                dispatched.extend(batch.map(|(place, intents)| dispatch(&app, &poll, place, intents)));
             }
+            Some(()) = dispatched.next() => {}
+        }
+    }
+    while dispatched.next().await.is_some() {}
+}
+
+async fn dispatch(app: &App, poll: &Notify, place: String, intents: Vec<Bytes>) {
+    match guarded(app.on_intents(&place, intents)).await {
+        Ok(dispatched) if dispatched.open => poll.notify_one(),
+        Ok(_) => {}
+        // Whoever sent them sends again what nobody acknowledged.
+        Err(error) => {
+            tracing::warn!(place, error, "intents not carried out");
+            poll.notify_one();
         }
     }
 }

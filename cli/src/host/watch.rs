@@ -72,4 +72,13 @@ impl<T: Table> Table for Watched<T> {
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
         self.inner.delete(key, condition).await
     }
+
+    /// No log is written without hurry: nobody is told.
+    async fn put_unhurried(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
+        self.inner.put_unhurried(item, condition).await
+    }
+
+    async fn delete_unhurried(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
+        self.inner.delete_unhurried(key, condition).await
+    }
 }

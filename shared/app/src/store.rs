@@ -77,6 +77,24 @@ impl Store {
     pub(crate) async fn delete(&self, key: &Key, condition: Condition) -> Result<bool, StoreError> {
         written_or(self.table.delete(key, condition).await)
     }
+
+    /// Writes what nothing waits for; `false`: the condition does not hold and nothing was written.
+    pub(crate) async fn put_unhurried(
+        &self,
+        item: Item,
+        condition: Condition,
+    ) -> Result<bool, StoreError> {
+        written_or(self.table.put_unhurried(item, condition).await)
+    }
+
+    /// Removes what nobody looks for any more; `false`: the condition does not hold and nothing was removed.
+    pub(crate) async fn delete_unhurried(
+        &self,
+        key: &Key,
+        condition: Condition,
+    ) -> Result<bool, StoreError> {
+        written_or(self.table.delete_unhurried(key, condition).await)
+    }
 }
 
 fn read_error(error: ReadError) -> StoreError {

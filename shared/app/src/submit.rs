@@ -319,7 +319,12 @@ impl App {
                 Some(next) => {
                     let stored = next.to_item(place, revision + 1);
                     let condition = Condition::Revision(revision);
-                    if self.store.put(stored, condition).await.map_err(store)? {
+                    if self
+                        .store
+                        .put_unhurried(stored, condition)
+                        .await
+                        .map_err(store)?
+                    {
                         revision += 1;
                         Some(next)
                     } else {
@@ -364,7 +369,7 @@ impl App {
         let spent = self.views.with(place, |view| view.spent());
         let drops = spent.iter().map(|sort| {
             let key = Key::new(index_partition(place), sort.clone());
-            async move { self.store.delete(&key, Condition::None).await }
+            async move { self.store.delete_unhurried(&key, Condition::None).await }
         });
         for (sort, dropped) in spent.iter().zip(join_all(drops).await) {
             dropped.map_err(|error| JobsError::Store(place.to_owned(), error))?;

@@ -234,20 +234,51 @@ impl<T: Table> Table for Metered<T> {
         check_item(&item)?;
         let (key, bytes) = (item.key.clone(), item.size());
         let outcome = self.inner.put(item, condition).await;
-        let mut counts = Counts::write(bytes, &outcome);
-        counts.puts = 1;
-        self.meter.count(&key.partition, &key.sort, counts);
+        self.count_put(&key, bytes, &outcome);
         outcome
     }
 
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
         check_key(key)?;
-        let stands = self.inner.get(key, Consistency::Strong).await;
-        let bytes = stands.ok().flatten().map_or(0, |item| item.size());
+        let bytes = self.standing_bytes(key).await;
         let outcome = self.inner.delete(key, condition).await;
-        let mut counts = Counts::write(bytes, &outcome);
+        self.count_delete(key, bytes, &outcome);
+        outcome
+    }
+
+    async fn put_unhurried(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
+        check_item(&item)?;
+        let (key, bytes) = (item.key.clone(), item.size());
+        let outcome = self.inner.put_unhurried(item, condition).await;
+        self.count_put(&key, bytes, &outcome);
+        outcome
+    }
+
+    async fn delete_unhurried(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
+        check_key(key)?;
+        let bytes = self.standing_bytes(key).await;
+        let outcome = self.inner.delete_unhurried(key, condition).await;
+        self.count_delete(key, bytes, &outcome);
+        outcome
+    }
+}
+
+impl<T: Table> Metered<T> {
+    fn count_put(&self, key: &Key, bytes: usize, outcome: &Result<(), WriteError>) {
+        let mut counts = Counts::write(bytes, outcome);
+        counts.puts = 1;
+        self.meter.count(&key.partition, &key.sort, counts);
+    }
+
+    fn count_delete(&self, key: &Key, bytes: usize, outcome: &Result<(), WriteError>) {
+        let mut counts = Counts::write(bytes, outcome);
         counts.deletes = 1;
         self.meter.count(&key.partition, &key.sort, counts);
-        outcome
+    }
+
+    /// Bytes of what stands under a key: what its removal is billed by.
+    async fn standing_bytes(&self, key: &Key) -> usize {
+        let stands = self.inner.get(key, Consistency::Strong).await;
+        stands.ok().flatten().map_or(0, |item| item.size())
     }
 }

@@ -32,6 +32,17 @@ pub trait Table: Debug + Send + Sync {
     /// Removes one item if `condition` holds of it. Removing what is not there succeeds, unless the condition asks
     /// for a revision.
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError>;
+
+    /// [`put`](Self::put) of what nothing waits for: an adapter that syncs may hold it back for a few milliseconds,
+    /// until there is another write to share a sync with.
+    async fn put_unhurried(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
+        self.put(item, condition).await
+    }
+
+    /// [`delete`](Self::delete) of what nobody waits for, in the same way.
+    async fn delete_unhurried(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
+        self.delete(key, condition).await
+    }
 }
 
 #[async_trait]
@@ -50,6 +61,14 @@ impl<T: Table + ?Sized> Table for Arc<T> {
 
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
         (**self).delete(key, condition).await
+    }
+
+    async fn put_unhurried(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
+        (**self).put_unhurried(item, condition).await
+    }
+
+    async fn delete_unhurried(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
+        (**self).delete_unhurried(key, condition).await
     }
 }
 

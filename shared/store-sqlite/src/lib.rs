@@ -7,8 +7,9 @@
 //! What is left out on purpose: transactions over several items, secondary indexes, several processes on one
 //! directory, memory mapping of the data.
 //!
-//! Three threads at most, all asleep when nothing happens: the writer, which alone changes the file; the checkpointer,
-//! which copies the log into the file beside it; and whoever reads, on its own thread, through one of a few connections.
+//! Whoever writes commits, on its own thread, and whoever reads does so on its own, through one of a few connections.
+//! Two threads beside, asleep when nothing happens: the writer commits what came meanwhile and whatever nothing waits
+//! for; the checkpointer copies the log into the file.
 //!
 //! SQLite is compiled with `HAVE_FDATASYNC` (`.cargo/config.toml`): without it, each commit would also sync the log's
 //! time stamps.
@@ -17,6 +18,7 @@
 
 mod blobs;
 mod checkpoint;
+mod commit;
 mod error;
 mod lock;
 mod open;

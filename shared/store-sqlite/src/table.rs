@@ -13,7 +13,7 @@ use porpoise_ports::table::{
 use crate::checkpoint::{Checkpointer, Pressure};
 use crate::lock::DirectoryLock;
 use crate::reader::Readers;
-use crate::writer::{Change, Writer};
+use crate::writer::{Change, Hurry, Writer};
 use crate::{OpenError, StoreError, open, wal};
 
 /// A table in the file `porpoise.db` of a data directory.
@@ -80,13 +80,26 @@ impl Table for SqliteTable {
 
     async fn put(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
         check_item(&item)?;
-        self.writer.write(Change::Put(item), condition).await
+        let change = Change::Put(item);
+        self.writer.write(change, condition, Hurry::Now).await
     }
 
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
         check_key(key)?;
         let change = Change::Delete(key.clone());
-        self.writer.write(change, condition).await
+        self.writer.write(change, condition, Hurry::Now).await
+    }
+
+    async fn put_unhurried(&self, item: Item, condition: Condition) -> Result<(), WriteError> {
+        check_item(&item)?;
+        let change = Change::Put(item);
+        self.writer.write(change, condition, Hurry::Soon).await
+    }
+
+    async fn delete_unhurried(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
+        check_key(key)?;
+        let change = Change::Delete(key.clone());
+        self.writer.write(change, condition, Hurry::Soon).await
     }
 }
 

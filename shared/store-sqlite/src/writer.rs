@@ -1,17 +1,23 @@
-//! The thread that writes: whatever is queued goes into one transaction and shares its sync.
+//! The way to the file for what changes it: whatever is queued goes into one transaction and shares its sync.
+//!
+//! Who writes commits, on its own thread, unless somebody else does at that moment: between two threads, a word takes
+//! half as long as the sync. The writer's thread does what is left over: writes that came during a commit, writes that
+//! nothing waits for, and everything on a disk that is slow.
 
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use porpoise_ports::Unavailable;
 use porpoise_ports::table::{Condition, Item, Key, WriteError};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::checkpoint::{Pressure, checkpoint};
+use crate::checkpoint::Pressure;
+use crate::commit::Committer;
 use crate::{OpenError, StoreError};
 
 /// Writes that share a transaction at the most.
@@ -19,12 +25,24 @@ const BATCH_WRITES_MAX: usize = 512;
 /// Bytes from which a transaction takes no further write: what is not committed yet stays in the page cache.
 const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// How long writes that nothing waits for are held back, so that they share a sync with one that is in a hurry.
+const COMPANY: Duration = Duration::from_millis(3);
+
 /// A write on its way.
 #[derive(Debug)]
-struct Write {
-    change: Change,
-    condition: Condition,
-    answer: oneshot::Sender<Result<(), WriteError>>,
+pub(crate) struct Write {
+    pub(crate) change: Change,
+    pub(crate) condition: Condition,
+    pub(crate) answer: oneshot::Sender<Result<(), WriteError>>,
+}
+
+/// How long a write may wait for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hurry {
+    /// Not at all.
+    Now,
+    /// For [`COMPANY`].
+    Soon,
 }
 
 /// What a write does.
@@ -37,7 +55,7 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    const fn key(&self) -> &Key {
+    pub(crate) const fn key(&self) -> &Key {
         match self {
             Self::Put(item) => &item.key,
             Self::Delete(key) => key,
@@ -52,23 +70,30 @@ impl Change {
     }
 }
 
-/// The thread and the way to it. Dropping it commits what is queued and waits for the thread's end.
+/// The queue, whoever commits, and the thread for what is left over. Dropping it commits what is queued and waits for
+/// the thread's end.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    queue: Arc<Queue>,
+    shared: Arc<Shared>,
     syncs: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
+#[derive(Debug)]
+struct Shared {
     waiting: Mutex<Waiting>,
-    arrived: Condvar,
+    called: Condvar,
+    /// Locked before [`Shared::waiting`] by whoever takes writes from it.
+    committer: Mutex<Committer>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     writes: VecDeque<Write>,
+    /// The thread is to commit now.
+    call: bool,
+    /// One of them is in no hurry: the thread is to commit it if nobody else does.
+    soon: bool,
     closed: bool,
 }
 
@@ -79,40 +104,52 @@ impl Writer {
         connection: Connection,
         pressure: Arc<Pressure>,
     ) -> Result<Self, OpenError> {
-        let queue = Arc::new(Queue::default());
         let syncs = Arc::new(AtomicU64::new(0));
-        let work = Work {
-            connection,
-            queue: Arc::clone(&queue),
-            pressure,
-            syncs: Arc::clone(&syncs),
-        };
+        let opened = Committer::new(connection, pressure, Arc::clone(&syncs));
+        let committer = opened.map_err(|error| OpenError::Store {
+            path: data.to_owned(),
+            source: error.into(),
+        })?;
+        let shared = Arc::new(Shared {
+            waiting: Mutex::default(),
+            called: Condvar::new(),
+            committer: Mutex::new(committer),
+        });
+        let theirs = Closes(Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name("porpoise-writer".to_owned())
-            .spawn(move || work.run())
+            .spawn(move || theirs.0.run())
             .map_err(|source| OpenError::Directory {
                 path: data.to_owned(),
                 source,
             })?;
         Ok(Self {
-            queue,
+            shared,
             syncs,
             thread: Some(thread),
         })
     }
 
-    /// Makes a change if `condition` holds; returns when it is durable.
+    /// Makes a change if `condition` holds; returns when it is durable. Blocks for the length of a commit, where
+    /// commits are short.
     pub(crate) async fn write(
         &self,
         change: Change,
         condition: Condition,
+        hurry: Hurry,
     ) -> Result<(), WriteError> {
         let (answer, outcome) = oneshot::channel();
-        self.queue.push(Write {
+        let write = Write {
             change,
             condition,
             answer,
-        });
+        };
+        self.shared.push(write, hurry);
+        if hurry == Hurry::Now {
+            // Whatever the caller, or another task, is about to write beside it gets into the same transaction.
+            tokio::task::yield_now().await;
+            self.shared.commit_here();
+        }
         outcome
             .await
             .unwrap_or_else(|_| Err(Unavailable::new("the table", StoreError::Closed).into()))
@@ -126,191 +163,114 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.queue.lock().closed = true;
-        self.queue.arrived.notify_one();
+        self.shared.lock().closed = true;
+        self.shared.called.notify_one();
         if let Some(thread) = self.thread.take() {
             let _: Result<(), _> = thread.join();
         }
     }
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// After the close the write is dropped, which its caller hears as such.
-    fn push(&self, write: Write) {
-        let mut waiting = self.lock();
-        if waiting.closed {
-            return;
-        }
-        waiting.writes.push_back(write);
-        drop(waiting);
-        self.arrived.notify_one();
-    }
-
-    /// Waits for writes and takes as many as fit into a transaction; none: the queue was closed and is empty.
-    fn take(&self, batch: &mut Vec<Write>) {
-        let mut waiting = self
-            .arrived
-            .wait_while(self.lock(), |waiting| {
-                waiting.writes.is_empty() && !waiting.closed
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut bytes = 0;
-        while batch.len() < BATCH_WRITES_MAX && bytes < BATCH_BYTES_MAX {
-            let Some(write) = waiting.writes.pop_front() else {
-                break;
-            };
-            bytes += write.change.size();
-            batch.push(write);
-        }
-    }
-}
-
-/// What the thread owns.
-struct Work {
-    connection: Connection,
-    queue: Arc<Queue>,
-    pressure: Arc<Pressure>,
-    syncs: Arc<AtomicU64>,
-}
-
 /// However the thread ends, nobody waits for it in vain.
-impl Drop for Work {
+struct Closes(Arc<Shared>);
+
+impl Drop for Closes {
     fn drop(&mut self) {
-        let mut waiting = self.queue.lock();
+        let mut waiting = self.0.lock();
         waiting.closed = true;
         waiting.writes.clear();
     }
 }
 
-impl Work {
-    fn run(mut self) {
-        let pressure = Arc::clone(&self.pressure);
-        let hook = move |_: &mut rusqlite::hooks::Wal, frames: i32| {
-            pressure.committed(frames.cast_unsigned());
-            Ok(())
-        };
-        if let Err(error) = self.connection.wal_hook(Some(hook)) {
-            tracing::error!(error = %error, "the store cannot watch its log");
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After the close the write is dropped, which its caller hears as such.
+    fn push(&self, write: Write, hurry: Hurry) {
+        let mut waiting = self.lock();
+        if waiting.closed {
             return;
         }
-        let mut batch = Vec::new();
+        waiting.writes.push_back(write);
+        if hurry == Hurry::Soon && !waiting.soon {
+            waiting.soon = true;
+            drop(waiting);
+            self.called.notify_one();
+        }
+    }
+
+    fn call(&self) {
+        self.lock().call = true;
+        self.called.notify_one();
+    }
+
+    /// Commits what waits, or sees to it that the thread does.
+    fn commit_here(&self) {
+        let mut committer = match self.committer.try_lock() {
+            Ok(committer) => committer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return self.call(),
+        };
+        if committer.is_slow() {
+            drop(committer);
+            return self.call();
+        }
+        let left = self.commit(&mut committer);
+        let relief = committer.wants_relief();
+        drop(committer);
+        if left || relief {
+            self.call();
+        }
+    }
+
+    /// Commits as many as fit into a transaction. `true`: there are more.
+    fn commit(&self, committer: &mut Committer) -> bool {
+        let left = self.take(&mut committer.batch);
+        if !committer.batch.is_empty() {
+            committer.commit();
+        }
+        left
+    }
+
+    /// Takes as many as fit into a transaction. `true`: there are more.
+    fn take(&self, batch: &mut Vec<Write>) -> bool {
+        let mut waiting = self.lock();
+        let mut bytes = 0;
+        while batch.len() < BATCH_WRITES_MAX && bytes < BATCH_BYTES_MAX {
+            let Some(write) = waiting.writes.pop_front() else {
+                return false;
+            };
+            bytes += write.change.size();
+            batch.push(write);
+        }
+        !waiting.writes.is_empty()
+    }
+
+    /// Waits for something to do. `false`: there will be nothing more, once what waits is committed.
+    fn wait(&self) -> bool {
+        let waiting = self.lock();
+        let idle = |waiting: &mut Waiting| !(waiting.call || waiting.soon || waiting.closed);
+        let waiting = self.called.wait_while(waiting, idle);
+        let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        let held = |waiting: &mut Waiting| !(waiting.call || waiting.closed);
+        let waited = self.called.wait_timeout_while(waiting, COMPANY, held);
+        let mut waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        (waiting.call, waiting.soon) = (false, false);
+        !waiting.closed
+    }
+
+    fn run(&self) {
         loop {
-            self.queue.take(&mut batch);
-            if batch.is_empty() {
+            let open = self.wait();
+            let committer = self.committer.lock();
+            let mut committer = committer.unwrap_or_else(PoisonError::into_inner);
+            while self.commit(&mut committer) {}
+            committer.relieve();
+            if !open {
                 return;
             }
-            self.commit(&mut batch);
-            if self.pressure.relieve() {
-                checkpoint(&self.connection);
-            }
         }
-    }
-
-    /// Runs a batch in one transaction; answers each write once it is durable, or all of them with the failure.
-    fn commit(&self, batch: &mut Vec<Write>) {
-        match self.transact(batch) {
-            Ok(held) => {
-                for (write, held) in batch.drain(..).zip(held) {
-                    let outcome = if held {
-                        Ok(())
-                    } else {
-                        Err(WriteError::Condition(write.change.key().clone()))
-                    };
-                    // A caller that no longer waits does not want to know.
-                    let _: Result<(), _> = write.answer.send(outcome);
-                }
-            }
-            Err(error) => {
-                let error = Arc::new(StoreError::from(error));
-                tracing::error!(error = %error, writes = batch.len(), "commit failed");
-                for write in batch.drain(..) {
-                    let failure = Unavailable::new("the table", Arc::clone(&error));
-                    let _: Result<(), _> = write.answer.send(Err(failure.into()));
-                }
-            }
-        }
-    }
-
-    /// Returns for each write whether its condition held.
-    fn transact(&self, batch: &[Write]) -> rusqlite::Result<Vec<bool>> {
-        self.roll_back()?;
-        let before = self.connection.total_changes();
-        self.execute("BEGIN IMMEDIATE")?;
-        let done = batch
-            .iter()
-            .map(|write| self.apply(write))
-            .collect::<rusqlite::Result<Vec<bool>>>()
-            .and_then(|held| self.execute("COMMIT").map(|()| held));
-        if done.is_err() {
-            self.roll_back()?;
-        } else if self.connection.total_changes() > before {
-            self.syncs.fetch_add(1, Ordering::Relaxed);
-        }
-        done
-    }
-
-    /// Ends a transaction that failed, unless SQLite has done so by itself.
-    fn roll_back(&self) -> rusqlite::Result<()> {
-        if self.connection.is_autocommit() {
-            Ok(())
-        } else {
-            self.execute("ROLLBACK")
-        }
-    }
-
-    fn execute(&self, statement: &str) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached(statement)?
-            .execute([])
-            .map(drop)
-    }
-
-    fn apply(&self, write: &Write) -> rusqlite::Result<bool> {
-        if write.condition != Condition::None {
-            let stands = self.revision(write.change.key())?;
-            if !write.condition.holds(stands) {
-                return Ok(false);
-            }
-        }
-        match &write.change {
-            Change::Put(item) => self.put(item)?,
-            Change::Delete(key) => self.delete(key)?,
-        }
-        Ok(true)
-    }
-
-    fn revision(&self, key: &Key) -> rusqlite::Result<Option<u64>> {
-        self.connection
-            .prepare_cached("SELECT revision FROM item WHERE partition = ?1 AND sort = ?2")?
-            .query_row((key.partition.as_bytes(), key.sort.as_bytes()), |row| {
-                row.get::<_, i64>(0)
-            })
-            .optional()
-            .map(|stands| stands.map(i64::cast_unsigned))
-    }
-
-    fn put(&self, item: &Item) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached(
-                "REPLACE INTO item (partition, sort, revision, body) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute((
-                item.key.partition.as_bytes(),
-                item.key.sort.as_bytes(),
-                item.revision.cast_signed(),
-                &*item.body,
-            ))
-            .map(drop)
-    }
-
-    fn delete(&self, key: &Key) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached("DELETE FROM item WHERE partition = ?1 AND sort = ?2")?
-            .execute((key.partition.as_bytes(), key.sort.as_bytes()))
-            .map(drop)
     }
 }

@@ -74,37 +74,47 @@ const CONDITIONS: [(Condition, Option<u64>, bool); 15] = [
     (Condition::OlderThan(u64::MAX), Some(1 << 63), true),
 ];
 
-/// And changes nothing otherwise.
+/// And changes nothing otherwise; in a hurry or not.
 pub async fn a_put_happens_only_if_its_condition_holds<T: Table, G>(
     make: impl AsyncFn() -> (T, G),
 ) {
     let (table, _guard) = make().await;
-    for (number, (condition, stands, happens)) in CONDITIONS.into_iter().enumerate() {
+    let cases = CONDITIONS.into_iter().chain(CONDITIONS).enumerate();
+    for (number, (condition, stands, happens)) in cases {
         let sort = format!("{number:02}");
         let before = stands.map(|revision| item("p", &sort, revision, "before"));
         if let Some(before) = &before {
             put(&table, before.clone()).await;
         }
         let after = item("p", &sort, 7, "after");
-        let outcome = table.put(after.clone(), condition).await;
+        let outcome = if number < CONDITIONS.len() {
+            table.put(after.clone(), condition).await
+        } else {
+            table.put_unhurried(after.clone(), condition).await
+        };
         assert_outcome(&outcome, happens, &after.key, condition, stands);
         let expected = if happens { Some(after) } else { before };
         assert_eq!(get(&table, &Key::new("p", sort)).await, expected);
     }
 }
 
-/// Removing what is not there is no error, unless a revision was asked for.
+/// Removing what is not there is no error, unless a revision was asked for. In a hurry or not.
 pub async fn a_delete_happens_only_if_its_condition_holds<T: Table, G>(
     make: impl AsyncFn() -> (T, G),
 ) {
     let (table, _guard) = make().await;
-    for (number, (condition, stands, happens)) in CONDITIONS.into_iter().enumerate() {
+    let cases = CONDITIONS.into_iter().chain(CONDITIONS).enumerate();
+    for (number, (condition, stands, happens)) in cases {
         let key = Key::new("p", format!("{number:02}"));
         let before = stands.map(|revision| item("p", &key.sort, revision, "before"));
         if let Some(before) = &before {
             put(&table, before.clone()).await;
         }
-        let outcome = table.delete(&key, condition).await;
+        let outcome = if number < CONDITIONS.len() {
+            table.delete(&key, condition).await
+        } else {
+            table.delete_unhurried(&key, condition).await
+        };
         assert_outcome(&outcome, happens, &key, condition, stands);
         let expected = if happens { None } else { before };
         assert_eq!(get(&table, &key).await, expected);

@@ -65,6 +65,28 @@ fn writes_at_once_share_syncs_and_a_refused_one_fails_alone() {
 }
 
 #[test]
+fn writes_that_nothing_waits_for_share_the_sync_of_one_in_a_hurry() {
+    let dir = TempDir::new().unwrap();
+    let table = open(dir.path());
+    run(async {
+        for number in (0..100).step_by(2) {
+            let held = table.put_unhurried(item("p", number, 10), Condition::Absent);
+            let hurried = table.put(item("p", number + 1, 10), Condition::Absent);
+            let (held, hurried) = tokio::join!(held, hurried);
+            held.and(hurried).unwrap();
+        }
+    });
+    // 50, and some more where this process did not get its turn.
+    let syncs = table.sync_count();
+    assert!(syncs < 75, "{syncs} syncs for 100 writes in pairs");
+    // With no company, it is done by itself.
+    let gone = item("p", 0, 10).key;
+    run(table.delete_unhurried(&gone, Condition::None)).unwrap();
+    assert_eq!(table.sync_count(), syncs + 1);
+    assert_eq!(revisions(&table, "p"), (1..100).collect::<Vec<u64>>());
+}
+
+#[test]
 fn the_log_stays_short_under_a_load_that_never_rests() {
     let dir = TempDir::new().unwrap();
     let table = Arc::new(open(dir.path()));
