@@ -26,7 +26,7 @@ pub struct State {
     /// When it was last set or switched on: nothing before that is due.
     #[n(3)]
     pub since: Option<Time>,
-    /// The last instant that fired or was passed over. Only grows, but for [`State::considered_at`].
+    /// The last instant that fired or was passed over. Only grows, unless a wrong clock fired it.
     #[n(4)]
     pub considered: Option<Time>,
     /// The next instant, as it was decided.
