@@ -1,6 +1,7 @@
 //! Kinds that only pass the time.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,15 +16,15 @@ use porpoise_ports::executor::{Job, JobReport, JobState, LogChunk, SubmitError, 
 use porpoise_ports::{Clock, Executor, Unavailable};
 use tokio::sync::mpsc;
 
-/// How long a job that is over is remembered.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
-/// Jobs that are remembered before those that are over are looked for.
+/// How long a job that is over is remembered at least.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(10);
+/// Jobs that are remembered however long they are over.
 const JOBS_KEPT: usize = 20_000;
 
 /// Runs `noop`, which is over at once, and `sleep`, which is over when its time has passed.
 ///
 /// A sleep is written to a small file, so that one that was submitted before a restart goes on with its own start; the
-/// file is removed when the sleep is forgotten, an hour after its end. It is not synced: after a power failure a sleep
+/// file is removed when the sleep is forgotten, long after its end. It is not synced: after a power failure a sleep
 /// may be lost, and is then retried like any lost job, which is harmless, since it does nothing. A noop is not written
 /// anywhere: register it as prompt (`Executors::with_prompt`), then its end is recorded in the same step in which it
 /// is submitted, and an attempt that was cut off before is submitted again.
@@ -32,7 +33,7 @@ pub struct InstantExecutor {
     /// For timers.
     me: Weak<Self>,
     dir: PathBuf,
-    jobs: Mutex<BTreeMap<AttemptKey, Passing>>,
+    jobs: Mutex<Jobs>,
     listeners: Mutex<Vec<mpsc::UnboundedSender<AttemptKey>>>,
 }
 
@@ -64,6 +65,11 @@ struct Passing {
 }
 
 impl Passing {
+    /// When it is over, or was.
+    fn over(&self) -> Timestamp {
+        self.canceled.unwrap_or(self.ends)
+    }
+
     fn state(&self, now: Timestamp) -> JobState {
         match self.canceled {
             Some(ended) => JobState::Canceled { ended },
@@ -79,12 +85,64 @@ impl Passing {
     }
 }
 
+/// The jobs that are remembered.
+#[derive(Debug, Default)]
+struct Jobs {
+    by_key: BTreeMap<AttemptKey, Passing>,
+    /// The one that is over first comes first.
+    by_end: BTreeSet<(Timestamp, AttemptKey)>,
+}
+
+impl Jobs {
+    /// Whoever came first stays; returns who stands there.
+    fn add(&mut self, key: AttemptKey, passing: Passing) -> &Passing {
+        match self.by_key.entry(key) {
+            Entry::Occupied(stands) => stands.into_mut(),
+            Entry::Vacant(free) => {
+                self.by_end.insert((passing.over(), key));
+                free.insert(passing)
+            }
+        }
+    }
+
+    /// Ends one that is not over; one that is not there never comes.
+    fn cancel(&mut self, key: AttemptKey, now: Timestamp) -> Passing {
+        let passing = self.by_key.entry(key).or_insert_with(|| Passing {
+            started: now,
+            ends: now,
+            canceled: Some(now),
+            tombstone: true,
+            outputs: Outputs::new(),
+        });
+        self.by_end.remove(&(passing.over(), key));
+        if now < passing.ends {
+            passing.canceled.get_or_insert(now);
+        }
+        self.by_end.insert((passing.over(), key));
+        passing.clone()
+    }
+
+    /// Takes out those that are over for long, where there are many.
+    fn forget_old(&mut self, now: Timestamp) -> Vec<AttemptKey> {
+        let mut old = Vec::new();
+        while self.by_key.len() > JOBS_KEPT
+            && let Some((over, key)) = self.by_end.first().copied()
+            && now.duration_since(over) > REMEMBERED
+        {
+            self.by_end.pop_first();
+            self.by_key.remove(&key);
+            old.push(key);
+        }
+        old
+    }
+}
+
 impl InstantExecutor {
     /// Keeps sleeps in `dir/sleeps`, and takes up those that stand there.
     pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
         let dir = dir.join("sleeps");
         std::fs::create_dir_all(&dir)?;
-        let mut jobs = BTreeMap::new();
+        let mut jobs = Jobs::default();
         for entry in std::fs::read_dir(&dir)? {
             let entry = entry?;
             let key = entry
@@ -93,7 +151,7 @@ impl InstantExecutor {
                 .and_then(|name| name.parse().ok());
             let bytes = std::fs::read(entry.path())?;
             if let (Some(key), Ok(passing)) = (key, minicbor::decode::<Passing>(&bytes)) {
-                jobs.insert(key, passing);
+                jobs.add(key, passing);
             }
         }
         Ok(Arc::new_cyclic(|me| Self {
@@ -124,7 +182,7 @@ impl InstantExecutor {
         listeners.retain(|listener| listener.send(key).is_ok());
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<AttemptKey, Passing>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Jobs) -> T) -> T {
         work(&mut self.jobs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -137,20 +195,7 @@ impl InstantExecutor {
     }
 
     fn forget_old(&self, now: Timestamp) {
-        let old = self.with(|jobs| {
-            if jobs.len() < JOBS_KEPT {
-                return Vec::new();
-            }
-            let is_old = |passing: &Passing| {
-                now.duration_since(passing.canceled.unwrap_or(passing.ends)) > REMEMBERED
-            };
-            let old = jobs.iter().filter(|(_, passing)| is_old(passing));
-            let old: Vec<AttemptKey> = old.map(|(key, _)| *key).collect();
-            for key in &old {
-                jobs.remove(key);
-            }
-            old
-        });
+        let old = self.with(|jobs| jobs.forget_old(now));
         for key in old {
             let _ = std::fs::remove_file(self.dir.join(key.to_string()));
         }
@@ -186,7 +231,7 @@ impl Executor for InstantExecutor {
         let submitted = Submitted {
             external_id: job.key.to_string(),
         };
-        match self.with(|jobs| jobs.get(&job.key).map(|passing| passing.tombstone)) {
+        match self.with(|jobs| jobs.by_key.get(&job.key).map(|passing| passing.tombstone)) {
             Some(true) => return Err(SubmitError::Canceled),
             Some(false) => return Ok(submitted),
             None => {}
@@ -216,7 +261,7 @@ impl Executor for InstantExecutor {
                 .map_err(|error| Unavailable::new("the list of sleeps", error))?;
         }
         // Whoever came first meanwhile stays.
-        let tombstone = self.with(|jobs| jobs.entry(job.key).or_insert(passing).tombstone);
+        let tombstone = self.with(|jobs| jobs.add(job.key, passing).tombstone);
         if tombstone {
             return Err(SubmitError::Canceled);
         }
@@ -229,7 +274,9 @@ impl Executor for InstantExecutor {
     async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
         let now = self.clock.now();
         Ok(self.with(|jobs| {
-            let known = keys.iter().filter_map(|key| Some((*key, jobs.get(key)?)));
+            let known = keys
+                .iter()
+                .filter_map(|key| Some((*key, jobs.by_key.get(key)?)));
             known
                 .map(|(key, passing)| JobReport {
                     key,
@@ -242,19 +289,7 @@ impl Executor for InstantExecutor {
 
     async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
         let now = self.clock.now();
-        let passing = self.with(|jobs| {
-            let passing = jobs.entry(key).or_insert_with(|| Passing {
-                started: now,
-                ends: now,
-                canceled: Some(now),
-                tombstone: true,
-                outputs: Outputs::new(),
-            });
-            if now < passing.ends {
-                passing.canceled.get_or_insert(now);
-            }
-            passing.clone()
-        });
+        let passing = self.with(|jobs| jobs.cancel(key, now));
         if passing.canceled.is_some() {
             self.keep(key, &passing)
                 .map_err(|error| Unavailable::new("the list of sleeps", error))?;
@@ -270,5 +305,48 @@ impl Executor for InstantExecutor {
         _limit: usize,
     ) -> Result<Option<LogChunk>, Unavailable> {
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn key(number: usize) -> AttemptKey {
+        let mut bytes = [0; 20];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        AttemptKey::from_bytes(bytes)
+    }
+
+    #[test]
+    fn of_many_jobs_those_that_are_over_for_long_are_forgotten() {
+        let mut jobs = Jobs::default();
+        let passing = |ends| Passing {
+            started: at(0),
+            ends: at(ends),
+            canceled: None,
+            tombstone: false,
+            outputs: Outputs::new(),
+        };
+        for number in 0..JOBS_KEPT {
+            jobs.add(key(number), passing(1));
+        }
+        assert!(jobs.forget_old(at(10_000)).is_empty());
+        // One that goes on, one that would have and was canceled, one that is over only just.
+        jobs.add(key(JOBS_KEPT), passing(1_000_000));
+        jobs.add(key(JOBS_KEPT + 1), passing(1_000_000));
+        jobs.cancel(key(JOBS_KEPT + 1), at(0));
+        jobs.add(key(JOBS_KEPT + 2), passing(9_999));
+        let forgotten = jobs.forget_old(at(10_000));
+        assert_eq!(forgotten, [key(JOBS_KEPT + 1), key(0), key(1)]);
+        assert_eq!(
+            (jobs.by_key.len(), jobs.by_end.len()),
+            (JOBS_KEPT, JOBS_KEPT)
+        );
+        assert!(jobs.forget_old(at(10_000)).is_empty());
     }
 }
