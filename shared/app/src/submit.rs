@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use porpoise_engine::Input;
 use porpoise_engine::effect::Intent;
@@ -21,6 +22,8 @@ use crate::store::StoreError;
 
 /// Jobs that are submitted, or asked for, at the same time.
 const AT_ONCE: usize = 16;
+/// Items that are written at the same time: what others write meanwhile does not wait for all of them.
+const WRITES_AT_ONCE: usize = 256;
 /// Keys of one list call.
 const LIST_KEYS_MAX: usize = 100;
 /// Times that an item is written again because somebody else wrote it meanwhile.
@@ -249,7 +252,8 @@ impl App {
             let known = self.views.with(place, |view| view.job(&id).cloned())?;
             (!change.events.is_empty()).then(|| self.update(place, known, change.events))
         });
-        let written = join_all(writes.collect::<Vec<_>>()).await;
+        let written = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE);
+        let written: Vec<_> = written.collect().await;
         drop(claims);
         told?;
         written.into_iter().collect::<Result<(), _>>()?;

@@ -24,6 +24,8 @@ use crate::{OpenError, StoreError};
 const BATCH_WRITES_MAX: usize = 512;
 /// Bytes from which a transaction takes no further write: what is not committed yet stays in the page cache.
 const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Writes among them that nothing waits for: whoever is in a hurry waits for the transaction before its own, too.
+const COMPANY_MAX: usize = 128;
 
 /// How long writes that nothing waits for are held back, so that they share a sync with one that is in a hurry.
 const COMPANY: Duration = Duration::from_millis(3);
@@ -89,10 +91,13 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    writes: VecDeque<Write>,
+    /// These come first.
+    hurried: VecDeque<Write>,
+    /// The thread is to commit these if nobody takes them along.
+    unhurried: VecDeque<Write>,
     /// The thread is to commit now.
     call: bool,
-    /// One of them is in no hurry: the thread is to commit it if nobody else does.
+    /// The thread is to commit soon.
     soon: bool,
     closed: bool,
 }
@@ -178,7 +183,8 @@ impl Drop for Closes {
     fn drop(&mut self) {
         let mut waiting = self.0.lock();
         waiting.closed = true;
-        waiting.writes.clear();
+        waiting.hurried.clear();
+        waiting.unhurried.clear();
     }
 }
 
@@ -193,11 +199,18 @@ impl Shared {
         if waiting.closed {
             return;
         }
-        waiting.writes.push_back(write);
-        if hurry == Hurry::Soon && !waiting.soon {
-            waiting.soon = true;
-            drop(waiting);
-            self.called.notify_one();
+        match hurry {
+            Hurry::Now => waiting.hurried.push_back(write),
+            Hurry::Soon => {
+                waiting.unhurried.push_back(write);
+                let full = waiting.unhurried.len() == COMPANY_MAX;
+                let first = !std::mem::replace(&mut waiting.soon, true);
+                waiting.call |= full;
+                if first || full {
+                    drop(waiting);
+                    self.called.notify_one();
+                }
+            }
         }
     }
 
@@ -238,14 +251,20 @@ impl Shared {
     fn take(&self, batch: &mut Vec<Write>) -> bool {
         let mut waiting = self.lock();
         let mut bytes = 0;
+        let mut company = 0;
         while batch.len() < BATCH_WRITES_MAX && bytes < BATCH_BYTES_MAX {
-            let Some(write) = waiting.writes.pop_front() else {
-                return false;
+            let write = match waiting.hurried.pop_front() {
+                None if company < COMPANY_MAX => {
+                    company += 1;
+                    waiting.unhurried.pop_front()
+                }
+                hurried => hurried,
             };
+            let Some(write) = write else { break };
             bytes += write.change.size();
             batch.push(write);
         }
-        !waiting.writes.is_empty()
+        !(waiting.hurried.is_empty() && waiting.unhurried.is_empty())
     }
 
     /// Waits for something to do. `false`: there will be nothing more, once what waits is committed.
