@@ -60,7 +60,10 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("ureq", &["cli", "benches"]),
     ("utoipa", &["shared/api"]),
     ("clap", &["cli", "tests/*", "benches", "xtask"]),
-    ("anyhow", &["cli", "functions/*", "benches", "xtask"]),
+    (
+        "anyhow",
+        &["cli", "functions/*", "tests/region", "benches", "xtask"],
+    ),
     ("getrandom", &["cli", "functions/*"]),
     ("tracing-subscriber", &["cli", "functions/*"]),
 ];

@@ -1,0 +1,159 @@
+//! A component that runs, seen from the test that uses it.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+
+use crate::Component;
+
+/// What this process has started and shares, until its end.
+static DYNAMODB: Mutex<Option<Server>> = Mutex::new(None);
+static MINISTACK: Mutex<Option<Server>> = Mutex::new(None);
+
+/// A DynamoDB Local that answers. Each clone keeps it alive.
+#[derive(Debug, Clone)]
+pub struct DynamoDbLocal(Server);
+
+/// A ministack that answers. Each clone keeps it alive.
+#[derive(Debug, Clone)]
+pub struct Ministack(Server);
+
+impl DynamoDbLocal {
+    /// Starts one that nobody else uses, and that stops when the last clone is dropped. Takes three seconds and 400 MB.
+    ///
+    /// # Errors
+    /// If it is not installed or does not start.
+    pub fn start() -> anyhow::Result<Self> {
+        Server::start(Component::DynamoDb).map(Self)
+    }
+
+    pub(crate) fn shared() -> anyhow::Result<Self> {
+        Server::shared(Component::DynamoDb, &DYNAMODB).map(Self)
+    }
+
+    /// Where it answers, without a slash at the end. It takes any region and any credentials.
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
+    }
+}
+
+impl Ministack {
+    /// Starts one that nobody else uses, and that stops when the last clone is dropped.
+    ///
+    /// # Errors
+    /// If it is not installed or does not start.
+    pub fn start() -> anyhow::Result<Self> {
+        Server::start(Component::Ministack).map(Self)
+    }
+
+    pub(crate) fn shared() -> anyhow::Result<Self> {
+        Server::shared(Component::Ministack, &MINISTACK).map(Self)
+    }
+
+    /// Where it answers, without a slash at the end. It takes any region and any credentials.
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Server {
+    endpoint: String,
+    /// `None`: somebody else's.
+    _process: Option<Arc<Process>>,
+}
+
+impl Server {
+    fn shared(component: Component, ours: &Mutex<Option<Self>>) -> anyhow::Result<Self> {
+        if let Some(url) = std::env::var_os(component.variable()).filter(|url| !url.is_empty()) {
+            let url = url.to_str().context(component.variable())?;
+            let endpoint = url.trim_end_matches('/').to_owned();
+            return Ok(Self {
+                endpoint,
+                _process: None,
+            });
+        }
+        let mut ours = ours.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = match ours.take() {
+            Some(server) => server,
+            None => Self::start(component)?,
+        };
+        Ok(ours.insert(server).clone())
+    }
+
+    fn start(component: Component) -> anyhow::Result<Self> {
+        component.installed()?; // says so before anything is compiled
+        let (process, endpoint) = Process::start(component)
+            .with_context(|| format!("{} does not start", component.package()))?;
+        Ok(Self {
+            endpoint,
+            _process: Some(Arc::new(process)),
+        })
+    }
+}
+
+/// `region serve`, which stops when its standard input ends: when this is dropped, or this process is gone.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Process {
+    fn start(component: Component) -> anyhow::Result<(Self, String)> {
+        let mut child = Command::new(program()?)
+            .args(["serve", component.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()) // nothing outlives a test that holds its output
+            .process_group(0) // Ctrl-C is for the test
+            .spawn()?;
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        let input = child.stdin.take();
+        let process = Self { child, input };
+        let mut line = String::new();
+        BufReader::new(output.context("no output")?).read_line(&mut line)?;
+        let endpoint = line.trim_end();
+        if endpoint.is_empty() {
+            let mut said = String::new();
+            errors.context("no errors")?.read_to_string(&mut said)?;
+            anyhow::bail!("{}", said.trim_end());
+        }
+        Ok((process, endpoint.to_owned()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        _ = self.child.wait(); // an error would mean that it is gone
+    }
+}
+
+/// The program `region` of the profile in which this test was built. It is built now if nobody did.
+fn program() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe().context("cannot tell which program this is")?;
+    let profile = here.parent().and_then(Path::parent);
+    let profile = profile.context("this is no test that cargo built")?;
+    let program = profile.join("region");
+    if !program.is_file() {
+        let name = match profile.file_name().and_then(|name| name.to_str()) {
+            None | Some("debug") => "dev",
+            Some(name) => name,
+        };
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "porpoise-region"]);
+        build.args(["--bin", "region", "--profile", name]);
+        let built = build.stdin(Stdio::null()).status();
+        anyhow::ensure!(
+            built.is_ok_and(|status| status.success()) && program.is_file(),
+            "cannot build it: `cargo build --package porpoise-region --bin region --profile {name}` shows why"
+        );
+    }
+    Ok(program)
+}
