@@ -9,6 +9,7 @@
 
 mod audit;
 mod check;
+mod components;
 mod machine;
 mod program;
 mod steps;
@@ -41,6 +42,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Install the components that stand in for AWS in tests, where they are missing; `test` does so first.
+    Components,
     /// Do everything that CI does before the tests: format, lints, docs, audit, drift of generated files.
     Check,
     /// Audit the dependencies: licences, sources, bans, yanked versions, known vulnerabilities.
@@ -67,6 +70,7 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().task {
         Task::Up { args } => program::up(args),
         Task::Test { args } => test::test(&args),
+        Task::Components => components::install(),
         Task::Check => check::check(),
         Task::Audit => audit::audit(),
         Task::Generate => check::generate(),

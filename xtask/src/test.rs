@@ -3,16 +3,20 @@
 use std::ffi::OsString;
 use std::process::Command;
 
+use crate::components::{self, Servers};
 use crate::steps::Steps;
 use crate::{machine, tool};
 
 /// Runs every test, or those that `filter` lets through. First the examples in the docs (not with a filter) and the
 /// hunt for bugs on purpose, which is another build of the core; last, so that its summary closes the output, all else
 /// as it is shipped. Nextest runs them where it is installed, else `cargo test`.
+///
+/// The components that stand in for AWS run during those; without them, the tests that need one fail and say so.
 pub(crate) fn test(filter: &[OsString]) -> anyhow::Result<()> {
     tool::python();
     let runner = Runner::of_this_machine(filter)?;
     let mut steps = Steps::default();
+    let installed = components::install();
     if filter.is_empty() {
         let mut docs = machine::cargo();
         docs.args(["test", "--locked", "--quiet", "--workspace", "--doc"]);
@@ -28,7 +32,14 @@ pub(crate) fn test(filter: &[OsString]) -> anyhow::Result<()> {
     ];
     steps.run("bugs on purpose", &mut runner.command("sim", &hunt));
     let all = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
-    steps.run("tests", &mut runner.command("test", &all));
+    let mut tests = runner.command("test", &all);
+    let servers = installed.and_then(|()| Servers::start());
+    match &servers {
+        Ok(servers) => servers.tell(&mut tests),
+        Err(error) => steps.fail("components", error),
+    }
+    steps.run("tests", &mut tests);
+    drop(servers);
     steps.finish()
 }
 

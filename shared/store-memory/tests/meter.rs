@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use porpoise_model::limits::ITEM_BYTES_MAX;
 use porpoise_ports::meter::{Counts, Metered};
 use porpoise_ports::table::{Condition, Consistency, Item, Key, Query, Table};
 use porpoise_store_memory::MemoryTable;
@@ -38,7 +39,7 @@ fn item(sort: &str, size: usize) -> Item {
 #[test]
 fn a_put_costs_a_unit_for_each_kilobyte_begun() {
     let table = metered();
-    for (size, units) in [(20, 1), (1024, 1), (1025, 2), (400 * 1024, 400)] {
+    for (size, units) in [(20, 1), (1024, 1), (1025, 2), (ITEM_BYTES_MAX, 400)] {
         let before = table.meter().snapshot();
         now(table.put(item("log#1", size), Condition::None)).unwrap();
         let counts = table.meter().snapshot().since(&before).total;
@@ -89,7 +90,7 @@ fn a_delete_costs_what_it_removes() {
 #[test]
 fn calls_that_are_no_calls_cost_nothing() {
     let table = metered();
-    now(table.put(item("log#1", 400 * 1024 + 1), Condition::None)).unwrap_err();
+    now(table.put(item("log#1", ITEM_BYTES_MAX + 1), Condition::None)).unwrap_err();
     now(table.delete(&Key::new("", "s"), Condition::None)).unwrap_err();
     assert_eq!(table.meter().snapshot().total, Counts::default());
 }

@@ -1,0 +1,166 @@
+//! What the meter of the port estimates against what DynamoDB reports.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what tests share: a table that cannot be made is a failed test"
+)]
+
+mod support;
+
+use porpoise_model::limits::ITEM_BYTES_MAX;
+use porpoise_ports::Metered;
+use porpoise_ports::meter::Counts;
+use porpoise_ports::table::{Condition, Consistency, Item, Key, Query, Table as _};
+use porpoise_store_dynamodb::{Consumed, DynamoTable, Patience};
+
+async fn metered() -> (Metered<DynamoTable>, porpoise_region::DynamoDbLocal) {
+    let (server, name) = support::table().await;
+    let config = support::config(server.endpoint());
+    let table = DynamoTable::new(config, name, Patience::default());
+    (Metered::new(table), server)
+}
+
+/// An item of so many bytes as the port counts them.
+fn item(sort: &str, size: usize) -> Item {
+    Item {
+        key: Key::new("partition", sort),
+        revision: 12,
+        body: vec![7; size - 9 - sort.len() - 8].into(),
+    }
+}
+
+/// What the port estimates, in the words of DynamoDB.
+fn estimate(counts: Counts) -> Consumed {
+    let units = |units: u64| f64::from(u32::try_from(units).unwrap());
+    Consumed {
+        read_units: units(counts.strong_read_units) + units(counts.eventual_read_units) / 2.0,
+        write_units: units(counts.write_units),
+        refused: counts.refused,
+    }
+}
+
+/// Units come in halves.
+fn same(one: f64, two: f64) -> bool {
+    (one - two).abs() < 0.1
+}
+
+/// Away from the edges of units: an item has eight bytes more there than the port counts.
+#[tokio::test]
+async fn the_estimate_of_the_port_is_what_dynamodb_reports() {
+    let (table, _server) = metered().await;
+    let check = |what: &str| {
+        let (estimate, told) = (
+            estimate(table.meter().snapshot().total),
+            table.inner().consumed(),
+        );
+        assert_eq!(estimate, told, "after {what}");
+    };
+    for (number, size) in [100, 900, 1100, 3000, 5000, 65_000, 300_000]
+        .into_iter()
+        .enumerate()
+    {
+        let item = item(&format!("{number}"), size);
+        table.put(item.clone(), Condition::Absent).await.unwrap();
+        check("a put");
+        for consistency in [Consistency::Strong, Consistency::Eventual] {
+            table.get(&item.key, consistency).await.unwrap();
+            check("a get");
+        }
+        for consistency in [Consistency::Strong, Consistency::Eventual] {
+            let query = Query {
+                consistency,
+                ..Query::prefix("partition", "")
+            };
+            let page = table.query(&query).await.unwrap();
+            assert_eq!((page.items.len(), page.next), (number + 1, None));
+            check("a query");
+        }
+    }
+    table
+        .get(&Key::new("partition", "none"), Consistency::Strong)
+        .await
+        .unwrap();
+    check("a get of nothing");
+    table
+        .put(item("0", 120), Condition::Revision(12))
+        .await
+        .unwrap();
+    check("a put in the place of another");
+    let before = table.inner().consumed();
+    assert!(before.write_units > 300.0 && before.read_units > 300.0);
+}
+
+/// The meter reads what stands there, uncounted, to know what a delete removes.
+#[tokio::test]
+async fn the_estimate_of_a_delete_is_what_dynamodb_reports_as_written() {
+    let (table, _server) = metered().await;
+    table.put(item("s", 5000), Condition::Absent).await.unwrap();
+    for units in [5.0 + 5.0, 5.0 + 5.0 + 1.0] {
+        let key = Key::new("partition", "s");
+        table.delete(&key, Condition::None).await.unwrap();
+        let estimate = estimate(table.meter().snapshot().total).write_units;
+        let told = table.inner().consumed().write_units;
+        assert!(
+            same(estimate, units) && same(told, units),
+            "{estimate}, {told}"
+        );
+    }
+}
+
+/// The local engine says that a query that finds nothing is free. The estimate is a unit, as for a get that finds
+/// nothing: what is not known to be free is counted.
+#[tokio::test]
+async fn a_query_of_nothing_is_estimated_with_care() {
+    let (table, _server) = metered().await;
+    table.query(&Query::prefix("nowhere", "")).await.unwrap();
+    let estimate = estimate(table.meter().snapshot().total).read_units;
+    let told = table.inner().consumed().read_units;
+    assert!(same(estimate, 1.0) && same(told, 0.0), "{estimate}, {told}");
+}
+
+/// The meter counts them as if they had happened; DynamoDB bills them and does not say how much.
+#[tokio::test]
+async fn a_refused_write_is_counted_and_its_units_are_not_reported() {
+    let (table, _server) = metered().await;
+    let table = table.inner();
+    table.put(item("s", 100), Condition::Absent).await.unwrap();
+    let refused = Consumed {
+        refused: 2,
+        ..table.consumed()
+    };
+    let put = table.put(item("s", 100), Condition::Absent).await;
+    put.unwrap_err();
+    let key = Key::new("partition", "s");
+    let delete = table.delete(&key, Condition::Revision(5)).await;
+    delete.unwrap_err();
+    assert_eq!(table.consumed(), refused);
+}
+
+/// The edge of a unit is where the bytes that DynamoDB counts beside make a difference: never more than one unit.
+#[tokio::test]
+async fn at_the_edge_of_a_unit_dynamodb_asks_for_one_more() {
+    let (table, _server) = metered().await;
+    for (size, more) in [(1024 - 30, 0.0), (1024, 1.0), (1025, 0.0)] {
+        let before = (
+            estimate(table.meter().snapshot().total),
+            table.inner().consumed(),
+        );
+        table
+            .put(item(&format!("{size}"), size), Condition::Absent)
+            .await
+            .unwrap();
+        let after = (
+            estimate(table.meter().snapshot().total),
+            table.inner().consumed(),
+        );
+        let (estimated, told) = (
+            after.0.write_units - before.0.write_units,
+            after.1.write_units - before.1.write_units,
+        );
+        assert!(
+            same(told, estimated + more),
+            "{size} bytes: {told}, not {estimated}"
+        );
+    }
+    let largest = item("largest", ITEM_BYTES_MAX);
+    table.put(largest, Condition::Absent).await.unwrap();
+}
