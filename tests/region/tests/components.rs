@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use porpoise_region::{Component, DynamoDbLocal, Ministack};
+use porpoise_region::{Component, Ministack};
 
 /// Processes in whose command line or environment `mark` stands.
 fn processes(mark: &str) -> Vec<String> {
@@ -105,8 +105,10 @@ fn a_server_of_its_own_stops_when_it_is_dropped() {
 
 #[test]
 fn dynamodb_is_reached_over_the_bridge_and_not_otherwise() {
-    let server = DynamoDbLocal::start().unwrap();
-    let answer = ureq::post(server.endpoint())
+    let temporary = tempfile::tempdir().unwrap();
+    let mark = temporary.path().display().to_string();
+    let (mut child, endpoint) = serve(Component::DynamoDb, temporary.path());
+    let answer = ureq::post(&endpoint)
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", "DynamoDB_20120810.ListTables")
         .header(
@@ -118,18 +120,18 @@ fn dynamodb_is_reached_over_the_bridge_and_not_otherwise() {
         .unwrap();
     let body = answer.into_body().read_to_string().unwrap();
     assert_eq!(body, r#"{"TableNames":[]}"#);
-    // it listens to every interface, of a network in which there is only its own loopback
-    let ours = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .map(|table| std::fs::read_to_string(table).unwrap_or_default());
-    let java = processes("DynamoDBLocal.jar");
-    assert!(!java.is_empty());
-    let its = java.iter().filter_map(|line| {
-        let folder = PathBuf::from(line.split(' ').next()?);
-        std::fs::read_link(folder.join("ns/net")).ok()
-    });
-    let here = std::fs::read_link("/proc/self/ns/net").unwrap();
-    assert!(ours.iter().any(|table| !table.is_empty()));
-    assert!(its.into_iter().any(|network| network != here));
+    // it listens to every interface, of a network that is not ours
+    let network = |process: &Path| std::fs::read_link(process.join("ns/net")).unwrap();
+    let java = processes(&mark)
+        .into_iter()
+        .filter(|line| line.contains("DynamoDBLocal.jar -inMemory") && !line.contains(" inside "));
+    let networks: Vec<PathBuf> = java
+        .map(|line| network(Path::new(line.split(' ').next().unwrap())))
+        .collect();
+    assert_eq!(networks.len(), 1, "{:?}", processes(&mark));
+    assert!(!networks.contains(&network(Path::new("/proc/self"))));
+    drop(child.stdin.take());
+    child.wait().unwrap();
 }
 
 #[test]
