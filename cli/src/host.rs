@@ -7,6 +7,8 @@
 
 mod bus;
 mod clock;
+#[cfg(test)]
+mod conformance;
 mod guard;
 mod queue;
 mod timers;

@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`table`].
 
+pub mod backoff;
 pub mod blobs;
 pub mod bus;
 pub mod clock;

@@ -15,10 +15,14 @@
 )]
 
 pub mod blobs;
+pub mod bus;
 pub mod executor;
+pub mod queue;
+pub mod secrets;
 pub mod table;
 pub mod table_model;
 pub mod table_pages;
+pub mod timers;
 
 use std::future::Future;
 
@@ -106,6 +110,89 @@ macro_rules! executor_conformance {
                 executor::a_job_that_is_over_stays_as_it_is
                 executor::a_running_job_that_is_canceled_ends_canceled
                 executor::a_log_is_read_piece_by_piece
+            }
+        }
+    };
+}
+
+/// One test for each promise of [`Queue`](crate::Queue): `queue_conformance!(name, make)`, where `make` is an async
+/// closure that returns a fresh queue, the [`Receiver`](queue::Receiver) of what is sent, and what must outlive both.
+#[macro_export]
+macro_rules! queue_conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::conformance_tests! { $make;
+                queue::everything_arrives_in_order_within_its_group
+                queue::thousands_sent_at_once_arrive
+                queue::bodies_arrive_as_they_are
+                queue::large_bodies_of_many_groups_arrive
+                queue::equal_bodies_with_ids_of_their_own_all_arrive
+                queue::a_repeat_takes_nothing_else_away
+                queue::a_group_in_flight_gives_nothing_more
+                queue::what_is_returned_comes_again_first
+                queue::several_senders_may_send_at_once
+                queue::what_is_handed_over_arrives
+                queue::no_messages_are_no_fault
+            }
+        }
+    };
+}
+
+/// One test for each promise of [`Bus`](crate::Bus): `bus_conformance!(name, make)`, where `make` is an async closure
+/// that returns a fresh bus to [`PLACES`](bus::PLACES), where its intents arrive ([`Dispatched`](bus::Dispatched)),
+/// and what must outlive both.
+#[macro_export]
+macro_rules! bus_conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::conformance_tests! { $make;
+                bus::intents_arrive_at_their_place
+                bus::thousands_of_intents_arrive
+                bus::intents_arrive_as_they_are
+                bus::equal_intents_all_arrive
+                bus::no_intents_are_no_fault
+            }
+        }
+    };
+}
+
+/// One test for each promise of [`Timers`](crate::Timers): `timers_conformance!(name, make)`, where `make` is an async
+/// closure that returns fresh timers, who is [`Woken`](timers::Woken) by them, and what must outlive both.
+#[macro_export]
+macro_rules! timers_conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::conformance_tests! { $make;
+                timers::a_wake_comes_and_not_before_its_time
+                timers::many_wakes_come_each_at_its_time
+                timers::a_wake_in_the_past_comes_at_once
+                timers::a_wake_asked_for_again_is_no_fault
+                timers::a_far_wake_does_not_hold_up_a_near_one
+            }
+        }
+    };
+}
+
+/// One test for each promise of [`Secrets`](crate::Secrets): `secrets_conformance!(name, make)`, where `make` is an
+/// async closure that returns a resolver that knows no secret, their [`Keeper`](secrets::Keeper), and what must
+/// outlive both.
+#[macro_export]
+macro_rules! secrets_conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::conformance_tests! { $make;
+                secrets::a_secret_is_resolved
+                secrets::an_unknown_secret_is_not_found
+                secrets::another_value_is_another_version
+                secrets::a_secret_never_prints
             }
         }
     };
