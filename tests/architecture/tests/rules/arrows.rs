@@ -24,6 +24,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shared/ports", &["shared/model"]),
     ("shared/store-*", &["shared/model", "shared/ports"]),
     ("shared/executor-*", &["shared/model", "shared/ports"]),
+    ("shared/queue-*", &["shared/model", "shared/ports"]),
+    ("shared/timers-*", &["shared/model", "shared/ports"]),
+    ("shared/bus-*", &["shared/model", "shared/ports"]),
+    ("shared/blobs-*", &["shared/model", "shared/ports"]),
+    ("shared/secrets-*", &["shared/model", "shared/ports"]),
     // the application
     (
         "shared/app",
@@ -64,8 +69,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// Tests may use these beside: an adapter that has no outside, and the components that stand in for AWS.
-const TEST_ARROWS: &[&str] = &["shared/store-memory", "tests/region"];
+/// Tests may use these beside: an adapter that has no outside, the components that stand in for AWS and the server that
+/// plays what they do not, and the queue that schedules send to.
+const TEST_ARROWS: &[&str] = &[
+    "shared/store-memory",
+    "shared/queue-sqs",
+    "tests/region",
+    "tests/canned",
+];
 
 #[test]
 fn our_crates_depend_in_one_direction() {

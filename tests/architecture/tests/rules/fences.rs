@@ -51,7 +51,16 @@ const UNREACHABLE: &[(&[&str], &[&str])] = &[
 const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     (
         "aws-*",
-        &["shared/store-*", "shared/executor-*", "functions/*"],
+        &[
+            "shared/store-*",
+            "shared/executor-*",
+            "shared/queue-*",
+            "shared/timers-*",
+            "shared/bus-*",
+            "shared/blobs-*",
+            "shared/secrets-*",
+            "functions/*",
+        ],
     ),
     ("lambda_*", &["functions/*"]),
     ("kube", &["shared/executor-*"]),
