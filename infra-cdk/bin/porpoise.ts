@@ -1,0 +1,18 @@
+/** `cdk synth`, `cdk deploy`: settings from the file that `-c settings=FILE` or `PORPOISE_SETTINGS` names. */
+import { App, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+
+import { stacks } from '../lib/app.ts';
+import { SettingsError, settingsFrom } from '../lib/settings.ts';
+
+const file = new App().node.tryGetContext('settings') ?? process.env['PORPOISE_SETTINGS'] ?? 'porpoise.json';
+try {
+  const settings = settingsFrom(file);
+  const { app } = stacks(settings);
+  if (!settings.emulator) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  app.synth();
+} catch (error) {
+  if (!(error instanceof SettingsError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,136 @@
+/** The home stack: the control plane. One in a deployment. */
+import { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import { CfnOutput, CfnParameter } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+
+import { Alarms, worst } from './alarms.ts';
+import { Api } from './api.ts';
+import type { PorpoiseFunction } from './function.ts';
+import { Inputs } from './inputs.ts';
+import { Notifications } from './notifications.ts';
+import type { Settings } from './settings.ts';
+import { PorpoiseStack } from './stack.ts';
+import { Storage } from './storage.ts';
+import { Timers } from './timers.ts';
+
+/** Inputs wait for milliseconds; after this long something is wrong. */
+const INPUT_AGE_MAX = Duration.minutes(5);
+/** What functions write metrics under. */
+const NAMESPACE = 'Porpoise';
+/** Written by the sweep, and only when there are any, because a metric that is not written costs nothing. */
+const WITHOUT_PROGRESS = 'OpenWithoutProgress';
+
+export class Home extends PorpoiseStack {
+  readonly functions: readonly PorpoiseFunction[];
+
+  constructor(scope: Construct, settings: Settings) {
+    super(scope, 'PorpoiseHome', { settings, region: settings.homeRegion, description: 'The control plane of Porpoise' });
+    const storage = new Storage(this, 'Storage', { tableName: this.names.table, tellsOfObjects: false });
+    const inputs = new Inputs(this);
+    const timers = new Timers(this);
+    const buses = this.#buses();
+    const place = this.names.place(this.region);
+    const all = {
+      PORPOISE_HOME: place,
+      PORPOISE_PLACE: place,
+      PORPOISE_TABLE: storage.table.tableName,
+      PORPOISE_BUCKET: storage.bucket.bucketName,
+      PORPOISE_INPUTS_URL: inputs.queue.queueUrl,
+      PORPOISE_TIMERS_URL: timers.queue.queueUrl,
+      PORPOISE_TIMERS_ARN: timers.queue.queueArn,
+      PORPOISE_SCHEDULE_GROUP: timers.group,
+      PORPOISE_SCHEDULER_ROLE_ARN: timers.schedulerRole.roleArn,
+      PORPOISE_DEAD_LETTERS_ARN: timers.deadLetters.queueArn,
+      PORPOISE_BUSES: buses.json,
+    };
+    const notifications = new Notifications(this, { environment: all, deadLetters: timers.deadLetters });
+    const told = { ...all, PORPOISE_NOTIFIER: notifications.notifier.function.functionName };
+    const stepper = inputs.stepper(told);
+    const trigger = timers.trigger(all);
+    const api = new Api(this, all);
+    for (const user of [stepper, trigger, api.function]) storage.letReadAndWrite(user);
+    for (const user of [stepper, trigger]) timers.letAsk(user);
+    for (const user of [trigger, api.function]) inputs.letSend(user);
+    stepper.allow('SendIntents', ['events:PutEvents'], buses.arns);
+    notifications.letNotify(stepper);
+    this.functions = [api.function, trigger, stepper, notifications.notifier];
+    this.#alarms(inputs, timers, stepper, api);
+    this.#outputs({ storage, inputs, api, notifications });
+  }
+
+  /** Where the buses of the places are: written in, or a parameter. */
+  #buses(): { json: string; arns: string[] } {
+    if (this.settings.artefacts === 'parameters') {
+      const json = new CfnParameter(this, 'Buses', { description: 'JSON: the ARN of the bus of each place, by place.' });
+      const arns = new CfnParameter(this, 'BusArns', { type: 'CommaDelimitedList', description: 'The same ARNs again.' });
+      return { json: json.valueAsString, arns: arns.valueAsList };
+    }
+    const regions = this.settings.dataRegions;
+    const json = this.toJsonString(Object.fromEntries(regions.map((at) => [this.names.place(at), this.names.busArn(at)])));
+    return { json, arns: regions.map((at) => this.names.busArn(at)) };
+  }
+
+  #alarms(inputs: Inputs, timers: Timers, stepper: PorpoiseFunction, api: Api): void {
+    const alarms = new Alarms(this);
+    const dead = { inputs: inputs.deadLetters, wakes: timers.deadLetters };
+    const visible = Object.entries(dead).map(([name, queue]) => [name, worst(queue.metricApproximateNumberOfMessagesVisible())]);
+    alarms.add('DeadLetters', {
+      heading: 'dead-letters',
+      description: 'Something could not be handled, however often it was tried.',
+      metric: new cloudwatch.MathExpression({
+        label: 'dead letters',
+        expression: Object.keys(dead).join(' + '),
+        usingMetrics: Object.fromEntries(visible),
+        period: Duration.minutes(5),
+      }),
+      above: 0,
+    });
+    alarms.add('OldInputs', {
+      heading: 'inputs-are-old',
+      description: 'The stepper does not keep up, or fails.',
+      metric: worst(inputs.queue.metricApproximateAgeOfOldestMessage()),
+      above: INPUT_AGE_MAX.toSeconds(),
+    });
+    alarms.add('WithoutProgress', {
+      heading: 'runs-without-progress',
+      description: 'The sweep found open runs that should have moved and did not.',
+      metric: worst(
+        new cloudwatch.Metric({
+          namespace: NAMESPACE,
+          metricName: WITHOUT_PROGRESS,
+          dimensionsMap: { function: this.names.of('trigger') },
+        }),
+      ),
+      above: 0,
+      periods: 2,
+    });
+    alarms.addExtra('api-errors', 'ApiErrors', {
+      heading: 'the-api-fails',
+      description: 'The API answered with errors of its own.',
+      metric: api.function.function.metricErrors({ period: Duration.minutes(5) }),
+      above: 0,
+    });
+    alarms.addExtra('stepper-throttled', 'StepperThrottled', {
+      heading: 'the-stepper-is-throttled',
+      description: 'The stepper was not started because the account has no concurrency left.',
+      metric: stepper.function.metricThrottles({ period: Duration.minutes(5) }),
+      above: 0,
+      periods: 3,
+    });
+  }
+
+  #outputs(made: { storage: Storage; inputs: Inputs; api: Api; notifications: Notifications }): void {
+    const outputs: Record<string, string | undefined> = {
+      Place: this.names.place(this.region),
+      ApiUrl: made.api.url,
+      FunctionUrl: made.api.functionUrl,
+      Table: made.storage.table.tableName,
+      Bucket: made.storage.bucket.bucketName,
+      InputsUrl: made.inputs.queue.queueUrl,
+      NotificationsTopic: made.notifications.topic.topicArn,
+    };
+    for (const [id, value] of Object.entries(outputs)) if (value !== undefined) new CfnOutput(this, id, { value });
+  }
+}
+

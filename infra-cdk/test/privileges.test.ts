@@ -1,0 +1,79 @@
+/** What each role may do, as text that shows in a review; UPDATE_SNAPSHOTS=1 writes it again. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { matchesSnapshot } from './support/snapshot.ts';
+import { ofType, plain, synthesis, type Template } from './support/synthesis.ts';
+
+interface Statement {
+  readonly Sid?: string;
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Condition?: object;
+}
+
+const { templates } = synthesis();
+
+test('what each role may do is what was reviewed', () => {
+  const text = Object.entries(templates).map(([stack, template]) => `# ${stack}\n\n${privileges(template)}`);
+  matchesSnapshot('privileges.txt', `${text.join('\n')}`);
+});
+
+test('no role may do everything of a service, or anything everywhere', () => {
+  for (const { Action, Resource } of Object.values(templates).flatMap(statements)) {
+    for (const action of [Action].flat()) assert.doesNotMatch(action, /\*/);
+    for (const resource of [Resource].flat()) assert.notEqual(resource, '*');
+  }
+});
+
+test('each role is assumed by one service, and has no managed policy', () => {
+  for (const { Properties } of Object.values(templates).flatMap((template) => ofType(template, 'AWS::IAM::Role'))) {
+    assert.equal(Properties?.['ManagedPolicyArns'], undefined);
+    const trusted = Properties?.['AssumeRolePolicyDocument'].Statement as { Principal: { Service: string } }[];
+    assert.equal(trusted.length, 1);
+    assert.equal(typeof trusted[0]?.Principal.Service, 'string');
+  }
+});
+
+test('a wildcard without a reason is refused', () => {
+  const { stacks } = synthesis();
+  const [stepper] = stacks.home.functions;
+  assert.throws(() => stepper?.allow('Odd', ['s3:GetObject'], ['arn:aws:s3:::*']), /no reason/);
+  assert.throws(() => stepper?.allow('Odd', ['s3:*'], ['arn:aws:s3:::a']), /one by one/);
+});
+
+test('data regions and targets that are named are granted by name', () => {
+  const targets = { emrServerlessApplications: ['00f1abc'], accounts: ['111122223333'], lambdaFunctions: ['resize'] };
+  const named = synthesis({ dataRegions: ['eu-central-1', 'us-east-1'], targets }).templates;
+  const home = Object.values(named['PorpoiseHome'] ?? {}).length > 0 ? statements(named['PorpoiseHome']) : [];
+  const buses = home.find(({ Sid }) => Sid === 'SendIntents')?.Resource;
+  assert.deepEqual([buses].flat().map(plain), ['eu-central-1', 'us-east-1'].map((at) => `arn:<Partition>:events:${at}:<AccountId>:event-bus/porpoise`));
+  const place = statements(named['PorpoisePlace-us-east-1']);
+  const resources = (sid: string) => [place.find(({ Sid }) => Sid === sid)?.Resource].flat().map(plain);
+  assert.deepEqual(resources('UseApplications'), ['arn:<Partition>:emr-serverless:us-east-1:<AccountId>:/applications/00f1abc']);
+  assert.deepEqual(resources('InvokeTargets'), ['arn:<Partition>:lambda:us-east-1:<AccountId>:function:resize']);
+  assert.deepEqual(resources('AssumeTargetRoles'), [
+    'arn:<Partition>:iam::<AccountId>:role/porpoise-target-*',
+    'arn:<Partition>:iam::111122223333:role/porpoise-target-*',
+  ]);
+});
+
+function statements(template: Template | undefined): Statement[] {
+  return ofType(template, 'AWS::IAM::Policy').flatMap(({ Properties }) => Properties?.['PolicyDocument'].Statement);
+}
+
+function privileges(template: Template): string {
+  const roles = ofType(template, 'AWS::IAM::Policy').map(({ Properties }) => {
+    const lines = (Properties?.['PolicyDocument'].Statement as Statement[]).map(line);
+    return `${plain(Properties?.['Roles'])}\n${lines.join('')}`;
+  });
+  return roles.join('\n');
+}
+
+function line({ Sid, Effect, Action, Resource, Condition }: Statement): string {
+  assert.equal(Effect, 'Allow');
+  const on = [Resource].flat().map((resource) => `    on ${plain(resource)}\n`);
+  const only = Condition === undefined ? '' : `    if ${JSON.stringify(Condition)}\n`;
+  return `  ${Sid}: ${[Action].flat().join(', ')}\n${on.join('')}${only}`;
+}

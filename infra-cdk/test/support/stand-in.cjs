@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+// Stands in for each function where the wiring is tested: it keeps what it was given as an object of its bucket, and
+// answers as the real one would. A poller goes on for as many ticks as its input says.
+'use strict';
+
+const runtime = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
+const bucket = `${process.env.AWS_ENDPOINT_URL}/${process.env.PORPOISE_BUCKET}`;
+const name = process.env.AWS_LAMBDA_FUNCTION_NAME.split('-').at(-1);
+
+async function main() {
+  for (;;) {
+    const next = await fetch(`${runtime}/invocation/next`);
+    const id = next.headers.get('lambda-runtime-aws-request-id');
+    const event = await next.json();
+    const seen = JSON.stringify({ event, environment: process.env });
+    await fetch(`${bucket}/seen/${name}/${id}`, { method: 'PUT', body: seen });
+    const { error, answer } = decide(event);
+    const to = error === undefined ? 'response' : 'error';
+    const body = JSON.stringify(error === undefined ? answer : { errorType: error, errorMessage: 'on purpose', stackTrace: [] });
+    const headers = error === undefined ? {} : { 'Lambda-Runtime-Function-Error-Type': error };
+    await fetch(`${runtime}/invocation/${id}/${to}`, { method: 'POST', body, headers });
+  }
+}
+
+function decide(event) {
+  if (event.Records !== undefined) return { answer: { batchItemFailures: [] } };
+  if (event.requestContext !== undefined) return { answer: { statusCode: 200, body: JSON.stringify({ path: event.rawPath }) } };
+  if (event.epoch === undefined) return { answer: {} };
+  if (event.fail) return { error: event.fail };
+  if (event.ticks === 0) return { error: 'LoopEnded' };
+  return { answer: { ...event, ticks: event.ticks - 1, wait: 0 } };
+}
+
+process.on('SIGTERM', () => process.exit(0));
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,182 @@
+/** What stands in the templates. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { FUNCTIONS } from '../lib/names.ts';
+import { EXTRA_ALARMS } from '../lib/settings.ts';
+import { matchesSnapshot } from './support/snapshot.ts';
+import { ofType, plain, type Resource, synthesis, type Template } from './support/synthesis.ts';
+
+const { templates } = synthesis({ dataRegions: ['eu-central-1', 'us-east-1'] });
+const home = templates['PorpoiseHome'];
+const place = templates['PorpoisePlace-us-east-1'];
+const all = Object.values(templates);
+
+test('the resources are those that were reviewed', () => {
+  const lines = Object.entries(templates).map(([stack, template]) => `# ${stack}\n\n${inventory(template)}`);
+  matchesSnapshot('resources.txt', lines.join('\n'));
+});
+
+test('nothing runs while nothing runs: no network, no key, no provisioned capacity', () => {
+  const costly = /^AWS::(EC2|KMS|SecretsManager|ECS|RDS|ElastiCache)::|CustomResource|^Custom::/;
+  const types = all.flatMap((template) => Object.values(template.Resources)).map(({ Type }) => Type);
+  assert.deepEqual(types.filter((type) => costly.test(type)), []);
+  for (const table of all.flatMap((template) => ofType(template, 'AWS::DynamoDB::Table'))) {
+    assert.equal(table.Properties?.['BillingMode'], 'PAY_PER_REQUEST');
+  }
+});
+
+test('two queues are polled in all', () => {
+  const polled = all.flatMap((template) => ofType(template, 'AWS::Lambda::EventSourceMapping'));
+  assert.equal(polled.length, 2);
+  for (const { Properties } of polled) assert.deepEqual(Properties?.['FunctionResponseTypes'], ['ReportBatchItemFailures']);
+});
+
+test('the queue of inputs is ordered by aggregate and never drops a message for its content', () => {
+  const [queue] = named(home, 'AWS::SQS::Queue', 'porpoise-inputs.fifo');
+  assert.deepEqual(
+    [queue?.['FifoQueue'], queue?.['ContentBasedDeduplication'], queue?.['DeduplicationScope'], queue?.['FifoThroughputLimit']],
+    [true, false, 'messageGroup', 'perMessageGroupId'],
+  );
+});
+
+test('each queue that is worked has one for what could not be, and time for six tries of its function', () => {
+  const queues = ofType(home, 'AWS::SQS::Queue').map(({ Properties }) => Properties ?? {});
+  const worked = queues.filter((queue) => queue['RedrivePolicy'] !== undefined);
+  assert.deepEqual(worked.map((queue) => queue['QueueName']).sort(), ['porpoise-inputs.fifo', 'porpoise-timers']);
+  for (const queue of worked) {
+    const name = queue['QueueName'] === 'porpoise-timers' ? 'porpoise-trigger' : 'porpoise-stepper';
+    const [handler] = named(home, 'AWS::Lambda::Function', name);
+    assert.equal(queue['VisibilityTimeout'], 6 * handler?.['Timeout']);
+  }
+});
+
+test('what is called asynchronously keeps what it could not handle', () => {
+  const kept = all.flatMap((template) => ofType(template, 'AWS::Lambda::EventInvokeConfig'));
+  assert.equal(kept.length, 2 + 2 * 2); // trigger and notifier; dispatcher and poller of two places
+  for (const { Properties } of kept) assert.notEqual(Properties?.['DestinationConfig'].OnFailure.Destination, undefined);
+  const targets = ofType(place, 'AWS::Events::Rule').flatMap(({ Properties }) => Properties?.['Targets']);
+  for (const target of targets) assert.notEqual(target.DeadLetterConfig, undefined);
+});
+
+test('tables and buckets outlive their stack, unless the settings say that they need not', () => {
+  const kept = (template: Template | undefined) =>
+    ['AWS::DynamoDB::Table', 'AWS::S3::Bucket'].flatMap((type) => ofType(template, type)).map(({ DeletionPolicy }) => DeletionPolicy);
+  assert.deepEqual(kept(home), ['Retain', 'Retain']);
+  assert.deepEqual(kept(synthesis({ protectData: false }).templates['PorpoiseHome']), ['Delete', 'Delete']);
+  const [table] = ofType(home, 'AWS::DynamoDB::Table');
+  assert.equal(table?.Properties?.['DeletionProtectionEnabled'], true);
+});
+
+test('tables need nothing that strongly consistent tables of several regions lack', () => {
+  for (const { Properties } of all.flatMap((template) => ofType(template, 'AWS::DynamoDB::Table'))) {
+    for (const absent of ['TimeToLiveSpecification', 'LocalSecondaryIndexes', 'GlobalSecondaryIndexes', 'StreamSpecification']) {
+      assert.equal(Properties?.[absent], undefined);
+    }
+  }
+});
+
+test('functions are alike: arm64, 256 MB, a log that is kept a month', () => {
+  const functions = all.flatMap((template) => ofType(template, 'AWS::Lambda::Function'));
+  assert.equal(functions.length, 4 + 2 * 2);
+  for (const { Properties } of functions) {
+    assert.deepEqual([Properties?.['Architectures'], Properties?.['MemorySize'], Properties?.['Runtime']], [['arm64'], 256, 'provided.al2023']);
+  }
+  for (const { Properties } of all.flatMap((template) => ofType(template, 'AWS::Logs::LogGroup'))) {
+    assert.equal(Properties?.['RetentionInDays'], 30);
+  }
+});
+
+test('only the api and the stepper have concurrency of their own, and the settings can take it away', () => {
+  const reserved = (template: Template | undefined) => {
+    const functions = ofType(template, 'AWS::Lambda::Function').map(({ Properties }) => Properties ?? {});
+    const own = functions.filter((one) => one['ReservedConcurrentExecutions'] !== undefined);
+    return Object.fromEntries(own.map((one) => [one['FunctionName'], one['ReservedConcurrentExecutions']]));
+  };
+  assert.deepEqual(reserved(home), { 'porpoise-api': 20, 'porpoise-stepper': 50 });
+  assert.deepEqual(reserved(synthesis({ reservedConcurrency: {} }).templates['PorpoiseHome']), {});
+});
+
+test('three alarms ring by default, and each of all leads to a heading of the runbook', () => {
+  assert.equal(all.flatMap((template) => ofType(template, 'AWS::CloudWatch::Alarm')).length, 3);
+  const extra = { alarms: { extra: EXTRA_ALARMS, email: 'team@example.org' } };
+  const alarms = Object.values(synthesis(extra).templates).flatMap((template) => ofType(template, 'AWS::CloudWatch::Alarm'));
+  assert.equal(alarms.length, 3 + EXTRA_ALARMS.length);
+  const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8');
+  const headings = [...runbook.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading?.toLowerCase().replaceAll(' ', '-'));
+  for (const { Properties } of alarms) {
+    const link = /docs\/runbook\.md#(\S+)$/.exec(Properties?.['AlarmDescription'])?.[1];
+    assert.ok(headings.includes(link), `the runbook has no heading for ${Properties?.['AlarmName']}`);
+  }
+});
+
+test('nobody comes in without IAM, or a token if the settings name an issuer', () => {
+  const [route] = ofType(home, 'AWS::ApiGatewayV2::Route');
+  assert.deepEqual([route?.Properties?.['RouteKey'], route?.Properties?.['AuthorizationType']], ['$default', 'AWS_IAM']);
+  assert.equal(ofType(home, 'AWS::Lambda::Url').length, 0);
+  const jwt = { issuer: 'https://login.example.org', audience: ['porpoise'] };
+  const open = synthesis({ api: { jwt, functionUrl: true } }).templates['PorpoiseHome'];
+  assert.equal(ofType(open, 'AWS::ApiGatewayV2::Route')[0]?.Properties?.['AuthorizationType'], 'JWT');
+  const [authorizer] = ofType(open, 'AWS::ApiGatewayV2::Authorizer');
+  assert.deepEqual(authorizer?.Properties?.['JwtConfiguration'], { Issuer: jwt.issuer, Audience: jwt.audience });
+  assert.equal(ofType(open, 'AWS::Lambda::Url')[0]?.Properties?.['AuthType'], 'AWS_IAM');
+});
+
+test('only the stepper at home may put intents on the bus of a place', () => {
+  const statements = ofType(place, 'AWS::Events::EventBusPolicy').map(({ Properties }) => Properties?.['Statement']);
+  const stepper = 'arn:<Partition>:iam::<AccountId>:role/porpoise-stepper-eu-central-1';
+  const effects = statements.map(({ Effect, Condition }) => {
+    const [test, values] = Object.entries(Condition as Record<string, Record<string, unknown>>)[0] ?? [];
+    return `${Effect} ${test} ${plain(values?.['aws:PrincipalArn'])}`;
+  });
+  assert.deepEqual(effects.sort(), [`Allow ArnEquals ${stepper}`, `Deny ArnNotEquals ${stepper}`]);
+});
+
+test('a place far from home reports to the queue there', () => {
+  for (const name of ['porpoise-dispatcher', 'porpoise-poller']) {
+    const [made] = named(place, 'AWS::Lambda::Function', name);
+    const { PORPOISE_HOME, PORPOISE_PLACE, PORPOISE_INPUTS_URL } = made?.['Environment'].Variables;
+    assert.deepEqual([PORPOISE_HOME, PORPOISE_PLACE, PORPOISE_INPUTS_URL].map(plain), [
+      '<Partition>.eu-central-1.<AccountId>',
+      '<Partition>.us-east-1.<AccountId>',
+      'https://sqs.eu-central-1.<URLSuffix>/<AccountId>/porpoise-inputs.fifo',
+    ]);
+  }
+});
+
+test('two deployments of one account share no name', () => {
+  const other = Object.values(synthesis({ name: 'night', dataRegions: ['eu-central-1', 'us-east-1'] }).templates);
+  const taken = new Set(all.flatMap((template) => Object.values(template.Resources)).flatMap(names));
+  assert.ok(taken.size > 20);
+  assert.deepEqual(other.flatMap((template) => Object.values(template.Resources)).flatMap(names).filter((name) => taken.has(name)), []);
+});
+
+test('a template with parameters names no account, no region and no bucket of its maker', () => {
+  const { PorpoiseHome, PorpoisePlace } = synthesis({ artefacts: 'parameters' }).templates;
+  assert.deepEqual(Object.keys(PorpoiseHome?.Parameters ?? {}), ['ArtefactBucket', 'ArtefactPrefix', 'Buses', 'BusArns']);
+  assert.deepEqual(Object.keys(PorpoisePlace?.Parameters ?? {}), ['ArtefactBucket', 'ArtefactPrefix', 'HomeRegion']);
+  for (const template of [PorpoiseHome, PorpoisePlace]) assert.doesNotMatch(JSON.stringify(template), /eu-central-1|\d{12}|cdk-/);
+  assert.equal(ofType(PorpoiseHome, 'AWS::Lambda::Function').length + ofType(PorpoisePlace, 'AWS::Lambda::Function').length, FUNCTIONS.length);
+});
+
+function named(template: Template | undefined, type: string, name: string): Record<string, any>[] {
+  const properties = ofType(template, type).map(({ Properties }) => Properties ?? {});
+  return properties.filter((property) => names({ Type: type, Properties: property }).includes(`${type} ${name}`));
+}
+
+/** The names that a resource takes. */
+function names({ Type, Properties }: Resource): string[] {
+  const found = Object.entries(Properties ?? {}).filter(([key]) => /^(Name|.*[a-z]Name)$/.test(key) && key !== 'AttributeName');
+  const own = { 'AWS::Lambda::Function': 'FunctionName', 'AWS::Events::Rule': 'Name' } as Record<string, string>;
+  const taken = found.filter(([key, value]) => typeof value === 'string' && (own[Type] ?? key) === key && !value.startsWith('$'));
+  return Type === 'AWS::CloudWatch::Alarm' || taken.length > 0 ? taken.filter(([key]) => !/MetricName|PolicyName/.test(key)).map(([, value]) => `${Type} ${value}`) : [];
+}
+
+function inventory(template: Template): string {
+  const lines = Object.entries(template.Resources).map(([id, { Type, Properties }]) => {
+    const name = names({ Type, Properties: Properties ?? {} }).map((full) => ` = ${full.split(' ')[1]}`);
+    return `${Type.replace('AWS::', '')} ${id.replace(/[0-9A-F]{8}$/, '')}${name.join('')}\n`;
+  });
+  return lines.sort().join('');
+}
