@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::steps::Steps;
-use crate::{audit, machine};
+use crate::{audit, infra, machine};
 
 /// A file that a test makes and compares with what is checked in.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     for file in GENERATED {
         steps.run(&format!("drift of {}", file.path), &mut file.command());
     }
+    infra::check(&mut steps);
     steps.finish()
 }
 
@@ -63,6 +64,7 @@ pub(crate) fn generate() -> anyhow::Result<()> {
     for file in GENERATED {
         steps.run(file.path, file.command().env(file.update, "1"));
     }
+    infra::generate(&mut steps);
     steps.finish()
 }
 

@@ -10,6 +10,7 @@
 mod audit;
 mod check;
 mod components;
+mod infra;
 mod machine;
 mod program;
 mod steps;
@@ -46,6 +47,8 @@ enum Task {
     Components,
     /// Do everything that CI does before the tests: format, lints, docs, audit, drift of generated files.
     Check,
+    /// Check and test the infrastructure, and nothing else; `check` and `test` do so too.
+    Infra,
     /// Audit the dependencies: licences, sources, bans, yanked versions, known vulnerabilities.
     Audit,
     /// Write the generated files again.
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<()> {
         Task::Test { args } => test::test(&args),
         Task::Components => components::install(),
         Task::Check => check::check(),
+        Task::Infra => infra::infra(),
         Task::Audit => audit::audit(),
         Task::Generate => check::generate(),
         Task::Simulate { args } => program::simulate(args),

@@ -5,11 +5,12 @@ use std::process::Command;
 
 use crate::components::{self, Servers};
 use crate::steps::Steps;
-use crate::{machine, tool};
+use crate::{infra, machine, tool};
 
-/// Runs every test, or those that `filter` lets through. First the examples in the docs (not with a filter) and the
-/// hunt for bugs on purpose, which is another build of the core; last, so that its summary closes the output, all else
-/// as it is shipped. Nextest runs them where it is installed, else `cargo test`.
+/// Runs every test, or those that `filter` lets through. First the examples in the docs and the hunt for bugs on
+/// purpose, which is another build of the core; then the infrastructure; last, so that its summary closes the output,
+/// all else as it is shipped. Nextest runs them where it is installed, else `cargo test`. With a filter, there are no
+/// examples and no infrastructure.
 ///
 /// The components that stand in for AWS run during those; without them, the tests that need one fail and say so.
 pub(crate) fn test(filter: &[OsString]) -> anyhow::Result<()> {
@@ -35,7 +36,12 @@ pub(crate) fn test(filter: &[OsString]) -> anyhow::Result<()> {
     let mut tests = runner.command("test", &all);
     let servers = installed.and_then(|()| Servers::start());
     match &servers {
-        Ok(servers) => servers.tell(&mut tests),
+        Ok(servers) => {
+            servers.tell(&mut tests);
+            if filter.is_empty() {
+                infra::test(&mut steps, servers);
+            }
+        }
         Err(error) => steps.fail("components", error),
     }
     steps.run("tests", &mut tests);

@@ -1,0 +1,174 @@
+//! The infrastructure: the CDK app in `infra-cdk`, checked and tested with the programs of its own world.
+//!
+//! What they need comes from the registries of npm and `PyPI`, pinned by files of the tree, into the cache outside it. A
+//! folder of the cache is named by what pins it, so that an old one is never used for a new pin.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::components::{self, Servers};
+use crate::machine;
+use crate::steps::Steps;
+
+/// `cargo xtask infra`: all of it.
+pub(crate) fn infra() -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    check(&mut steps);
+    match components::install().and_then(|()| Servers::start()) {
+        Ok(servers) => test(&mut steps, &servers),
+        Err(error) => steps.fail("components", &error),
+    }
+    steps.finish()
+}
+
+/// What CI does before the tests: types, drift of the templates for Terraform, lints of the templates.
+pub(crate) fn check(steps: &mut Steps) {
+    match Tools::install() {
+        Ok(tools) => {
+            steps.run("types of the infrastructure", &mut tools.npm_run("lint"));
+            let mut drift = tools.npm_run("templates");
+            drift.args(["--", "--check"]);
+            steps.run("drift of the templates", &mut drift);
+            steps.run("lints of the templates", &mut tools.cfn_lint());
+        }
+        Err(error) => steps.fail("tools of the infrastructure", &error),
+    }
+}
+
+/// Writes the templates for Terraform again.
+pub(crate) fn generate(steps: &mut Steps) {
+    match Tools::install() {
+        Ok(tools) => _ = steps.run("templates", &mut tools.npm_run("templates")),
+        Err(error) => steps.fail("tools of the infrastructure", &error),
+    }
+}
+
+/// Every test of the CDK app; those of its deployment on the servers, of which the caller says where they answer.
+pub(crate) fn test(steps: &mut Steps, servers: &Servers) {
+    match Tools::install() {
+        Ok(tools) => {
+            let mut tests = tools.npm_run("test");
+            servers.tell(&mut tests);
+            steps.run("tests of the infrastructure", &mut tests);
+        }
+        Err(error) => steps.fail("tools of the infrastructure", &error),
+    }
+}
+
+/// The packages of npm and of Python that the infrastructure needs.
+#[derive(Debug)]
+struct Tools {
+    infra: PathBuf,
+    python: PathBuf,
+}
+
+impl Tools {
+    fn install() -> anyhow::Result<Self> {
+        let infra = machine::root()?.join("infra-cdk");
+        node_modules(&infra)?;
+        let python = python(&infra.join("requirements.txt"))?;
+        Ok(Self { infra, python })
+    }
+
+    fn npm_run(&self, script: &str) -> Command {
+        let mut npm = Command::new("npm");
+        npm.args(["--silent", "--prefix"]).arg(&self.infra);
+        npm.args(["run", script]);
+        npm
+    }
+
+    fn cfn_lint(&self) -> Command {
+        let mut lint = Command::new(&self.python);
+        // its script names the folder in which it was installed
+        let main = "import sys; from cfnlint.runner import main; sys.exit(main())";
+        lint.current_dir(&self.infra).args(["-c", main]);
+        lint
+    }
+}
+
+/// What `package-lock.json` names; `node_modules` is a link to it, or a folder that somebody filled by hand.
+fn node_modules(infra: &Path) -> anyhow::Result<()> {
+    let pins = [infra.join("package-lock.json"), infra.join("package.json")];
+    let home = pinned("node", &pins)?;
+    let link = infra.join("node_modules");
+    if link.is_dir() && !link.is_symlink() {
+        return Ok(());
+    }
+    let modules = home.join("node_modules");
+    if !modules.is_dir() {
+        install(&home, &pins, |work| {
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--no-audit", "--no-fund", "--silent", "--prefix"]);
+            run(npm.arg(work))
+        })?;
+    }
+    if fs::read_link(&link).ok().as_ref() != Some(&modules) {
+        _ = fs::remove_file(&link); // it leads to what an older pin names
+        std::os::unix::fs::symlink(&modules, &link)
+            .with_context(|| format!("cannot link {}", link.display()))?;
+    }
+    Ok(())
+}
+
+/// The interpreter of a virtual environment that holds what a file of requirements names.
+fn python(requirements: &Path) -> anyhow::Result<PathBuf> {
+    let pins = [requirements.to_path_buf()];
+    let home = pinned("python", &pins)?;
+    let interpreter = home.join("bin/python");
+    if !interpreter.exists() {
+        install(&home, &pins, |work| {
+            run(Command::new("python3").args(["-m", "venv"]).arg(work))?;
+            let mut pip = Command::new(work.join("bin/python"));
+            pip.args(["-m", "pip", "install", "--quiet", "--no-deps"]);
+            pip.args(["--disable-pip-version-check", "--requirement"]);
+            run(pip.arg(requirements))
+        })?;
+    }
+    Ok(interpreter)
+}
+
+/// The folder for what these files pin.
+fn pinned(kind: &str, pins: &[PathBuf]) -> anyhow::Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    for pin in pins {
+        let text = fs::read(pin).with_context(|| format!("cannot read {}", pin.display()))?;
+        text.hash(&mut hasher);
+    }
+    let name = format!("{kind}-{:016x}", hasher.finish());
+    Ok(machine::cache()?.join("tools").join(name))
+}
+
+/// Makes a folder whole or not at all: beside its place, with copies of the pins, and moved there when it is done.
+fn install(
+    home: &Path,
+    pins: &[PathBuf],
+    fill: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    eprintln!("xtask: installs into {}, once", home.display());
+    let work = home.with_extension(format!("new-{}", std::process::id()));
+    fs::create_dir_all(&work)?;
+    for pin in pins {
+        fs::copy(pin, work.join(pin.file_name().unwrap_or(OsStr::new("pin"))))?;
+    }
+    let filled = fill(&work).and_then(|()| match fs::rename(&work, home) {
+        Err(_) if home.is_dir() => Ok(fs::remove_dir_all(&work)?), // somebody else was faster
+        done => Ok(done?),
+    });
+    if filled.is_err() {
+        _ = fs::remove_dir_all(&work); // the first error is the one to tell
+    }
+    filled
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let program = command.get_program().display().to_string();
+    let status = command.status();
+    let status = status.with_context(|| format!("cannot start `{program}`"))?;
+    anyhow::ensure!(status.success(), "`{program}` failed: {status}");
+    Ok(())
+}
