@@ -16,7 +16,7 @@ use porpoise_ports::{Blobs, BoxError, Unavailable};
 
 use crate::error::BlobError;
 
-/// Times that a put is tried again while others put the same.
+/// Times that a put is tried again while others put the same, and a read of which only a part arrived.
 const REPEATS: u32 = 6;
 
 /// Where blobs lie.
@@ -151,15 +151,27 @@ impl S3Blobs {
         }
     }
 
+    /// The client's own tries end with the head of an answer. One that breaks off after it is asked for again here.
     async fn get_object(&self, bucket: &str, key: &str) -> Result<Option<Bytes>, BoxError> {
-        let get = self.client.get_object().bucket(bucket).key(key);
-        match get.send().await {
-            Ok(object) => Ok(Some(object.body.collect().await?.into_bytes())),
-            Err(error) => {
-                let absent = error
-                    .as_service_error()
-                    .is_some_and(GetObjectError::is_no_such_key);
-                if absent { Ok(None) } else { Err(error.into()) }
+        let mut tries = 0;
+        loop {
+            let get = self.client.get_object().bucket(bucket).key(key);
+            let body = match get.send().await {
+                Ok(object) => object.body,
+                Err(error) => {
+                    let absent = error
+                        .as_service_error()
+                        .is_some_and(GetObjectError::is_no_such_key);
+                    return if absent { Ok(None) } else { Err(error.into()) };
+                }
+            };
+            match body.collect().await {
+                Ok(bytes) => return Ok(Some(bytes.into_bytes())),
+                Err(_) if tries < REPEATS => {
+                    pause(key, tries).await;
+                    tries += 1;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -4,8 +4,8 @@
 //! with versions or replication saves another copy of the same, and what is read is checked against its name.
 //!
 //! What is left out on purpose: buckets, their encryption and their lifecycle, which are the deployment's; multipart
-//! uploads, since blobs are definitions and inputs, not data; retries other than of conflicts, of which the client
-//! knows by its own settings.
+//! uploads, since blobs are definitions and inputs, not data; retries other than of conflicts and of answers that break
+//! off, of which the client knows by its own settings.
 //!
 //! Start reading at [`S3Blobs`].
 
