@@ -69,13 +69,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// Tests may use these beside: an adapter that has no outside, the components that stand in for AWS and the server that
-/// plays what they do not, and the queue that schedules send to.
+/// Tests may use these beside: an adapter that has no outside, the components that stand in for AWS, what makes the
+/// faults that they do not, and the queue that schedules send to.
 const TEST_ARROWS: &[&str] = &[
     "shared/store-memory",
     "shared/queue-sqs",
     "tests/region",
     "tests/canned",
+    "tests/faults",
 ];
 
 #[test]

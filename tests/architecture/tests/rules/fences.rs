@@ -60,6 +60,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "shared/blobs-*",
             "shared/secrets-*",
             "functions/*",
+            "tests/faults",
         ],
     ),
     ("lambda_*", &["functions/*"]),
