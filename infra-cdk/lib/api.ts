@@ -19,15 +19,15 @@ export class Api extends Construct {
   /** For callers with IAM, if the settings ask for one. */
   readonly functionUrl: string | undefined;
 
-  constructor(stack: PorpoiseStack, environment: Record<string, string>) {
+  constructor(stack: PorpoiseStack, environment: Record<string, string>, reservedConcurrency: number | undefined) {
     super(stack, 'Http');
-    const { api, reservedConcurrency } = stack.settings;
+    const { api } = stack.settings;
     this.function = new PorpoiseFunction(stack, 'Api', {
       name: 'api',
       description: 'Answers the HTTP API: validates, authorises, reads, and turns commands into inputs.',
       timeout: TIMEOUT,
       environment,
-      reservedConcurrency: reservedConcurrency.api,
+      reservedConcurrency,
     });
     const http = new gateway.HttpApi(this, 'Api', {
       apiName: stack.names.of('api'),

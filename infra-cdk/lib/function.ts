@@ -54,7 +54,7 @@ export class PorpoiseFunction extends Construct {
       code: stack.code(props.name),
       handler: 'bootstrap',
       runtime: lambda.Runtime.PROVIDED_AL2023,
-      architecture: settings.architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
+      architecture: lambda.Architecture.custom(settings.architecture),
       memorySize: settings.memoryMegabytes,
       timeout: props.timeout,
       role: this.role,

@@ -1,7 +1,6 @@
 /** The home stack: the control plane. One in a deployment. */
-import { Duration } from 'aws-cdk-lib';
+import { CfnOutput, CfnParameter, Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import { CfnOutput, CfnParameter } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 
 import { Alarms, worst } from './alarms.ts';
@@ -9,6 +8,7 @@ import { Api } from './api.ts';
 import type { PorpoiseFunction } from './function.ts';
 import { Inputs } from './inputs.ts';
 import { Notifications } from './notifications.ts';
+import { reserved } from './parameters.ts';
 import type { Settings } from './settings.ts';
 import { PorpoiseStack } from './stack.ts';
 import { Storage } from './storage.ts';
@@ -23,9 +23,12 @@ const WITHOUT_PROGRESS = 'OpenWithoutProgress';
 
 export class Home extends PorpoiseStack {
   readonly functions: readonly PorpoiseFunction[];
+  readonly reservedConcurrency: Settings['reservedConcurrency'];
 
   constructor(scope: Construct, settings: Settings) {
     super(scope, 'PorpoiseHome', { settings, region: settings.homeRegion, description: 'The control plane of Porpoise' });
+    const { artefacts, reservedConcurrency } = settings;
+    this.reservedConcurrency = artefacts === 'parameters' ? reserved(this, reservedConcurrency) : reservedConcurrency;
     const storage = new Storage(this, 'Storage', { tableName: this.names.table, tellsOfObjects: false });
     const inputs = new Inputs(this);
     const timers = new Timers(this);
@@ -46,17 +49,17 @@ export class Home extends PorpoiseStack {
     };
     const notifications = new Notifications(this, { environment: all, deadLetters: timers.deadLetters });
     const told = { ...all, PORPOISE_NOTIFIER: notifications.notifier.function.functionName };
-    const stepper = inputs.stepper(told);
+    const stepper = inputs.stepper(told, this.reservedConcurrency.stepper);
     const trigger = timers.trigger(all);
-    const api = new Api(this, all);
+    const api = new Api(this, all, this.reservedConcurrency.api);
     for (const user of [stepper, trigger, api.function]) storage.letReadAndWrite(user);
     for (const user of [stepper, trigger]) timers.letAsk(user);
     for (const user of [trigger, api.function]) inputs.letSend(user);
     stepper.allow('SendIntents', ['events:PutEvents'], buses.arns);
     notifications.letNotify(stepper);
     this.functions = [api.function, trigger, stepper, notifications.notifier];
-    this.#alarms(inputs, timers, stepper, api);
-    this.#outputs({ storage, inputs, api, notifications });
+    const alarms = this.#alarms(inputs, timers, stepper, api);
+    this.#outputs({ storage, inputs, api, notifications, alarms });
   }
 
   /** Where the buses of the places are: written in, or a parameter. */
@@ -71,7 +74,7 @@ export class Home extends PorpoiseStack {
     return { json, arns: regions.map((at) => this.names.busArn(at)) };
   }
 
-  #alarms(inputs: Inputs, timers: Timers, stepper: PorpoiseFunction, api: Api): void {
+  #alarms(inputs: Inputs, timers: Timers, stepper: PorpoiseFunction, api: Api): Alarms {
     const alarms = new Alarms(this);
     const dead = { inputs: inputs.deadLetters, wakes: timers.deadLetters };
     const visible = Object.entries(dead).map(([name, queue]) => [name, worst(queue.metricApproximateNumberOfMessagesVisible())]);
@@ -118,9 +121,10 @@ export class Home extends PorpoiseStack {
       above: 0,
       periods: 3,
     });
+    return alarms;
   }
 
-  #outputs(made: { storage: Storage; inputs: Inputs; api: Api; notifications: Notifications }): void {
+  #outputs(made: { storage: Storage; inputs: Inputs; api: Api; notifications: Notifications; alarms: Alarms }): void {
     const outputs: Record<string, string | undefined> = {
       Place: this.names.place(this.region),
       ApiUrl: made.api.url,
@@ -129,6 +133,7 @@ export class Home extends PorpoiseStack {
       Bucket: made.storage.bucket.bucketName,
       InputsUrl: made.inputs.queue.queueUrl,
       NotificationsTopic: made.notifications.topic.topicArn,
+      AlarmsTopic: made.alarms.topic.topicArn,
     };
     for (const [id, value] of Object.entries(outputs)) if (value !== undefined) new CfnOutput(this, id, { value });
   }

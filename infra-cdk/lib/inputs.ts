@@ -32,13 +32,13 @@ export class Inputs extends Construct {
   }
 
   /** Makes the function that handles them. */
-  stepper(environment: Record<string, string>): PorpoiseFunction {
+  stepper(environment: Record<string, string>, reservedConcurrency: number | undefined): PorpoiseFunction {
     const stepper = new PorpoiseFunction(this.stack, 'Stepper', {
       name: 'stepper',
       description: 'Takes runs and other aggregates a step further; their only writer.',
       timeout: STEP_TIMEOUT,
       environment,
-      reservedConcurrency: this.stack.settings.reservedConcurrency.stepper,
+      reservedConcurrency,
     });
     stepper.consume(this.queue, BATCH);
     this.letSend(stepper); // aggregates tell each other

@@ -1,11 +1,12 @@
 /**
  * What home and place stacks have in common: where the code of functions comes from, and which values are parameters.
  */
-import { BootstraplessSynthesizer, CfnParameter, DefaultStackSynthesizer, Stack, Tags } from 'aws-cdk-lib';
+import { BootstraplessSynthesizer, DefaultStackSynthesizer, Stack, Tags } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 
 import { type FunctionName, Names } from './names.ts';
+import { type Artefact, artefacts, homeRegion, parameterised } from './parameters.ts';
 import type { Settings } from './settings.ts';
 
 export interface PorpoiseStackProps {
@@ -20,7 +21,7 @@ export abstract class PorpoiseStack extends Stack {
   readonly names: Names;
   /** The region of the control plane: a value, or a parameter. */
   readonly homeRegion: string;
-  readonly #artefacts: { readonly bucket: string; readonly prefix: string } | undefined;
+  readonly #artefacts: Artefact | undefined;
 
   constructor(scope: Construct, id: string, props: PorpoiseStackProps) {
     const { settings } = props;
@@ -33,11 +34,11 @@ export abstract class PorpoiseStack extends Stack {
         : new DefaultStackSynthesizer({ generateBootstrapVersionRule: !settings.emulator }),
       ...(parameters ? {} : { env: { region: props.region, ...(settings.account && { account: settings.account }) } }),
     });
-    this.settings = settings;
-    this.names = new Names(settings);
-    this.#artefacts = parameters ? this.#artefactParameters() : undefined;
+    this.settings = parameters ? parameterised(this, settings) : settings;
+    this.names = new Names(this.settings);
+    this.#artefacts = parameters ? artefacts(this) : undefined;
     this.homeRegion = this.#homeRegion(props);
-    Tags.of(this).add('porpoise', settings.name);
+    Tags.of(this).add('porpoise', this.settings.name);
   }
 
   /** The code of a function: a zip that the CDK uploads, or one that lies in the bucket of the parameters. */
@@ -47,25 +48,9 @@ export abstract class PorpoiseStack extends Stack {
     return new StoredCode({ s3Bucket: bucket, s3Key: `${prefix}${name}.zip` });
   }
 
-  #artefactParameters(): { bucket: string; prefix: string } {
-    const bucket = new CfnParameter(this, 'ArtefactBucket', {
-      description: 'The bucket that holds the zips of the functions; it lies in the region of the stack.',
-      allowedPattern: '^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$',
-    });
-    const prefix = new CfnParameter(this, 'ArtefactPrefix', {
-      description: 'What the keys of the zips begin with: another one for each release, else nothing is updated.',
-      default: '',
-      allowedPattern: '^$|^[A-Za-z0-9/._-]+/$',
-      constraintDescription: 'nothing, or something that ends with a slash',
-    });
-    return { bucket: bucket.valueAsString, prefix: prefix.valueAsString };
-  }
-
   #homeRegion({ region, settings }: PorpoiseStackProps): string {
     if (settings.artefacts === 'cdk') return settings.homeRegion;
-    if (region === settings.homeRegion) return this.region;
-    const parameter = new CfnParameter(this, 'HomeRegion', { description: 'The region of the control plane.' });
-    return parameter.valueAsString;
+    return region === settings.homeRegion ? this.region : homeRegion(this);
   }
 }
 

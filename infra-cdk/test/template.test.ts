@@ -154,9 +154,14 @@ test('two deployments of one account share no name', () => {
 
 test('a template with parameters names no account, no region and no bucket of its maker', () => {
   const { PorpoiseHome, PorpoisePlace } = synthesis({ artefacts: 'parameters' }).templates;
-  assert.deepEqual(Object.keys(PorpoiseHome?.Parameters ?? {}), ['ArtefactBucket', 'ArtefactPrefix', 'Buses', 'BusArns']);
-  assert.deepEqual(Object.keys(PorpoisePlace?.Parameters ?? {}), ['ArtefactBucket', 'ArtefactPrefix', 'HomeRegion']);
-  for (const template of [PorpoiseHome, PorpoisePlace]) assert.doesNotMatch(JSON.stringify(template), /eu-central-1|\d{12}|cdk-/);
+  const common = ['Name', 'Architecture', 'LogRetentionDays', 'ArtefactBucket', 'ArtefactPrefix'];
+  assert.deepEqual(Object.keys(PorpoiseHome?.Parameters ?? {}), [...common, 'ReserveConcurrency', 'Buses', 'BusArns']);
+  assert.deepEqual(Object.keys(PorpoisePlace?.Parameters ?? {}), [...common, 'HomeRegion']);
+  for (const template of [PorpoiseHome, PorpoisePlace]) {
+    assert.doesNotMatch(JSON.stringify(template), /eu-central-1|\d{12}|cdk-/);
+    const named = Object.values(template?.Resources ?? {}).flatMap(names);
+    assert.deepEqual(named.filter((name) => name.includes('porpoise')), [], 'a name without the parameter');
+  }
   assert.equal(ofType(PorpoiseHome, 'AWS::Lambda::Function').length + ofType(PorpoisePlace, 'AWS::Lambda::Function').length, FUNCTIONS.length);
 });
 

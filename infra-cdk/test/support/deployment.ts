@@ -85,19 +85,17 @@ export class Deployment {
 
   async #create(): Promise<void> {
     const settings = {
-      ...defaults(REGION, this.name),
+      ...defaults(REGION),
       artefacts: 'parameters',
-      architecture: 'x86_64',
       emulator: true,
       protectData: false,
-      reservedConcurrency: {},
     } as const;
     const assembly = stacks(settings, this.#folder).app.synth();
     const place = `aws.${REGION}.${ACCOUNT}`;
     const bus = `arn:aws:events:${REGION}:${ACCOUNT}:event-bus/${this.name}`;
-    const artefacts = { ArtefactBucket: this.artefacts, ArtefactPrefix: '1/' };
+    const artefacts = { Name: this.name, Architecture: 'x86_64', ArtefactBucket: this.artefacts, ArtefactPrefix: '1/' };
     const parameters: Record<string, Record<string, string>> = {
-      PorpoiseHome: { ...artefacts, Buses: JSON.stringify({ [place]: bus }), BusArns: bus },
+      PorpoiseHome: { ...artefacts, ReserveConcurrency: 'no', Buses: JSON.stringify({ [place]: bus }), BusArns: bus },
       PorpoisePlace: { ...artefacts, HomeRegion: REGION },
     };
     for (const { stackName, template } of assembly.stacks) {
