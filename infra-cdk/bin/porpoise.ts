@@ -1,11 +1,13 @@
 /** `cdk synth`, `cdk deploy`: settings from the file that `-c settings=FILE` or `PORPOISE_SETTINGS` names. */
-import { App, Validations } from 'aws-cdk-lib';
+import { Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 
 import { stacks } from '../lib/app.ts';
 import { SettingsError, settingsFrom } from '../lib/settings.ts';
 
-const file = new App().node.tryGetContext('settings') ?? process.env['PORPOISE_SETTINGS'] ?? 'porpoise.json';
+// what the command line hands on; an App that only reads it would write an assembly of its own in the end
+const context = JSON.parse(process.env['CDK_CONTEXT_JSON'] ?? '{}');
+const file = context.settings ?? process.env['PORPOISE_SETTINGS'] ?? 'porpoise.json';
 try {
   const settings = settingsFrom(file);
   const { app } = stacks(settings);

@@ -1,4 +1,5 @@
-//! The infrastructure: the CDK app in `infra-cdk`, checked and tested with the programs of its own world.
+//! The infrastructure: the CDK app in `infra-cdk` and the modules in `terraform`, checked and tested with the programs
+//! of their own world.
 //!
 //! What they need comes from the registries of npm and `PyPI`, pinned by files of the tree, into the cache outside it. A
 //! folder of the cache is named by what pins it, so that an old one is never used for a new pin.
@@ -55,9 +56,34 @@ pub(crate) fn test(steps: &mut Steps, servers: &Servers) {
             let mut tests = tools.npm_run("test");
             servers.tell(&mut tests);
             steps.run("tests of the infrastructure", &mut tests);
+            terraform(steps);
         }
         Err(error) => steps.fail("tools of the infrastructure", &error),
     }
+}
+
+/// Terraform itself cannot be had from any registry that this knows: where it is missing, its tests are skipped, loudly.
+fn terraform(steps: &mut Steps) {
+    let version = Command::new("terraform").arg("version").output();
+    let Ok(said) = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    else {
+        eprintln!("xtask: WARNING: there is no terraform: the tests of the modules are SKIPPED");
+        return;
+    };
+    eprintln!("xtask: {}", said.lines().next().unwrap_or_default());
+    match module_tests() {
+        Ok(mut tests) => _ = steps.run("tests of the Terraform modules", &mut tests),
+        Err(error) => steps.fail("tools of the Terraform modules", &error),
+    }
+}
+
+fn module_tests() -> anyhow::Result<Command> {
+    let stub = machine::root()?.join("terraform/stub");
+    let mut tests = Command::new(python(&stub.join("requirements.txt"))?);
+    tests.arg(stub.join("check.py"));
+    tests.arg(machine::cache()?.join("tools/terraform"));
+    tests.env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(tests)
 }
 
 /// The packages of npm and of Python that the infrastructure needs.

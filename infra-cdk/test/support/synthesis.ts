@@ -9,6 +9,8 @@ import { settings } from '../../lib/settings.ts';
 import { bootstrapZip } from './zip.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'porpoise-synthesis-'));
+/** Where they are. */
+export const zips = folder;
 process.on('exit', () => rmSync(folder, { recursive: true }));
 for (const name of FUNCTIONS) {
   mkdirSync(join(folder, name));
