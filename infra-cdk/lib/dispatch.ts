@@ -19,7 +19,7 @@ export class Dispatch extends Construct {
   constructor(stack: PorpoiseStack, props: { environment: Record<string, string>; deadLetters: sqs.IQueue }) {
     super(stack, 'Dispatch');
     this.bus = new events.CfnEventBus(this, 'Bus', { name: stack.names.bus, description: 'Intents for this place' });
-    if (!stack.settings.emulator) this.#onlyTheStepper(stack); // it has no policies of buses
+    if (!stack.settings.emulator) this.#onlyHome(stack); // it has no policies of buses
     this.dispatcher = new PorpoiseFunction(stack, 'Dispatcher', {
       name: 'dispatcher',
       description: 'Records intents and submits the jobs that they ask for.',
@@ -34,31 +34,31 @@ export class Dispatch extends Construct {
     rule.addTarget(new targets.LambdaFunction(this.dispatcher.function, { deadLetterQueue: props.deadLetters }));
   }
 
-  /** Nobody else may put intents, whatever its role allows: an intent starts jobs. */
-  #onlyTheStepper(stack: PorpoiseStack): void {
-    const stepper = stack.names.roleArn('stepper', stack.homeRegion);
+  /** Nobody but those who step may put intents, whatever a role allows: an intent starts jobs. */
+  #onlyHome(stack: PorpoiseStack): void {
+    const steppers = ['stepper', 'trigger'].map((name) => stack.names.roleArn(name, stack.homeRegion));
     const statement = { Action: 'events:PutEvents', Resource: this.bus.attrArn };
-    new events.CfnEventBusPolicy(this, 'OnlyTheStepper', {
+    new events.CfnEventBusPolicy(this, 'NobodyElse', {
       eventBusName: this.bus.ref,
-      statementId: 'OnlyTheStepper',
+      statementId: 'NobodyElse',
       statement: {
-        Sid: 'OnlyTheStepper',
+        Sid: 'NobodyElse',
         Effect: 'Deny',
         Principal: '*',
         ...statement,
-        Condition: { ArnNotEquals: { 'aws:PrincipalArn': stepper } },
+        Condition: { ArnNotEquals: { 'aws:PrincipalArn': steppers } },
       },
     });
-    new events.CfnEventBusPolicy(this, 'TheStepper', {
+    new events.CfnEventBusPolicy(this, 'Home', {
       eventBusName: this.bus.ref,
-      statementId: 'TheStepper',
+      statementId: 'Home',
       statement: {
-        Sid: 'TheStepper',
+        Sid: 'Home',
         Effect: 'Allow',
         // the account with a condition, because a role that does not exist yet is refused as a principal
         Principal: { AWS: `arn:${stack.partition}:iam::${stack.account}:root` },
         ...statement,
-        Condition: { ArnEquals: { 'aws:PrincipalArn': stepper } },
+        Condition: { ArnEquals: { 'aws:PrincipalArn': steppers } },
       },
     });
   }

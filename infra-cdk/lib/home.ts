@@ -55,7 +55,8 @@ export class Home extends PorpoiseStack {
     for (const user of [stepper, trigger, api.function]) storage.letReadAndWrite(user);
     for (const user of [stepper, trigger]) timers.letAsk(user);
     for (const user of [trigger, api.function]) inputs.letSend(user);
-    stepper.allow('SendIntents', ['events:PutEvents'], buses.arns);
+    // whoever steps sends what follows: the stepper, and the sweep of the trigger
+    for (const user of [stepper, trigger]) user.allow('SendIntents', ['events:PutEvents'], buses.arns);
     notifications.letNotify(stepper);
     this.functions = [api.function, trigger, stepper, notifications.notifier];
     const alarms = this.#alarms(inputs, timers, stepper, api);

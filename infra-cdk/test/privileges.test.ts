@@ -36,6 +36,13 @@ test('each role is assumed by one service, and has no managed policy', () => {
   }
 });
 
+test('the policies of a role are within what IAM takes', () => {
+  for (const { Properties } of Object.values(synthesis({ targets: { accounts: ['111122223333', '222233334444'] } }).templates).flatMap((template) => ofType(template, 'AWS::IAM::Policy'))) {
+    const length = plainPolicy(Properties?.['PolicyDocument']).length;
+    assert.ok(length < 8_000, `${plain(Properties?.['Roles'])} has a policy of ${length} characters; a role has 10,240 in all`);
+  }
+});
+
 test('a wildcard without a reason is refused', () => {
   const { stacks } = synthesis();
   const [stepper] = stacks.home.functions;
@@ -58,6 +65,18 @@ test('data regions and targets that are named are granted by name', () => {
     'arn:<Partition>:iam::111122223333:role/porpoise-target-*',
   ]);
 });
+
+/** About as long as with values instead of references. */
+function plainPolicy(policy: unknown): string {
+  const flat = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(flat);
+    if (typeof value !== 'object' || value === null) return value;
+    const [key] = Object.keys(value);
+    if (key === 'Fn::Join' || key === 'Fn::GetAtt' || key === 'Ref') return plain(value);
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, flat(inner)]));
+  };
+  return JSON.stringify(flat(policy));
+}
 
 function statements(template: Template | undefined): Statement[] {
   return ofType(template, 'AWS::IAM::Policy').flatMap(({ Properties }) => Properties?.['PolicyDocument'].Statement);

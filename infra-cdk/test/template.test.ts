@@ -123,14 +123,14 @@ test('nobody comes in without IAM, or a token if the settings name an issuer', (
   assert.equal(ofType(open, 'AWS::Lambda::Url')[0]?.Properties?.['AuthType'], 'AWS_IAM');
 });
 
-test('only the stepper at home may put intents on the bus of a place', () => {
+test('only those who step at home may put intents on the bus of a place', () => {
   const statements = ofType(place, 'AWS::Events::EventBusPolicy').map(({ Properties }) => Properties?.['Statement']);
-  const stepper = 'arn:<Partition>:iam::<AccountId>:role/porpoise-stepper-eu-central-1';
+  const roles = ['stepper', 'trigger'].map((name) => `arn:<Partition>:iam::<AccountId>:role/porpoise-${name}-eu-central-1`).join(', ');
   const effects = statements.map(({ Effect, Condition }) => {
     const [test, values] = Object.entries(Condition as Record<string, Record<string, unknown>>)[0] ?? [];
     return `${Effect} ${test} ${plain(values?.['aws:PrincipalArn'])}`;
   });
-  assert.deepEqual(effects.sort(), [`Allow ArnEquals ${stepper}`, `Deny ArnNotEquals ${stepper}`]);
+  assert.deepEqual(effects.sort(), [`Allow ArnEquals ${roles}`, `Deny ArnNotEquals ${roles}`]);
 });
 
 test('a place far from home reports to the queue there', () => {
