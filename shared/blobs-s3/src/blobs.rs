@@ -12,6 +12,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::backoff::backoff;
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Blobs, BoxError, Unavailable};
 
 use crate::error::BlobError;
@@ -38,6 +39,7 @@ pub struct Settings {
 pub struct S3Blobs {
     client: Client,
     settings: Settings,
+    ledger: Ledger,
 }
 
 /// What became of a put.
@@ -50,8 +52,28 @@ enum Put {
 
 impl S3Blobs {
     /// Blobs in the buckets of `settings`.
-    pub const fn new(client: Client, settings: Settings) -> Self {
-        Self { client, settings }
+    pub fn new(client: Client, settings: Settings) -> Self {
+        Self {
+            client,
+            settings,
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// Counts what it uses in `ledger`, and no longer in one that nobody reads.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// What was answered is billed, whatever the answer was.
+    fn count<T, E>(&self, line: Line, answer: &Result<T, SdkError<E>>) {
+        let answered = match answer {
+            Ok(_) => true,
+            Err(error) => error.raw_response().is_some(),
+        };
+        self.ledger.count(line, u64::from(answered));
     }
 
     async fn within<T>(
@@ -114,6 +136,7 @@ impl S3Blobs {
             .body(ByteStream::from(bytes.clone()))
             .send()
             .await;
+        self.count(Line::BlobPuts, &put);
         match put {
             Ok(_) => Ok(Put::Stands),
             Err(error) => match status(&error) {
@@ -156,7 +179,9 @@ impl S3Blobs {
         let mut tries = 0;
         loop {
             let get = self.client.get_object().bucket(bucket).key(key);
-            let body = match get.send().await {
+            let got = get.send().await;
+            self.count(Line::BlobGets, &got);
+            let body = match got {
                 Ok(object) => object.body,
                 Err(error) => {
                     let absent = error

@@ -10,6 +10,7 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use porpoise_blobs_s3::{S3Blobs, Settings};
 use porpoise_canned::{Answer, Canned};
 use porpoise_model::{ProjectId, VersionHash};
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Blobs as _, Unavailable};
 use support::config;
 
@@ -133,4 +134,26 @@ async fn silence_is_given_up_in_time() {
         let end = "the bucket of place `home` did not answer in time";
         assert!(said.ends_with(end), "{said}");
     }
+}
+
+#[tokio::test]
+async fn what_is_answered_is_counted_whatever_the_answer_is() {
+    let mut calls = 0;
+    let canned = Canned::start(move |request| {
+        calls += 1;
+        match (calls, request.method.as_str()) {
+            (1, _) => error(409, "ConditionalRequestConflict"),
+            (2, _) => error(412, "PreconditionFailed"),
+            (3, _) => error(404, "NoSuchKey"),
+            _ => Answer::Cut,
+        }
+    })
+    .unwrap();
+    let ledger = Ledger::default();
+    let blobs = blobs(&canned).with_ledger(ledger.clone());
+    let hash = blobs.put("home", project(), "bytes".into()).await.unwrap();
+    assert_eq!(blobs.get("home", project(), hash).await.unwrap(), None);
+    blobs.get("home", project(), hash).await.unwrap_err();
+    let lines: Vec<(Line, u64)> = ledger.usage().lines().collect();
+    assert_eq!(lines, [(Line::BlobPuts, 2), (Line::BlobGets, 1)]);
 }

@@ -8,10 +8,11 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use bytes::Bytes;
 use porpoise_ports::backoff::backoff;
+use porpoise_ports::usage::{Ledger, Line, chunks};
 use porpoise_ports::{Bus, Unavailable};
 
 use crate::error::{NoRegion, SendError};
-use crate::event::{CALL_BYTES_MAX, DETAIL_TYPE, SOURCE, details, event_bytes};
+use crate::event::{CALL_BYTES_MAX, DETAIL_TYPE, SOURCE, billed_bytes, details, event_bytes};
 
 /// Events of one call. Source: EventBridge API reference, `PutEvents`.
 const CALL_EVENTS_MAX: usize = 10;
@@ -33,6 +34,7 @@ pub struct EventBridgeBus {
     /// By place.
     routes: BTreeMap<String, Route>,
     patience: Duration,
+    ledger: Ledger,
 }
 
 /// The way to a bus.
@@ -65,7 +67,15 @@ impl EventBridgeBus {
         Ok(Self {
             routes,
             patience: settings.patience,
+            ledger: Ledger::default(),
         })
+    }
+
+    /// Counts what it uses in `ledger`, and no longer in one that nobody reads.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
     }
 
     async fn send_within(&self, place: &str, intents: &[Bytes]) -> Result<(), SendError> {
@@ -73,7 +83,7 @@ impl EventBridgeBus {
         let route = route.ok_or_else(|| SendError::Place(place.to_owned()))?;
         let details = details(place, intents)?;
         let mut last = None;
-        let sending = route.send_all(details, &mut last);
+        let sending = route.send_all(details, &self.ledger, &mut last);
         let sent = tokio::time::timeout(self.patience, sending).await;
         // What was complained of says more than that time is over.
         sent.unwrap_or_else(|_| Err(last.unwrap_or_else(|| SendError::Late(route.bus.clone()))))
@@ -93,6 +103,7 @@ impl Route {
     async fn send_all(
         &self,
         mut details: Vec<String>,
+        ledger: &Ledger,
         last: &mut Option<SendError>,
     ) -> Result<(), SendError> {
         let mut tries = 0;
@@ -100,7 +111,7 @@ impl Route {
             let before = details.len();
             let mut left = Vec::new();
             for call in calls(details) {
-                left.extend(self.call(call, last).await?);
+                left.extend(self.call(call, ledger, last).await?);
             }
             details = left;
             if let Some(first) = details.first() {
@@ -116,6 +127,7 @@ impl Route {
     async fn call(
         &self,
         details: Vec<String>,
+        ledger: &Ledger,
         last: &mut Option<SendError>,
     ) -> Result<Vec<String>, SendError> {
         let bus = self.bus.as_str();
@@ -130,6 +142,7 @@ impl Route {
         let answers = answers.chain(std::iter::repeat(None));
         for (detail, answer) in details.into_iter().zip(answers) {
             if answer.is_some_and(|answer| answer.event_id().is_some()) {
+                ledger.count(Line::Events, chunks(billed_bytes(&detail)));
                 continue;
             }
             let complaint = complaint(bus, answer);

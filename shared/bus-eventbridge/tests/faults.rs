@@ -15,6 +15,7 @@ use aws_sdk_eventbridge::config::retry::RetryConfig;
 use bytes::Bytes;
 use porpoise_bus_eventbridge::{EventBridgeBus, Intents, Settings};
 use porpoise_canned::{Answer, Canned, Request};
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Bus as _, Unavailable};
 use serde_json::{Value, json};
 use support::config;
@@ -173,4 +174,21 @@ async fn outages_silence_and_unknown_places_are_errors_that_say_where() {
     let said = chain(&late.unwrap_err());
     let end = "event-bus/intents-eu` did not answer in time";
     assert!(said.ends_with(end), "{said}");
+}
+
+#[tokio::test]
+async fn events_that_were_taken_are_counted_by_the_chunks_that_are_billed() {
+    let mut seen = 0;
+    let canned = taking(move || {
+        seen += 1;
+        (seen % 2 == 1).then_some("ThrottlingException")
+    });
+    let ledger = Ledger::default();
+    let bus = bus(&canned, SECONDS).with_ledger(ledger.clone());
+    // two events of a chunk each, and one of 400,000 characters
+    let all = [intents(2, 40_000), intents(1, 300_000)].concat();
+    bus.send("eu", all).await.unwrap();
+    assert!(sent(&canned).len() > 3, "some were not taken at first");
+    let lines: Vec<(Line, u64)> = ledger.usage().lines().collect();
+    assert_eq!(lines, [(Line::Events, 1 + 1 + 7)]);
 }

@@ -18,6 +18,7 @@ pub mod queue;
 pub mod secrets;
 pub mod table;
 pub mod timers;
+pub mod usage;
 
 pub use blobs::Blobs;
 pub use bus::Bus;
@@ -28,6 +29,7 @@ pub use queue::Queue;
 pub use secrets::Secrets;
 pub use table::Table;
 pub use timers::Timers;
+pub use usage::Ledger;
 
 /// What lies beneath an error of an adapter.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;

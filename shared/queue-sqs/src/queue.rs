@@ -9,6 +9,7 @@ use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
 use futures_util::future::join_all;
 use porpoise_ports::backoff::backoff;
 use porpoise_ports::queue::Message;
+use porpoise_ports::usage::{self, Ledger, chunks};
 use porpoise_ports::{Queue, Unavailable};
 
 use crate::error::SendError;
@@ -36,12 +37,24 @@ pub struct Settings {
 pub struct SqsQueue {
     client: Client,
     settings: Settings,
+    ledger: Ledger,
 }
 
 impl SqsQueue {
     /// Sends to the FIFO queue of `settings`.
-    pub const fn new(client: Client, settings: Settings) -> Self {
-        Self { client, settings }
+    pub fn new(client: Client, settings: Settings) -> Self {
+        Self {
+            client,
+            settings,
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// Counts what it uses in `ledger`, and no longer in one that nobody reads.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
     }
 
     /// Round by round: each sends what stands first in every line. `last` is what was complained of last.
@@ -94,6 +107,8 @@ impl SqsQueue {
             .send()
             .await
             .map_err(|error| failed(error.into()))?;
+        let bytes = call.iter().map(|(_, pack)| pack.text.len()).sum();
+        self.ledger.count(usage::Line::FifoRequests, chunks(bytes));
         let mut complaint = None;
         for entry in output.failed() {
             let (_, pack) = call

@@ -8,6 +8,7 @@ use aws_sdk_sqs::Client;
 use jiff::Timestamp;
 use porpoise_model::Address;
 use porpoise_ports::timers::Wake;
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Clock, Timers, Unavailable};
 
 use crate::error::SendError;
@@ -24,6 +25,7 @@ pub struct SqsTimers {
     client: Client,
     settings: Settings,
     clock: Arc<dyn Clock>,
+    ledger: Ledger,
 }
 
 impl SqsTimers {
@@ -33,7 +35,15 @@ impl SqsTimers {
             client,
             settings,
             clock,
+            ledger: Ledger::default(),
         }
+    }
+
+    /// Counts what it uses in `ledger`, and no longer in one that nobody reads.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
     }
 
     async fn send(&self, wake: Wake) -> Result<(), SendError> {
@@ -45,10 +55,12 @@ impl SqsTimers {
             .delay_seconds(delay_seconds(wake.at, self.clock.now()))
             .send()
             .await;
-        sent.map(|_| ()).map_err(|error| SendError::Call {
+        sent.map_err(|error| SendError::Call {
             url: self.settings.url.clone(),
             source: error.into(),
-        })
+        })?;
+        self.ledger.count(Line::QueueRequests, 1);
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use porpoise_canned::{Answer, Canned, Request};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::queue::Message;
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Queue as _, Timers as _, Unavailable};
 use porpoise_queue_sqs::{Settings, SqsQueue, SqsTimers, receive};
 use serde_json::{Value, json};
@@ -268,4 +269,34 @@ async fn nobody_waits_longer_than_their_patience() {
     let late = timers.wake(group(1), jiff::Timestamp::UNIX_EPOCH).await;
     let said = chain(&late.unwrap_err());
     assert!(said.starts_with("the timer queue is unavailable"), "{said}");
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_the_chunks_that_are_billed() {
+    let ledger = Ledger::default();
+    let used = |line| ledger.usage().of(line);
+    let canned = taking(|_| None);
+    let queue = queue(&canned, SECONDS).with_ledger(ledger.clone());
+    let groups: Vec<u8> = (0..50).collect();
+    queue.send(messages(&groups, 40)).await.unwrap();
+    assert_eq!(used(Line::FifoRequests), 5, "ten messages a call");
+    // 400,000 characters and what stands before them
+    queue.send(messages(&[1], 300_000)).await.unwrap();
+    assert_eq!(used(Line::FifoRequests), 5 + 7);
+    queue.send(Vec::new()).await.unwrap();
+    assert_eq!(used(Line::FifoRequests), 5 + 7);
+
+    let sent = json!({"MessageId": "m", "MD5OfMessageBody": ""}).to_string();
+    let canned = Canned::start(move |_| Answer::json(200, sent.clone())).unwrap();
+    let timers = SqsTimers::new(
+        client(&canned),
+        settings(&canned, SECONDS),
+        Arc::new(SystemClock),
+    );
+    let timers = timers.with_ledger(ledger.clone());
+    let wake = timers.wake(group(1), jiff::Timestamp::UNIX_EPOCH);
+    wake.await.unwrap();
+    let lines: Vec<(Line, u64)> = ledger.usage().lines().collect();
+    let wanted = [(Line::FifoRequests, 12), (Line::QueueRequests, 1)];
+    assert_eq!(lines, wanted);
 }

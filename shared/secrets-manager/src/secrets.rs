@@ -8,6 +8,7 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use porpoise_model::ProjectId;
 use porpoise_ports::secrets::Secret;
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Clock, Secrets, Unavailable};
 
 use crate::cache::Cache;
@@ -36,6 +37,7 @@ pub struct SecretsManager {
     settings: Settings,
     clock: Arc<dyn Clock>,
     cache: Arc<Cache>,
+    ledger: Ledger,
 }
 
 impl SecretsManager {
@@ -47,7 +49,15 @@ impl SecretsManager {
             settings,
             clock,
             cache,
+            ledger: Ledger::default(),
         }
+    }
+
+    /// Counts what it uses in `ledger`, and no longer in one that nobody reads.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
     }
 
     /// What Secrets Manager calls the secret `name` of a project; `None` if it can have no such.
@@ -68,6 +78,11 @@ impl SecretsManager {
     async fn read(&self, id: &str) -> Result<Option<Secret>, SecretError> {
         let get = self.client.get_secret_value();
         let got = get.secret_id(id).version_stage(CURRENT).send().await;
+        let answered = match &got {
+            Ok(_) => true,
+            Err(error) => error.raw_response().is_some(),
+        };
+        self.ledger.count(Line::SecretReads, u64::from(answered));
         let read = match got {
             Ok(read) => read,
             Err(error) => {

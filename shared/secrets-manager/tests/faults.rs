@@ -10,6 +10,7 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use porpoise_canned::{Answer, Canned};
 use porpoise_model::ProjectId;
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Secrets as _, Unavailable};
 use porpoise_secrets_manager::{SecretsManager, Settings};
 use support::{SystemClock, config};
@@ -102,4 +103,22 @@ async fn a_service_that_nobody_can_reach_is_an_error_that_says_so() {
     let canned = Canned::start(|_| Answer::Cut).unwrap();
     let said = error(&canned).await;
     assert!(said.contains("the service cannot be reached"), "{said}");
+}
+
+#[tokio::test]
+async fn reads_are_counted_and_what_is_remembered_is_none() {
+    let canned = Canned::start(|request| {
+        if request.text().contains("OTHER") {
+            return Answer::error(400, "ResourceNotFoundException");
+        }
+        Answer::json(200, r#"{"SecretString": "sesame", "VersionId": "7"}"#)
+    })
+    .unwrap();
+    let ledger = Ledger::default();
+    let secrets = secrets(&canned).with_ledger(ledger.clone());
+    for name in ["TOKEN", "TOKEN", "TOKEN", "OTHER", "OTHER", "nö"] {
+        secrets.resolve(project(), name).await.unwrap();
+    }
+    let lines: Vec<(Line, u64)> = ledger.usage().lines().collect();
+    assert_eq!(lines, [(Line::SecretReads, 1 + 2)]);
 }

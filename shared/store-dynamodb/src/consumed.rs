@@ -3,6 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
+use porpoise_ports::Ledger;
+use porpoise_ports::meter::WRITE_UNIT_BYTES;
+use porpoise_ports::usage::Line;
 
 /// What was billed so far, as DynamoDB reports it with each answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -17,27 +20,39 @@ pub struct Consumed {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Meter(Mutex<Consumed>);
+pub(crate) struct Meter {
+    consumed: Mutex<Consumed>,
+    pub(crate) ledger: Ledger,
+}
 
 impl Meter {
     pub(crate) fn now(&self) -> Consumed {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.consumed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn read(&self, capacity: Option<&ConsumedCapacity>) {
-        self.add(|consumed| consumed.read_units += units(capacity));
+        let units = units(capacity);
+        self.add(|consumed| consumed.read_units += units);
+        self.ledger.count(Line::TableHalfReads, whole(units * 2.0));
     }
 
     pub(crate) fn written(&self, capacity: Option<&ConsumedCapacity>) {
-        self.add(|consumed| consumed.write_units += units(capacity));
+        let units = units(capacity);
+        self.add(|consumed| consumed.write_units += units);
+        self.ledger.count(Line::TableWrites, whole(units));
     }
 
-    pub(crate) fn refused(&self) {
+    /// `bytes`: the larger of what was to be written and what stands, by which DynamoDB bills. Source: DynamoDB developer
+    /// guide, "Read and write operations", on conditional writes.
+    pub(crate) fn refused(&self, bytes: usize) {
         self.add(|consumed| consumed.refused += 1);
+        let units = bytes.div_ceil(WRITE_UNIT_BYTES).max(1);
+        let units = u64::try_from(units).unwrap_or(u64::MAX);
+        self.ledger.count(Line::TableWrites, units);
     }
 
     fn add(&self, add: impl FnOnce(&mut Consumed)) {
-        add(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        add(&mut self.consumed.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -45,4 +60,14 @@ fn units(capacity: Option<&ConsumedCapacity>) -> f64 {
     capacity
         .and_then(ConsumedCapacity::capacity_units)
         .unwrap_or(0.0)
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "units are small, positive and whole"
+)]
+fn whole(units: f64) -> u64 {
+    units.round() as u64
 }

@@ -13,9 +13,9 @@ use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, Table, WriteError, check_item,
     check_key,
 };
-use porpoise_ports::{BoxError, Unavailable};
+use porpoise_ports::{BoxError, Ledger, Unavailable};
 
-use crate::attribute::{self, Attributes, BODY, LIMIT, PARTITION, REVISION, SORT};
+use crate::attribute::{self, Attributes, BODY, BYTES_BESIDE, LIMIT, PARTITION, REVISION, SORT};
 use crate::consumed::Meter;
 use crate::doubt::Doubt;
 use crate::range::Range;
@@ -42,20 +42,30 @@ impl DynamoTable {
         }
     }
 
+    /// Counts what it consumes in `ledger` too, with what is not reported of refused writes.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.meter.ledger = ledger;
+        self
+    }
+
     /// What the calls of this table have consumed so far.
     pub fn consumed(&self) -> Consumed {
         self.meter.now()
     }
 
-    /// What becomes of a refused write. `stands` is what DynamoDB found; when in doubt, whether `is_done` of it tells.
+    /// What becomes of a refused write of so many bytes. `stands` is what DynamoDB found; when in doubt, whether
+    /// `is_done` of it tells.
     fn refused(
         &self,
         key: Key,
+        bytes: usize,
         in_doubt: bool,
         stands: Option<&Attributes>,
         is_done: impl FnOnce(Option<&Item>) -> bool,
     ) -> Result<(), WriteError> {
-        self.meter.refused();
+        let standing = stands.map_or(0, attribute::bytes);
+        self.meter.refused(bytes.max(standing));
         if !in_doubt {
             return Err(WriteError::Condition(key));
         }
@@ -170,7 +180,8 @@ impl Table for DynamoTable {
         };
         let is_done = |stands: Option<&Item>| stands == Some(&item);
         let key = item.key.clone();
-        self.refused(key, doubt.is_raised(), refused.item(), is_done)
+        let bytes = item.size() + BYTES_BESIDE;
+        self.refused(key, bytes, doubt.is_raised(), refused.item(), is_done)
     }
 
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), WriteError> {
@@ -204,7 +215,7 @@ impl Table for DynamoTable {
         };
         // a delete of what is absent does nothing, so none of its tries can have done anything
         let in_doubt = doubt.is_raised() && condition != Condition::Absent;
-        self.refused(key.clone(), in_doubt, refused.item(), |stands| {
+        self.refused(key.clone(), 0, in_doubt, refused.item(), |stands| {
             stands.is_none()
         })
     }

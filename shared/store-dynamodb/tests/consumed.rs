@@ -7,9 +7,10 @@
 mod support;
 
 use porpoise_model::limits::ITEM_BYTES_MAX;
-use porpoise_ports::Metered;
 use porpoise_ports::meter::Counts;
 use porpoise_ports::table::{Condition, Consistency, Item, Key, Query, Table as _};
+use porpoise_ports::usage::Line;
+use porpoise_ports::{Ledger, Metered};
 use porpoise_store_dynamodb::{Consumed, DynamoTable, Patience};
 
 async fn metered() -> (Metered<DynamoTable>, porpoise_region::DynamoDbLocal) {
@@ -163,4 +164,67 @@ async fn at_the_edge_of_a_unit_dynamodb_asks_for_one_more() {
     }
     let largest = item("largest", ITEM_BYTES_MAX);
     table.put(largest, Condition::Absent).await.unwrap();
+}
+
+/// What is reported, and refused writes by the larger of what stands and what was to be written.
+#[tokio::test]
+async fn the_ledger_has_what_is_billed_refused_writes_included() {
+    let (server, name) = support::table().await;
+    let config = support::config(server.endpoint());
+    let ledger = Ledger::default();
+    let table = DynamoTable::new(config, name, Patience::default()).with_ledger(ledger.clone());
+    let used = || {
+        let usage = ledger.usage();
+        (usage.of(Line::TableWrites), usage.of(Line::TableHalfReads))
+    };
+    let (small, large) = (item("s", 900), item("s", 5000));
+    table.put(large.clone(), Condition::Absent).await.unwrap();
+    assert_eq!(used(), (5, 0));
+    // 5,008 bytes are two units of 4 KB
+    let key = &large.key;
+    table.get(key, Consistency::Strong).await.unwrap();
+    table.get(key, Consistency::Eventual).await.unwrap();
+    assert_eq!(used(), (5, 4 + 2));
+    let refused = table.put(small.clone(), Condition::Absent).await;
+    refused.unwrap_err();
+    assert_eq!(used(), (5 + 5, 6), "what stands is larger");
+    let refused = table.delete(key, Condition::Revision(5)).await;
+    refused.unwrap_err();
+    assert_eq!(used(), (10 + 5, 6));
+    let elsewhere = Key::new("partition", "none");
+    let refused = table.delete(&elsewhere, Condition::Revision(5)).await;
+    refused.unwrap_err();
+    assert_eq!(used(), (15 + 1, 6), "nothing stands");
+    table.put(small, Condition::None).await.unwrap();
+    let refused = table.put(large, Condition::Absent).await;
+    refused.unwrap_err();
+    // the put in the place of a larger item has its units, too
+    assert_eq!(used(), (16 + 5 + 5, 6), "what was to be written is larger");
+}
+
+/// At the edge of a unit: the same bytes as DynamoDB counts.
+#[tokio::test]
+async fn refused_writes_are_counted_by_the_bytes_that_dynamodb_counts() {
+    let (server, name) = support::table().await;
+    let config = support::config(server.endpoint());
+    let ledger = Ledger::default();
+    let table = DynamoTable::new(config, name, Patience::default()).with_ledger(ledger.clone());
+    for (size, units) in [(1024 - 8, 1), (1024 - 7, 2), (2048 - 8, 2), (2048 - 7, 3)] {
+        let item = item(&format!("{size}"), size);
+        let used = || ledger.usage().of(Line::TableWrites);
+        let before = used();
+        table.put(item.clone(), Condition::Absent).await.unwrap();
+        let written = used() - before;
+        let refused = table.put(item.clone(), Condition::Absent).await;
+        refused.unwrap_err();
+        let put = used() - before - written;
+        let refused = table.delete(&item.key, Condition::Revision(5)).await;
+        refused.unwrap_err();
+        let deleted = used() - before - written - put;
+        assert_eq!(
+            (written, put, deleted),
+            (units, units, units),
+            "{size} bytes"
+        );
+    }
 }

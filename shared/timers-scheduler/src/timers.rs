@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use porpoise_model::Address;
 use porpoise_model::id::derive;
 use porpoise_ports::timers::Wake;
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{BoxError, Clock, Timers, Unavailable};
 
 use crate::error::ScheduleError;
@@ -46,6 +47,7 @@ pub struct SchedulerTimers {
     settings: Settings,
     near: Arc<dyn Timers>,
     clock: Arc<dyn Clock>,
+    ledger: Ledger,
 }
 
 impl SchedulerTimers {
@@ -61,7 +63,16 @@ impl SchedulerTimers {
             settings,
             near,
             clock,
+            ledger: Ledger::default(),
         }
+    }
+
+    /// Counts what it uses in `ledger`, and no longer in one that nobody reads: the firing of a schedule when it is set,
+    /// and the message that it will send.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
     }
 
     async fn schedule(&self, wake: Wake) -> Result<(), ScheduleError> {
@@ -92,6 +103,8 @@ impl SchedulerTimers {
             .send()
             .await;
         let Err(error) = created else {
+            self.ledger.count(Line::ScheduleInvocations, 1);
+            self.ledger.count(Line::QueueRequests, 1);
             return Ok(());
         };
         let stands = error

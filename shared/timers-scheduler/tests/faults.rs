@@ -12,6 +12,7 @@ use aws_sdk_scheduler::config::retry::RetryConfig;
 use jiff::{Timestamp, ToSpan as _};
 use porpoise_canned::{Answer, Canned};
 use porpoise_model::{Address, ProjectId, RunId};
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Clock as _, Timers, Unavailable};
 use porpoise_timers_scheduler::{SchedulerTimers, Settings};
 use serde_json::{Value, json};
@@ -145,4 +146,27 @@ async fn outages_and_silence_are_errors_that_say_whom_and_when() {
     let late = timers(&silent).0.wake(sleeper(), at).await;
     let said = chain(&late.unwrap_err());
     assert!(said.ends_with("no answer came in time"), "{said}");
+}
+
+#[tokio::test]
+async fn a_schedule_is_counted_once_with_the_message_that_it_will_send() {
+    let mut calls = 0;
+    let canned = Canned::start(move |_| {
+        calls += 1;
+        match calls {
+            1 => Answer::json(200, CREATED),
+            _ => Answer::error(409, "ConflictException"),
+        }
+    })
+    .unwrap();
+    let ledger = Ledger::default();
+    let timers = timers(&canned).0.with_ledger(ledger.clone());
+    let at = SystemClock.now() + 1.hour();
+    for _ in 0..3 {
+        timers.wake(sleeper(), at).await.unwrap();
+    }
+    timers.wake(sleeper(), SystemClock.now()).await.unwrap();
+    let lines: Vec<(Line, u64)> = ledger.usage().lines().collect();
+    let wanted = [(Line::QueueRequests, 1), (Line::ScheduleInvocations, 1)];
+    assert_eq!(lines, wanted);
 }
