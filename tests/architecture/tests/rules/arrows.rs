@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shared/bus-*", &["shared/model", "shared/ports"]),
     ("shared/blobs-*", &["shared/model", "shared/ports"]),
     ("shared/secrets-*", &["shared/model", "shared/ports"]),
+    ("shared/bill", &["shared/ports"]),
     // the application
     (
         "shared/app",
