@@ -5,9 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Bytes of a chunk: messages and events are billed by chunks begun. Source: pricing of SQS and of EventBridge.
 pub const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Bytes that a request to the HTTP API is billed by. Source: pricing of API Gateway.
+const API_BYTES: usize = 512 * 1024;
 
 /// A line of a bill: something that is billed by the piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,6 +145,29 @@ impl Ledger {
         usage.add(line, pieces);
     }
 
+    /// A function that has so many megabytes ran once, for so long.
+    pub fn invocation(&self, megabytes: u64, took: Duration) {
+        let milliseconds = took.as_nanos().div_ceil(1_000_000).max(1);
+        let milliseconds = u64::try_from(milliseconds).unwrap_or(u64::MAX);
+        self.count(Line::FunctionRequests, 1);
+        self.count(
+            Line::FunctionMegabyteMilliseconds,
+            megabytes.saturating_mul(milliseconds),
+        );
+    }
+
+    /// A queue's mapping received a batch of so many bytes for a function, and deleted what that took in. `line` is
+    /// [`Line::FifoRequests`] or [`Line::QueueRequests`].
+    pub fn batch(&self, line: Line, bytes: usize) {
+        self.count(line, chunks(bytes) + 1);
+    }
+
+    /// A request to the HTTP API of so many bytes, the larger of question and answer. Source: pricing of API Gateway.
+    pub fn api_request(&self, bytes: usize) {
+        let pieces = bytes.div_ceil(API_BYTES).max(1);
+        self.count(Line::ApiRequests, u64::try_from(pieces).unwrap_or(u64::MAX));
+    }
+
     /// What was used so far.
     pub fn usage(&self) -> Usage {
         let usage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -185,6 +212,26 @@ mod tests {
             Some(&Line::MetricHours),
             "the last there is"
         );
+    }
+
+    #[test]
+    fn functions_batches_and_requests_are_counted_as_they_are_billed() {
+        let ledger = Ledger::default();
+        ledger.invocation(256, Duration::from_micros(1_001));
+        ledger.invocation(256, Duration::ZERO);
+        ledger.batch(Line::FifoRequests, 3 * CHUNK_BYTES);
+        ledger.batch(Line::QueueRequests, 0);
+        ledger.api_request(0);
+        ledger.api_request(API_BYTES + 1);
+        let lines: Vec<(Line, u64)> = ledger.usage().lines().collect();
+        let wanted = [
+            (Line::FifoRequests, 3 + 1),
+            (Line::QueueRequests, 1 + 1),
+            (Line::FunctionRequests, 2),
+            (Line::FunctionMegabyteMilliseconds, 256 * (2 + 1)),
+            (Line::ApiRequests, 1 + 2),
+        ];
+        assert_eq!(lines, wanted);
     }
 
     #[test]
