@@ -4,19 +4,22 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use jiff::Timestamp;
+use porpoise_faults::{Faults, Plan};
 use porpoise_model::Address;
 use porpoise_ports::conformance::queue::{Receiver, Taken};
 use porpoise_ports::conformance::timers::Woken;
 use porpoise_ports::timers::Wake;
 use porpoise_ports::{Clock, Timers as _, queue_conformance, timers_conformance};
 use porpoise_queue_sqs::{Settings, SqsQueue, SqsTimers, receive};
-use support::{SystemClock, client, unique};
+use support::{SystemClock, client, config, unique};
 
 fn settings(url: &str) -> Settings {
     Settings {
@@ -112,6 +115,26 @@ async fn fifo() -> (SqsQueue, Mapping, ()) {
 }
 
 queue_conformance!(sqs_fifo, fifo);
+
+/// Every third call of the sender is hit by something, and nobody notices.
+async fn fifo_under_faults() -> (SqsQueue, Mapping, ()) {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let (_, mapping, ()) = fifo().await;
+    let faults = Faults::new(NEXT.fetch_add(1, Ordering::Relaxed), Plan::each(25));
+    let retries = RetryConfig::standard()
+        .with_initial_backoff(Duration::from_millis(1))
+        .with_max_attempts(20);
+    let ministack = porpoise_region::ministack().unwrap();
+    let config = config(ministack.endpoint())
+        .http_client(faults.client())
+        .retry_partition(RetryPartition::new(unique("tokens")))
+        .retry_config(retries);
+    let client = Client::from_conf(config.build());
+    let queue = SqsQueue::new(client, settings(&mapping.url));
+    (queue, mapping, ())
+}
+
+queue_conformance!(sqs_fifo_under_faults, fifo_under_faults);
 
 /// The function that forwards wakes: into the queue of inputs when they are due, else to the timers again.
 #[derive(Debug)]

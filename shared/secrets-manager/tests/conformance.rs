@@ -4,16 +4,19 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_secretsmanager::primitives::Blob;
+use porpoise_faults::{Faults, Plan};
 use porpoise_model::ProjectId;
 use porpoise_ports::conformance::secrets::Keeper;
 use porpoise_ports::{Secrets as _, secrets_conformance};
 use porpoise_secrets_manager::{SecretsManager, Settings};
-use support::{SystemClock, client, unique};
+use support::{SystemClock, client, config, unique};
 
 /// A person with the console.
 #[derive(Debug)]
@@ -61,6 +64,34 @@ fn remembering(age_max: Duration) -> (SecretsManager, Console, ()) {
 secrets_conformance!(secrets_manager, async || remembering(Duration::from_hours(
     1
 )));
+
+/// Every third read is hit by something, and nobody notices.
+fn under_faults() -> (SecretsManager, Console, ()) {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let faults = Faults::new(NEXT.fetch_add(1, Ordering::Relaxed), Plan::each(25));
+    let retries = RetryConfig::standard()
+        .with_initial_backoff(Duration::from_millis(1))
+        .with_max_attempts(20);
+    let ministack = porpoise_region::ministack().unwrap();
+    let config = config(ministack.endpoint())
+        .http_client(faults.client())
+        .retry_partition(RetryPartition::new(unique("tokens")))
+        .retry_config(retries);
+    let settings = Settings {
+        prefix: unique("porpoise"),
+        age_max: Duration::ZERO,
+        patience: Duration::from_secs(30),
+    };
+    let shaky = Client::from_conf(config.build());
+    let secrets = SecretsManager::new(shaky, settings, Arc::new(SystemClock));
+    let console = Console {
+        client: client(),
+        secrets: secrets.clone(),
+    };
+    (secrets, console, ())
+}
+
+secrets_conformance!(secrets_manager_under_faults, async || under_faults());
 
 fn project() -> ProjectId {
     ProjectId::of_name("retail")
