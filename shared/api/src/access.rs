@@ -30,14 +30,29 @@ pub struct Access {
 
 /// A token, which no debug output shows.
 #[derive(Clone)]
-pub struct Token(String);
+pub struct Token(Option<String>);
 
 impl Token {
     /// Takes the text of a token.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(Some(text.into()))
+    }
+
+    /// No token opens this door: who comes in has been let in before, as a [`Principal`].
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    fn is(&self, given: &str) -> bool {
+        let own = self.0.as_deref();
+        own.is_some_and(|own| constant_time_eq(given.as_bytes(), own.as_bytes()))
     }
 }
+
+/// Who asks, as an extension of a request: set by a host whose gateway has checked it (a signature of IAM, a token of
+/// an identity provider). It comes before the token. Nothing that a client sends can set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal(pub String);
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -122,15 +137,17 @@ pub(crate) async fn guard(
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let access = &needs.api.access;
-    let principal = match needs.action {
-        Action::Greet => None,
-        Action::Read | Action::Write | Action::Operate => {
+    let let_in = parts.extensions.get::<Principal>();
+    let principal = match (needs.action, let_in) {
+        (Action::Greet, _) => None,
+        (Action::Read | Action::Write | Action::Operate, Some(principal)) => Some(&principal.0),
+        (Action::Read | Action::Write | Action::Operate, None) => {
             authenticate(access, &parts.headers)?;
-            Some(access.principal.as_str())
+            Some(&access.principal)
         }
     };
-    authorize(principal, needs.action, needs.resource)?;
-    let caller = caller(access, &parts);
+    authorize(principal.map(String::as_str), needs.action, needs.resource)?;
+    let caller = caller(principal.unwrap_or(&access.principal), &parts);
     parts.extensions.insert(caller);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
@@ -151,7 +168,7 @@ fn authenticate(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
             "send `Authorization: Bearer TOKEN`; the token is in the file `token` of the server's data directory",
         ));
     };
-    if constant_time_eq(token.trim().as_bytes(), access.token.0.as_bytes()) {
+    if access.token.is(token.trim()) {
         return Ok(());
     }
     Err(Problem::new(
@@ -163,7 +180,7 @@ fn authenticate(access: &Access, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Through what somebody came is their own word: it tells people apart from programs in what is shown.
-fn caller(access: &Access, parts: &Parts) -> Caller {
+fn caller(principal: &str, parts: &Parts) -> Caller {
     let agent = parts.headers.get(header::USER_AGENT);
     let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or("");
     let via = if agent.starts_with("porpoise-cli/") {
@@ -174,7 +191,7 @@ fn caller(access: &Access, parts: &Parts) -> Caller {
     let request = parts.extensions.get::<RequestId>();
     Caller {
         actor: Actor {
-            principal: access.principal.clone(),
+            principal: principal.to_owned(),
             via: via.to_owned(),
             request: request.map(|id| id.0.clone()),
         },

@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use porpoise_app::App;
 use porpoise_model::Address;
 
-pub use access::{Access, Action, Resource, Token};
+pub use access::{Access, Action, Principal, Resource, Token};
 pub use code::Code;
 pub use openapi::document;
 pub use route::{Listed, listed, router};

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use porpoise_api::listed;
+use porpoise_api::{Principal, listed};
 
 use crate::support::ports::SECRET;
 use crate::support::{HOST, ORIGIN, Server, TOKEN, asked, bare};
@@ -160,6 +160,30 @@ async fn only_the_whole_token_opens() {
         bare(Method::GET, "/v1/projects").header(header::AUTHORIZATION, format!("bearer {TOKEN}"));
     let answer = server.send(other_case.body(Body::empty()).unwrap()).await;
     answer.expect(200);
+}
+
+#[tokio::test]
+async fn whom_the_gateway_let_in_needs_no_token_and_is_the_actor() {
+    let server = Server::still();
+    let definition = "workflow: hello\nproject: demo\ntasks: { wave: { noop: } }\n";
+    let path = "/v1/projects/demo/workflows";
+    let mut request = bare(Method::POST, path)
+        .body(Body::from(definition))
+        .unwrap();
+    request
+        .extensions_mut()
+        .insert(Principal("arn:aws:iam::1:user/grace".to_owned()));
+    let applied = server.send(request).await;
+    assert_eq!(applied.status, 200, "{applied:?}");
+    let versions = server
+        .get(&format!("{path}/hello/versions"))
+        .await
+        .expect(200);
+    let text = versions.to_string();
+    assert!(
+        text.contains("user/grace") && !text.contains("ada"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
