@@ -36,6 +36,7 @@ pub mod store;
 mod submit;
 pub mod sweep;
 pub mod view;
+pub mod wakes;
 mod warm;
 pub mod workflow_store;
 
