@@ -5,13 +5,20 @@
 //! `up`, `simulate` and `bench` build one of them and hand over.
 //!
 //! Start reading at [`Task`].
-#![expect(clippy::print_stderr, reason = "a tool for people says what it does")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a tool for people says what it does"
+)]
 
 mod audit;
 mod check;
+mod coldstart;
 mod components;
+mod functions;
 mod infra;
 mod machine;
+mod pack;
 mod program;
 mod steps;
 mod test;
@@ -45,6 +52,18 @@ enum Task {
     },
     /// Install the components that stand in for AWS in tests, where they are missing; `test` does so first.
     Components,
+    /// Build the functions of Lambda as small as they get, and pack each as `target/lambda/NAME/bootstrap.zip`.
+    Functions {
+        /// What for. Tests here run `x86_64`; a deployment takes `arm64` unless told otherwise.
+        #[arg(long, value_enum, default_value = "x86_64")]
+        architecture: functions::Architecture,
+        /// Start each 20 times, and compare size, start and memory with their bars.
+        #[arg(long)]
+        measure: bool,
+        /// Pack what tests have compiled already instead, for components on this machine.
+        #[arg(long, conflicts_with_all = ["architecture", "measure"])]
+        quick: bool,
+    },
     /// Do everything that CI does before the tests: format, lints, docs, audit, drift of generated files.
     Check,
     /// Check and test the infrastructure, and nothing else; `check` and `test` do so too.
@@ -74,6 +93,18 @@ fn main() -> anyhow::Result<()> {
         Task::Up { args } => program::up(args),
         Task::Test { args } => test::test(&args),
         Task::Components => components::install(),
+        Task::Functions {
+            architecture,
+            measure,
+            quick,
+        } => {
+            if quick {
+                let folder = functions::quick()?;
+                eprintln!("xtask: packed as {}/NAME/bootstrap.zip", folder.display());
+                return Ok(());
+            }
+            functions::functions(architecture, measure)
+        }
         Task::Check => check::check(),
         Task::Infra => infra::infra(),
         Task::Audit => audit::audit(),

@@ -66,7 +66,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("lambda_*", &["functions/*"]),
     ("kube", &["shared/executor-*"]),
     ("rusqlite", &["shared/store-*"]),
-    ("axum", &["shared/api", "cli"]),
+    ("axum", &["shared/api", "cli", "functions/api"]),
     ("ureq", &["cli", "benches"]),
     ("utoipa", &["shared/api"]),
     ("clap", &["cli", "tests/*", "benches", "xtask"]),

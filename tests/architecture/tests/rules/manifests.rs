@@ -84,6 +84,11 @@ fn packages_are_called_as_their_folders() {
         let wanted = match folder.as_str() {
             "cli" => "porpoise".to_owned(),
             "xtask" => "xtask".to_owned(),
+            "functions/runtime" => "porpoise-functions".to_owned(),
+            // `api` is the name of a library too
+            folder if folder.starts_with("functions/") => {
+                folder.replace("functions/", "porpoise-function-")
+            }
             folder => format!("porpoise-{}", folder.rsplit('/').next().unwrap_or_default()),
         };
         if *package.name != wanted {

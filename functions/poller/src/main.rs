@@ -1,0 +1,41 @@
+//! Looks after the jobs of a place: called by its poll loop, and by events of services.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use porpoise_functions::place::{Place, PollerEvent, Tick};
+use porpoise_functions::run;
+use serde_json::{Value, json};
+
+/// By this error the loop knows that it is over.
+const LOOP_ENDED: &str = "LoopEnded";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let Some(place) = run::start(Place::of_process) else {
+        return ExitCode::FAILURE;
+    };
+    let place = Arc::new(place);
+    run::named_events(|event: PollerEvent| {
+        let place = Arc::clone(&place);
+        async move { answer(&place, event).await }
+    })
+    .await
+}
+
+async fn answer(place: &Place, event: PollerEvent) -> Result<Value, run::Failure> {
+    match event {
+        PollerEvent::Tick(tick) => match place.tick(tick).await? {
+            Some(tock) => Ok(json!(tock)),
+            None => Err(run::Failure::named(LOOP_ENDED, "nothing is in flight")),
+        },
+        PollerEvent::Service(_) => {
+            let tick = Tick {
+                place: place.name.clone(),
+                epoch: 0,
+            };
+            place.tick(tick).await?;
+            Ok(Value::Null)
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Configuration from the environment: read once per cold start, every mistake told at once.
+
+use std::collections::BTreeMap;
+
+/// What is wrong with the environment of a function.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the function is not configured: {}", .0.join("; "))]
+pub struct ConfigError(pub Vec<String>);
+
+/// What a variable holds, by its name.
+type Variable<'e> = dyn Fn(&str) -> Option<String> + 'e;
+
+/// Reads variables and remembers what is wrong with them.
+///
+/// A reader method returns something also for a variable that is missing; nobody sees it, because [`Reader::finish`]
+/// fails then.
+pub struct Reader<'e> {
+    variable: Box<Variable<'e>>,
+    faults: Vec<String>,
+}
+
+impl std::fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader")
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reader<'static> {
+    /// Of the environment of this process.
+    pub fn of_process() -> Self {
+        Self::new(|name| std::env::var_os(name)?.into_string().ok())
+    }
+}
+
+impl<'e> Reader<'e> {
+    /// Of whatever `variable` knows. An empty variable is none.
+    pub fn new(variable: impl Fn(&str) -> Option<String> + 'e) -> Self {
+        Self {
+            variable: Box::new(variable),
+            faults: Vec::new(),
+        }
+    }
+
+    /// A text that may be missing.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.variable)(name).filter(|value| !value.is_empty())
+    }
+
+    /// A text that must be there.
+    pub fn text(&mut self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.faults.push(format!("`{name}` is not set"));
+            String::new()
+        })
+    }
+
+    /// A JSON object of texts that must be there.
+    pub fn map(&mut self, name: &str) -> BTreeMap<String, String> {
+        let text = self.text(name);
+        if text.is_empty() {
+            return BTreeMap::new();
+        }
+        serde_json::from_str(&text).unwrap_or_else(|error| {
+            let fault = format!("`{name}` is no JSON object of texts ({error})");
+            self.faults.push(fault);
+            BTreeMap::new()
+        })
+    }
+
+    /// The configuration that was read.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong.
+    pub fn finish<C>(self, config: C) -> Result<C, ConfigError> {
+        if self.faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(self.faults))
+        }
+    }
+}
+
+/// What each function is told: where it is, and where it keeps things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Common {
+    /// The place of the control plane.
+    pub home: String,
+    /// The place of this function.
+    pub place: String,
+    /// Its table.
+    pub table: String,
+    /// Its bucket.
+    pub bucket: String,
+}
+
+impl Common {
+    /// `PORPOISE_HOME`, `PORPOISE_PLACE`, `PORPOISE_TABLE`, `PORPOISE_BUCKET`.
+    pub fn read(env: &mut Reader<'_>) -> Self {
+        Self {
+            home: env.text("PORPOISE_HOME"),
+            place: env.text("PORPOISE_PLACE"),
+            table: env.text("PORPOISE_TABLE"),
+            bucket: env.text("PORPOISE_BUCKET"),
+        }
+    }
+}
+
+/// How wakes are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// URL of the queue of wakes.
+    pub queue_url: String,
+    /// ARN of the same.
+    pub queue_arn: String,
+    /// The group of schedules.
+    pub schedule_group: String,
+    /// The role with which a schedule sends.
+    pub scheduler_role_arn: String,
+    /// Where a schedule leaves what it could not send.
+    pub dead_letters_arn: Option<String>,
+}
+
+impl Timing {
+    /// `PORPOISE_TIMERS_URL`, `PORPOISE_TIMERS_ARN`, `PORPOISE_SCHEDULE_GROUP`, `PORPOISE_SCHEDULER_ROLE_ARN`,
+    /// `PORPOISE_DEAD_LETTERS_ARN`.
+    pub fn read(env: &mut Reader<'_>) -> Self {
+        Self {
+            queue_url: env.text("PORPOISE_TIMERS_URL"),
+            queue_arn: env.text("PORPOISE_TIMERS_ARN"),
+            schedule_group: env.text("PORPOISE_SCHEDULE_GROUP"),
+            scheduler_role_arn: env.text("PORPOISE_SCHEDULER_ROLE_ARN"),
+            dead_letters_arn: env.optional("PORPOISE_DEAD_LETTERS_ARN"),
+        }
+    }
+}
+
+/// The URL of the queue of inputs, from `PORPOISE_INPUTS_URL`.
+pub fn inputs_url(env: &mut Reader<'_>) -> String {
+    env.text("PORPOISE_INPUTS_URL")
+}
+
+/// The bus of each place, from `PORPOISE_BUSES`: place to ARN.
+pub fn buses(env: &mut Reader<'_>) -> BTreeMap<String, String> {
+    env.map("PORPOISE_BUSES")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader<'e>(variables: &'e [(&str, &str)]) -> Reader<'e> {
+        Reader::new(move |name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let mut env = reader(&[
+            ("PORPOISE_HOME", "aws.eu-central-1.111122223333"),
+            ("PORPOISE_TABLE", ""),
+            ("PORPOISE_BUCKET", "blobs"),
+            ("PORPOISE_BUSES", "porpoise"),
+        ]);
+        let config = (
+            Common::read(&mut env),
+            inputs_url(&mut env),
+            buses(&mut env),
+        );
+        let error = env.finish(config).unwrap_err();
+        insta::assert_snapshot!(error, @"the function is not configured: `PORPOISE_PLACE` is not set; `PORPOISE_TABLE` is not set; `PORPOISE_INPUTS_URL` is not set; `PORPOISE_BUSES` is no JSON object of texts (expected value at line 1 column 1)");
+    }
+
+    #[test]
+    fn what_is_no_map_is_told() {
+        for text in ["[]", "{", r#"{"a": 1}"#] {
+            let variables = [("PORPOISE_BUSES", text)];
+            let mut env = reader(&variables);
+            let read = buses(&mut env);
+            let ConfigError(faults) = env.finish(read).unwrap_err();
+            assert!(faults[0].starts_with("`PORPOISE_BUSES` is no JSON object of texts"));
+        }
+    }
+
+    #[test]
+    fn what_is_right_is_read() {
+        let variables = [
+            ("PORPOISE_TIMERS_URL", "u"),
+            ("PORPOISE_TIMERS_ARN", "a"),
+            ("PORPOISE_SCHEDULE_GROUP", "g"),
+            ("PORPOISE_SCHEDULER_ROLE_ARN", "r"),
+            (
+                "PORPOISE_BUSES",
+                r#"{"p":"arn:aws-cn:events:cn-north-1:1:event-bus/b"}"#,
+            ),
+        ];
+        let mut env = reader(&variables);
+        let config = (Timing::read(&mut env), buses(&mut env));
+        let (timing, buses) = env.finish(config).unwrap();
+        assert_eq!((&*timing.queue_url, timing.dead_letters_arn), ("u", None));
+        assert_eq!(buses["p"], "arn:aws-cn:events:cn-north-1:1:event-bus/b");
+    }
+}

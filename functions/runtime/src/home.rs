@@ -1,0 +1,60 @@
+//! The app as the functions of the control plane have it.
+
+use std::sync::Arc;
+
+use porpoise_app::{App, Executors, HOME, Ports};
+use porpoise_ports::Clock;
+
+use crate::aws::Aws;
+use crate::config::{Common, ConfigError, Reader, Timing, buses, inputs_url};
+use crate::ports;
+use crate::system::{OsIds, SystemClock};
+
+/// For functions that step aggregates: everything that follows a step can be sent. Nothing is dispatched here.
+///
+/// # Errors
+/// Everything that is wrong with the environment.
+pub fn writer(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
+    let config = (
+        Aws::read(&mut env),
+        Common::read(&mut env),
+        inputs_url(&mut env),
+        Timing::read(&mut env),
+        buses(&mut env),
+    );
+    let (aws, common, inputs_url, timing, buses) = env.finish(config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ports = Ports {
+        table: ports::table(&aws, &common),
+        blobs: ports::blobs(&aws, &common, &[HOME]),
+        queue: ports::queue(&aws, &inputs_url),
+        bus: ports::bus(&aws, buses, &common.home)?,
+        timers: ports::timers(&aws, &timing, &clock),
+        clock,
+        ids: Arc::new(OsIds::default()),
+    };
+    Ok(Arc::new(App::new(ports, Executors::none())))
+}
+
+/// For the API: reads, and hands over inputs. It arms no wake and sends nothing to a place.
+///
+/// # Errors
+/// Everything that is wrong with the environment.
+pub fn reader(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
+    let config = (
+        Aws::read(&mut env),
+        Common::read(&mut env),
+        inputs_url(&mut env),
+    );
+    let (aws, common, inputs_url) = env.finish(config)?;
+    let ports = Ports {
+        table: ports::table(&aws, &common),
+        blobs: ports::blobs(&aws, &common, &[HOME]),
+        queue: ports::queue(&aws, &inputs_url),
+        bus: Arc::new(ports::Never),
+        timers: Arc::new(ports::Never),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(OsIds::default()),
+    };
+    Ok(Arc::new(App::new(ports, Executors::none())))
+}

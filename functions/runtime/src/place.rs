@@ -1,0 +1,188 @@
+//! The app as the functions of a place have it, and what they do with it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use porpoise_app::poller::Next;
+use porpoise_app::{App, Executors, HOME, Ports};
+use porpoise_bus_eventbridge::Intents;
+use porpoise_executor_local::InstantExecutor;
+use porpoise_ports::{Clock, Executor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::aws::Aws;
+use crate::config::{Common, ConfigError, Reader, inputs_url};
+use crate::system::{OsIds, SystemClock};
+use crate::{ports, steps};
+
+/// Where a function may write, for as long as its environment lives.
+const SCRATCH: &str = "/tmp/porpoise";
+
+/// What a function of a place works with.
+#[derive(Debug)]
+pub struct Place {
+    /// Over the jobs table of the place.
+    pub app: App,
+    /// Its name.
+    pub name: String,
+}
+
+impl Place {
+    /// For functions that look after jobs: they report home, and neither step aggregates nor arm wakes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the environment.
+    pub fn of_process(mut env: Reader<'static>) -> Result<Self, ConfigError> {
+        let config = (
+            Aws::read(&mut env),
+            Common::read(&mut env),
+            inputs_url(&mut env),
+        );
+        let (aws, common, inputs_url) = env.finish(config)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ports = Ports {
+            table: ports::table(&aws, &common),
+            blobs: ports::blobs(&aws, &common, &[HOME]),
+            queue: ports::queue(&aws, &inputs_url),
+            bus: Arc::new(ports::Never),
+            timers: Arc::new(ports::Never),
+            clock: Arc::clone(&clock),
+            ids: Arc::new(OsIds::default()),
+        };
+        Ok(Self {
+            app: App::new(ports, executors(clock)?),
+            name: common.place,
+        })
+    }
+
+    /// Carries out the intents of an event of the place's bus.
+    ///
+    /// # Errors
+    /// Something could not be recorded: the event is to be delivered again.
+    pub async fn dispatch(&self, event: Dispatch) -> anyhow::Result<()> {
+        let clock = &self.app.ports().clock;
+        let begun = clock.now();
+        let Intents { place, intents } = event.detail;
+        anyhow::ensure!(
+            place == self.name,
+            "intents for place `{place}` have come to `{}`",
+            self.name
+        );
+        let count = intents.len();
+        let dispatched = self.app.on_intents(&place, intents).await;
+        let dispatched = dispatched.with_context(|| format!("cannot dispatch in `{place}`"))?;
+        let took_ms = steps::millis(begun, clock.now());
+        let open = dispatched.open;
+        tracing::info!(place, intents = count, open, took_ms, "dispatched");
+        Ok(())
+    }
+
+    /// One tick of the poll loop; `None`: nothing is in flight any more.
+    ///
+    /// # Errors
+    /// The loop tries again.
+    pub async fn tick(&self, tick: Tick) -> anyhow::Result<Option<Tock>> {
+        let clock = &self.app.ports().clock;
+        let begun = clock.now();
+        let next = self.app.tick(&self.name).await;
+        let next = next.with_context(|| format!("cannot look after jobs in `{}`", self.name))?;
+        let took_ms = steps::millis(begun, clock.now());
+        let tock = match next {
+            Next::Idle => None,
+            Next::In(wait) => Some(Tock {
+                wait: seconds(wait),
+                place: tick.place,
+                epoch: tick.epoch,
+            }),
+        };
+        let wait = tock.as_ref().map_or(0, |tock| tock.wait);
+        tracing::info!(place = self.name, wait, took_ms, "ticked");
+        Ok(tock)
+    }
+}
+
+/// Whole seconds, one at least: what a state machine waits is billed by the state, not by its length.
+fn seconds(wait: SignedDuration) -> u64 {
+    let millis = u64::try_from(wait.as_millis()).unwrap_or_default();
+    millis.div_ceil(1_000).max(1)
+}
+
+/// What a place can run by itself. `noop` is over in the call that submits it, so nothing of it has to be remembered.
+fn executors(clock: Arc<dyn Clock>) -> Result<Executors, ConfigError> {
+    let instant = InstantExecutor::open(SCRATCH.as_ref(), clock);
+    let instant = instant
+        .map_err(|error| ConfigError(vec![format!("`{SCRATCH}` cannot be written to: {error}")]))?;
+    let instant: Arc<dyn Executor> = instant;
+    Ok(Executors::none().with_prompt(["noop"], &instant))
+}
+
+/// An event of the place's bus.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Dispatch {
+    /// What it carries.
+    pub detail: Intents,
+}
+
+/// What the poller is called with.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum PollerEvent {
+    /// By the loop.
+    Tick(Tick),
+    /// By an event of a service: whatever it says, jobs are looked at.
+    Service(Value),
+}
+
+/// What the loop asks with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Tick {
+    /// The place.
+    pub place: String,
+    /// Which of its loops.
+    pub epoch: u64,
+}
+
+/// What the loop is answered, and asks with next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tock {
+    /// Seconds until the next tick.
+    pub wait: u64,
+    /// The place.
+    pub place: String,
+    /// Which of its loops.
+    pub epoch: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_the_bus_is_read_as_it_comes() {
+        let event = r#"{
+            "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": "Intents", "source": "porpoise",
+            "account": "111122223333", "time": "2017-12-22T18:43:48Z", "region": "eu-west-1", "resources": [],
+            "detail": {"form": 1, "place": "aws.eu-west-1.111122223333", "intents": ["YQ"]}
+        }"#;
+        let event: Dispatch = serde_json::from_str(event).unwrap();
+        assert_eq!(event.detail.intents, ["a"]);
+    }
+
+    #[test]
+    fn a_tick_of_the_loop_is_told_from_events_of_services() {
+        let tick = r#"{"wait": 5, "place": "aws.eu-west-1.111122223333", "epoch": 7}"#;
+        let tick: PollerEvent = serde_json::from_str(tick).unwrap();
+        assert!(matches!(tick, PollerEvent::Tick(Tick { epoch: 7, .. })));
+        let event = r#"{"source": "aws.emr-serverless", "detail": {"state": "SUCCESS"}}"#;
+        let event: PollerEvent = serde_json::from_str(event).unwrap();
+        assert!(matches!(event, PollerEvent::Service(_)));
+    }
+
+    #[test]
+    fn waits_are_whole_seconds_and_never_none() {
+        let waits = [0, 1, 1_000, 1_001, 60_000].map(SignedDuration::from_millis);
+        assert_eq!(waits.map(seconds), [1, 1, 1, 2, 60]);
+    }
+}

@@ -1,0 +1,160 @@
+//! The ports of a function: adapters of AWS, and refusals for what its role may not do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use porpoise_app::HOME;
+use porpoise_blobs_s3::S3Blobs;
+use porpoise_bus_eventbridge::EventBridgeBus;
+use porpoise_model::Address;
+use porpoise_ports::{Blobs, Bus, Clock, Queue, Table, Timers, Unavailable};
+use porpoise_queue_sqs::{SqsQueue, SqsTimers};
+use porpoise_store_dynamodb::{DynamoTable, Patience};
+use porpoise_timers_scheduler::SchedulerTimers;
+
+use crate::aws::{self, Aws};
+use crate::config::{Common, ConfigError, Timing};
+
+/// How long a send may take, repeats included: a step has several, and a function 30 seconds.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The table of this function.
+pub fn table(aws: &Aws, common: &Common) -> Arc<dyn Table> {
+    let config = aws::dynamodb(aws, aws.region());
+    Arc::new(DynamoTable::new(config, &common.table, Patience::default()))
+}
+
+/// The blobs of this function's place. `also` are other names for it.
+pub fn blobs(aws: &Aws, common: &Common, also: &[&str]) -> Arc<dyn Blobs> {
+    // an emulator has no names for buckets
+    let path_style = aws.endpoint("S3").is_some();
+    let config = aws::s3(aws, aws.region()).force_path_style(path_style);
+    let names = also.iter().copied().chain([common.place.as_str()]);
+    let settings = porpoise_blobs_s3::Settings {
+        buckets: names
+            .map(|place| (place.to_owned(), common.bucket.clone()))
+            .collect(),
+        prefix: "blobs/".to_owned(),
+        patience: PATIENCE,
+    };
+    let client = aws_sdk_s3::Client::from_conf(config.build());
+    Arc::new(S3Blobs::new(client, settings))
+}
+
+/// The queue of inputs, which is at home.
+pub fn queue(aws: &Aws, url: &str) -> Arc<dyn Queue> {
+    Arc::new(SqsQueue::new(sqs(aws, url), settings(url)))
+}
+
+/// Timers, near and far.
+pub fn timers(aws: &Aws, timing: &Timing, clock: &Arc<dyn Clock>) -> Arc<dyn Timers> {
+    let url = &timing.queue_url;
+    let near = SqsTimers::new(sqs(aws, url), settings(url), Arc::clone(clock));
+    let far = porpoise_timers_scheduler::Settings {
+        group: timing.schedule_group.clone(),
+        queue_arn: timing.queue_arn.clone(),
+        role_arn: timing.scheduler_role_arn.clone(),
+        dead_letter_arn: timing.dead_letters_arn.clone(),
+        patience: PATIENCE,
+    };
+    let client = aws_sdk_scheduler::Client::from_conf(aws::scheduler(aws, aws.region()).build());
+    Arc::new(SchedulerTimers::new(
+        client,
+        far,
+        Arc::new(near),
+        Arc::clone(clock),
+    ))
+}
+
+/// The bus of each place, each spoken to in its own region. What is for no place in particular is for `home`.
+///
+/// # Errors
+/// One of them has no ARN that says its region.
+pub fn bus(
+    aws: &Aws,
+    buses: BTreeMap<String, String>,
+    home: &str,
+) -> Result<Arc<dyn Bus>, ConfigError> {
+    let settings = porpoise_bus_eventbridge::Settings {
+        buses,
+        patience: PATIENCE,
+    };
+    let client = |region: &str| {
+        let config = aws::eventbridge(aws, region);
+        aws_sdk_eventbridge::Client::from_conf(config.build())
+    };
+    let bus = EventBridgeBus::new(settings, client);
+    let bus = bus.map_err(|error| ConfigError(vec![format!("`PORPOISE_BUSES`: {error}")]))?;
+    let home = home.to_owned();
+    Ok(Arc::new(AtHome { bus, home }))
+}
+
+/// The core calls the place of the control plane by one name wherever it is.
+#[derive(Debug)]
+struct AtHome {
+    bus: EventBridgeBus,
+    home: String,
+}
+
+#[async_trait]
+impl Bus for AtHome {
+    async fn send(&self, place: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
+        let place = if place == HOME { &self.home } else { place };
+        self.bus.send(place, intents).await
+    }
+}
+
+fn settings(url: &str) -> porpoise_queue_sqs::Settings {
+    porpoise_queue_sqs::Settings {
+        url: url.to_owned(),
+        patience: PATIENCE,
+    }
+}
+
+/// The inputs of a data place go to a queue of another region: its URL says which.
+fn sqs(aws: &Aws, url: &str) -> aws_sdk_sqs::Client {
+    let region = region_of_queue(url).unwrap_or(aws.region());
+    aws_sdk_sqs::Client::from_conf(aws::sqs(aws, region).build())
+}
+
+/// The region in the URL of a queue: `https://sqs.eu-west-1.amazonaws.com/…`.
+fn region_of_queue(url: &str) -> Option<&str> {
+    let (_, host) = url.split_once("://sqs.")?;
+    host.split('.').next()
+}
+
+/// Refuses: this function's role may not do it, and no path of its code leads there.
+#[derive(Debug, Clone, Copy)]
+pub struct Never;
+
+#[async_trait]
+impl Bus for Never {
+    async fn send(&self, place: &str, _: Vec<Bytes>) -> Result<(), Unavailable> {
+        let why = format!("bug: this function sends nothing to place `{place}`");
+        Err(Unavailable::new("the bus", why))
+    }
+}
+
+#[async_trait]
+impl Timers for Never {
+    async fn wake(&self, aggregate: Address, _: Timestamp) -> Result<(), Unavailable> {
+        let why = format!("bug: this function arms no wake for `{aggregate}`");
+        Err(Unavailable::new("the timers", why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_asked_in_its_own_region() {
+        let url = "https://sqs.eu-west-1.amazonaws.com/111122223333/porpoise-inputs.fifo";
+        assert_eq!(region_of_queue(url), Some("eu-west-1"));
+        assert_eq!(region_of_queue("http://127.0.0.1:4566/1/q.fifo"), None);
+    }
+}
