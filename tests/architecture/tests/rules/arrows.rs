@@ -75,6 +75,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const TEST_ARROWS: &[&str] = &[
     "shared/store-memory",
     "shared/queue-sqs",
+    "tests/fake-aws",
     "tests/region",
     "tests/canned",
     "tests/faults",
