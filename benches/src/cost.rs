@@ -16,7 +16,9 @@ use porpoise_app::{App, Executors, HOME, Ports};
 use porpoise_engine::run::Run;
 use porpoise_model::workflow::Kind;
 use porpoise_model::{Actor, Address, AttemptKey, RunState};
-use porpoise_ports::executor::{Job, JobReport, JobState, LogChunk, SubmitError, Submitted};
+use porpoise_ports::executor::{
+    Job, JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted,
+};
 use porpoise_ports::meter::{Counts, Meter, Metered, Snapshot};
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Bus, Executor, Ids, Queue, Timers, Unavailable};
@@ -292,9 +294,9 @@ impl Executor for Target {
         })
     }
 
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
+    async fn list(&self, asked: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
         let over = lock(&self.over);
-        let report = |key: &AttemptKey| {
+        let report = |JobRef { key, .. }: &JobRef| {
             let state = over.get(key).cloned();
             JobReport {
                 key: *key,
@@ -302,14 +304,14 @@ impl Executor for Target {
                 state: state.unwrap_or(JobState::Waiting { why: None }),
             }
         };
-        Ok(keys.iter().map(report).collect())
+        Ok(asked.iter().map(report).collect())
     }
 
-    async fn cancel(&self, _: AttemptKey) -> Result<(), Unavailable> {
+    async fn cancel(&self, _: &JobRef) -> Result<(), Unavailable> {
         Ok(())
     }
 
-    async fn log(&self, _: AttemptKey, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
         Ok(None)
     }
 }

@@ -138,5 +138,8 @@ fn job(run: RunId, task: u32) -> Job {
         outputs: BTreeMap::new(),
         dialect: "porpoise/1".to_owned(),
         secrets: std::collections::BTreeSet::new(),
+        target: None,
+        residency: std::collections::BTreeSet::new(),
+        labels: std::collections::BTreeMap::new(),
     }
 }

@@ -162,5 +162,7 @@ pub(crate) fn new_run(id: u128, now: Timestamp) -> NewRun {
         dry_run: false,
         simulate: false,
         created: now,
+
+        placement: porpoise_engine::placement::Placement::default(),
     }
 }

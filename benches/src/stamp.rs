@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use porpoise::host::Watched;
 use porpoise_model::AttemptKey;
-use porpoise_ports::executor::{Job, JobReport, JobState, LogChunk, SubmitError, Submitted};
+use porpoise_ports::executor::{
+    Job, JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted,
+};
 use porpoise_ports::{Executor, Unavailable};
 use porpoise_store_sqlite::SqliteTable;
 use tokio::sync::Notify;
@@ -122,8 +124,8 @@ impl Executor for Stamped {
         self.inner.submit(job).await
     }
 
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
-        let reports = self.inner.list(keys).await?;
+    async fn list(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
+        let reports = self.inner.list(jobs).await?;
         let syncs = self.syncs();
         self.seen(|seen| {
             for report in &reports {
@@ -147,16 +149,16 @@ impl Executor for Stamped {
         Ok(reports)
     }
 
-    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
-        self.inner.cancel(key).await
+    async fn cancel(&self, job: &JobRef) -> Result<(), Unavailable> {
+        self.inner.cancel(job).await
     }
 
     async fn log(
         &self,
-        key: AttemptKey,
+        job: &JobRef,
         from: u64,
         limit: usize,
     ) -> Result<Option<LogChunk>, Unavailable> {
-        self.inner.log(key, from, limit).await
+        self.inner.log(job, from, limit).await
     }
 }

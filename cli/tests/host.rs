@@ -56,6 +56,7 @@ async fn create(host: &Host, definition: &str) -> Address {
         dry_run: false,
         simulate: false,
         created: now,
+        placement: porpoise_engine::placement::Placement::default(),
     };
     host.app().create_run(new.clone()).await.unwrap();
     Address::run(project, new.run)

@@ -250,7 +250,7 @@ impl App {
         let Some(executor) = self.executors.of(&item.kind) else {
             return Ok(Some((item.id, Change::ended(canceled))));
         };
-        executor.cancel(item.id.key()).await?;
+        executor.cancel(&item.job_ref()).await?;
         let mut changes = Changes::default();
         let known = self.views.with(place, |view| view.job(&item.id).cloned());
         let known: Vec<_> = known.into_iter().collect();

@@ -83,6 +83,11 @@ pub(crate) fn kind_of(work: &Work) -> String {
         | Work::Sleep { .. }
         | Work::Shell { .. }
         | Work::Python { .. }
-        | Work::Command { .. } => work.word().to_owned(),
+        | Work::Command { .. }
+        | Work::Spark { .. }
+        | Work::Hive { .. }
+        | Work::Sql { .. }
+        | Work::Function { .. }
+        | Work::StateMachine { .. } => work.word().to_owned(),
     }
 }

@@ -9,10 +9,12 @@
 //! have no item (yet), and never lacks one whose attempt was accepted.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_engine::effect::{Attempt, CancelIntent, Intent};
 use porpoise_engine::input::ReportKind;
-use porpoise_model::{Address, AttemptKey, ProjectId, RunId};
+use porpoise_model::{Address, AttemptKey, ProjectId, RunId, Target};
+use porpoise_ports::executor::JobRef;
 use porpoise_ports::table::{Item, Key};
 
 use crate::executors::kind_of;
@@ -107,6 +109,13 @@ pub enum Status {
         /// What the target calls it.
         #[n(0)]
         external_id: String,
+        /// Where it executes, if that was said.
+        #[n(1)]
+        target: Option<Target>,
+        /// It was not submitted before this; `None`: written by the first release.
+        #[n(2)]
+        #[cbor(default, with = "porpoise_model::codec::timestamp_option")]
+        since: Option<Timestamp>,
     },
     /// Over, and its run was told.
     #[n(2)]
@@ -156,8 +165,10 @@ impl JobItem {
     pub fn apply(&self, event: &JobEvent) -> Option<Self> {
         use {JobEvent as E, Status as S};
         let status = match (&self.status, event) {
-            (S::Recorded(_), E::Submitted { external_id }) => S::Submitted {
+            (S::Recorded(intent), E::Submitted { external_id }) => S::Submitted {
                 external_id: external_id.clone(),
+                target: intent.job.target.clone(),
+                since: Some(intent.since),
             },
             (S::Recorded(_) | S::Submitted { .. }, E::Ended(end)) => S::Finished(end.clone()),
             (S::Recorded(_) | S::Submitted { .. }, E::Cancel) if !self.cancel => {
@@ -178,6 +189,30 @@ impl JobItem {
             cancel: self.cancel,
             status,
         })
+    }
+
+    /// All that is known of the job, for its executor.
+    pub fn job_ref(&self) -> JobRef {
+        let key = self.id.key();
+        match &self.status {
+            Status::Recorded(intent) => JobRef {
+                key,
+                external_id: None,
+                target: intent.job.target.clone(),
+                since: intent.since,
+            },
+            Status::Submitted {
+                external_id,
+                target,
+                since,
+            } => JobRef {
+                key,
+                external_id: Some(external_id.clone()),
+                target: target.clone(),
+                since: since.unwrap_or_default(),
+            },
+            Status::Finished(_) | Status::Tombstone => JobRef::of(key),
+        }
     }
 
     /// Whether the target may still have to do with it.
@@ -235,7 +270,6 @@ mod tests {
     use std::collections::BTreeMap;
     use std::fmt::Write as _;
 
-    use jiff::Timestamp;
     use porpoise_model::job::{Job, Work};
 
     use super::*;
@@ -259,6 +293,9 @@ mod tests {
                 outputs: BTreeMap::new(),
                 dialect: "porpoise/1".to_owned(),
                 secrets: std::collections::BTreeSet::new(),
+                target: None,
+                residency: std::collections::BTreeSet::new(),
+                labels: std::collections::BTreeMap::new(),
             },
             rank: (2, 1),
             since: Timestamp::from_millisecond(1_000).unwrap(),

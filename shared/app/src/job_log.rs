@@ -27,7 +27,7 @@ impl App {
             return Ok(None);
         };
         match self.executors.of(&item.kind) {
-            Some(executor) => Ok(executor.log(id.key(), from, limit).await?),
+            Some(executor) => Ok(executor.log(&item.job_ref(), from, limit).await?),
             None => Ok(None),
         }
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use porpoise_engine::effect::Intent;
 use porpoise_engine::input::ReportKind;
 use porpoise_model::AttemptKey;
+use porpoise_ports::executor::JobRef;
 
 use crate::job_item::{JobId, JobItem, Status};
 use crate::rest::Rests;
@@ -24,6 +25,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// All that is known of it.
+    pub(crate) fn job_ref(&self) -> JobRef {
+        self.item.job_ref()
+    }
+
     pub(crate) const fn is_submitted(&self) -> bool {
         match self.item.status {
             Status::Submitted { .. } => true,

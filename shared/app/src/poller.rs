@@ -116,7 +116,7 @@ impl App {
             return Ok(());
         };
         for job in jobs.iter().filter(|job| job.item.cancel) {
-            executor.cancel(job.item.id.key()).await?;
+            executor.cancel(&job.job_ref()).await?;
         }
         self.ask(&**executor, jobs, changes).await
     }

@@ -50,7 +50,7 @@ pub enum SendError {
 
 /// What the shell carries out by itself.
 enum Own {
-    Create(NewRun),
+    Create(Box<NewRun>),
     List(Listing),
 }
 
@@ -123,7 +123,7 @@ impl App {
     async fn carry_out(&self, own: Own) -> Result<(), SendError> {
         match own {
             Own::List(listing) => self.list(&listing).await.map_err(SendError::List),
-            Own::Create(new) => match self.create_run(new).await {
+            Own::Create(new) => match self.create_run(*new).await {
                 Ok(_) => Ok(()),
                 // Nothing that anybody does later makes this run possible.
                 Err(error) if error.is_final() => {
@@ -143,7 +143,7 @@ impl Outgoing {
             Effect::Tell { to, input } => self.messages.push(app.message(to, &input)),
             Effect::Dispatch(intent) => self.order(intent.place.clone(), &Order::Dispatch(intent)),
             Effect::Cancel(cancel) => self.order(cancel.place.clone(), &Order::Cancel(cancel)),
-            Effect::CreateRun(new) => self.own.push((key, Own::Create(new))),
+            Effect::CreateRun(new) => self.own.push((key, Own::Create(Box::new(new)))),
             Effect::List(listing) => self.own.push((key, Own::List(listing))),
         }
     }

@@ -9,7 +9,7 @@ use porpoise_engine::Input;
 use porpoise_engine::effect::Intent;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_model::{AttemptKey, Cause, RunId};
-use porpoise_ports::executor::{JobReport, JobState, SubmitError, Submitted};
+use porpoise_ports::executor::{JobRef, JobReport, JobState, SubmitError, Submitted};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{Condition, Key};
 use porpoise_ports::{Executor, Unavailable};
@@ -194,8 +194,8 @@ impl App {
         changes: &mut Changes<'_>,
     ) -> Result<(), JobsError> {
         for jobs in jobs.chunks(LIST_KEYS_MAX) {
-            let keys: Vec<AttemptKey> = jobs.iter().map(|job| job.item.id.key()).collect();
-            let reports = executor.list(&keys).await?;
+            let asked: Vec<JobRef> = jobs.iter().map(Known::job_ref).collect();
+            let reports = executor.list(&asked).await?;
             let reports: BTreeMap<AttemptKey, JobReport> = reports
                 .into_iter()
                 .map(|report| (report.key, report))
@@ -223,7 +223,7 @@ impl App {
             changes.add(id, Change::ended(ReportKind::Canceled { ended }));
         } else if job.is_submitted() {
             // Lost, and never to come back while another attempt runs.
-            executor.cancel(id.key()).await?;
+            executor.cancel(&job.job_ref()).await?;
             let lost = ReportKind::Failed {
                 started: None,
                 ended,
@@ -339,10 +339,10 @@ impl App {
             };
             if let Some(next) = next {
                 let stop = next.is_open() && next.cancel;
-                let (kind, key) = (next.kind.clone(), next.id.key());
+                let (kind, job) = (next.kind.clone(), next.job_ref());
                 self.views.with(place, |view| view.see(next, revision));
                 if stop && let Some(executor) = self.executors.of(&kind) {
-                    executor.cancel(key).await?;
+                    executor.cancel(&job).await?;
                 }
                 return Ok(());
             }

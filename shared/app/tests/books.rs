@@ -83,6 +83,8 @@ fn new_run(workflow: WorkflowId, key: &str, created: i64) -> NewRun {
         dry_run: false,
         simulate: false,
         created: Timestamp::from_second(1_767_225_600 + created).unwrap(),
+
+        placement: porpoise_engine::placement::Placement::default(),
     }
 }
 

@@ -101,6 +101,8 @@ fn new_run(head: &Head) -> NewRun {
         dry_run: false,
         simulate: false,
         created: Timestamp::from_millisecond(1_767_225_600_000).unwrap(),
+
+        placement: porpoise_engine::placement::Placement::default(),
     }
 }
 

@@ -27,7 +27,9 @@ use porpoise_model::workflow::{
 use porpoise_model::{
     Actor, Address, AttemptKey, CommandId, PoolId, ProjectId, RunId, RunState, Value,
 };
-use porpoise_ports::executor::{Job, JobReport, JobState, LogChunk, SubmitError, Submitted};
+use porpoise_ports::executor::{
+    Job, JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted,
+};
 use porpoise_ports::meter::{Meter, Metered};
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Bus, Clock, Executor, Ids, Queue, Timers, Unavailable};
@@ -104,9 +106,9 @@ impl Executor for World {
         })
     }
 
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
+    async fn list(&self, asked: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
         let over = self.over.lock().unwrap();
-        let report = |key: &AttemptKey| JobReport {
+        let report = |JobRef { key, .. }: &JobRef| JobReport {
             key: *key,
             external_id: key.to_string(),
             state: over
@@ -114,14 +116,14 @@ impl Executor for World {
                 .cloned()
                 .unwrap_or(JobState::Waiting { why: None }),
         };
-        Ok(keys.iter().map(report).collect())
+        Ok(asked.iter().map(report).collect())
     }
 
-    async fn cancel(&self, _: AttemptKey) -> Result<(), Unavailable> {
+    async fn cancel(&self, _: &JobRef) -> Result<(), Unavailable> {
         Ok(())
     }
 
-    async fn log(&self, _: AttemptKey, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
         Ok(None)
     }
 }
@@ -270,6 +272,7 @@ impl Bench {
             dry_run: false,
             simulate: false,
             created: self.world.now(),
+            placement: porpoise_engine::placement::Placement::default(),
         };
         let address = Address::run(new.project, new.run);
         self.app.create_run(new).await.unwrap();

@@ -9,6 +9,7 @@ use porpoise_model::{
 };
 
 use crate::input::Input;
+use crate::placement::Placement;
 
 /// The key of an effect within its aggregate: the same key is the same effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -200,6 +201,10 @@ pub struct NewRun {
     #[n(15)]
     #[cbor(with = "porpoise_model::codec::timestamp")]
     pub created: Timestamp,
+    /// Where its tasks execute. Who asks for the run leaves it at its default; whoever creates it settles it.
+    #[n(16)]
+    #[cbor(default)]
+    pub placement: Placement,
 }
 
 impl NewRun {

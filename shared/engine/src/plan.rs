@@ -235,11 +235,6 @@ impl Plan {
         self.has(task, mark::TEXTS)
     }
 
-    /// The place where attempts of a task run.
-    pub fn place(&self, _task: u32) -> &str {
-        LOCAL_PLACE
-    }
-
     /// The tasks and all that follow them, ascending.
     pub fn with_downstream(&self, tasks: &[u32]) -> Vec<u32> {
         let mut seen = vec![false; self.rules.len()];

@@ -133,5 +133,6 @@ fn new_run(state: &State, project: ProjectId, instant: i64) -> Option<NewRun> {
         dry_run: false,
         simulate: false,
         created: since,
+        placement: crate::placement::Placement::default(),
     })
 }

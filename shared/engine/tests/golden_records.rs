@@ -55,6 +55,7 @@ fn run_facts() -> Vec<RunFact> {
         dry_run: true,
         simulate: true,
         created: at(1),
+        placement: porpoise_engine::placement::Placement::default(),
     };
     let outputs = BTreeMap::from([("rows".to_owned(), Value::text("42"))]);
     vec![

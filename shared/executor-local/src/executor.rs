@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use porpoise_model::AttemptKey;
-use porpoise_ports::executor::{Job, JobReport, LogChunk, SubmitError, Submitted, Work};
+use porpoise_ports::executor::{Job, JobRef, JobReport, LogChunk, SubmitError, Submitted, Work};
 use porpoise_ports::{Executor, Secrets, Unavailable};
 use rustix::fs::OFlags;
 use tokio::process::Command;
@@ -312,7 +312,14 @@ fn check(job: &Job) -> Result<(), SubmitError> {
                 return fault("an argument of the command is longer than 128 KiB");
             }
         }
-        Work::Noop | Work::Sleep { .. } | Work::External { .. } => {
+        Work::Noop
+        | Work::Sleep { .. }
+        | Work::External { .. }
+        | Work::Spark { .. }
+        | Work::Hive { .. }
+        | Work::Sql { .. }
+        | Work::Function { .. }
+        | Work::StateMachine { .. } => {
             return Err(rejected(
                 job,
                 format!(
@@ -359,8 +366,9 @@ impl Executor for LocalExecutor {
         })
     }
 
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
-        let (this, keys) = (self.me()?, keys.to_vec());
+    async fn list(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
+        let keys: Vec<AttemptKey> = jobs.iter().map(|job| job.key).collect();
+        let this = self.me()?;
         let (reports, unstarted) = blocking(move || this.inspect(&keys)).await??;
         for job in unstarted {
             self.me()?.start_again(job).await?;
@@ -368,7 +376,8 @@ impl Executor for LocalExecutor {
         Ok(reports)
     }
 
-    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
+    async fn cancel(&self, job: &JobRef) -> Result<(), Unavailable> {
+        let key = job.key;
         let (this, dir) = (self.me()?, self.dir(key));
         let canceled = move || {
             cancel(&dir)?;
@@ -383,11 +392,11 @@ impl Executor for LocalExecutor {
 
     async fn log(
         &self,
-        key: AttemptKey,
+        job: &JobRef,
         from: u64,
         limit: usize,
     ) -> Result<Option<LogChunk>, Unavailable> {
-        let dir = self.dir(key);
+        let dir = self.dir(job.key);
         let chunk = blocking(move || read_log(&dir, from, limit)).await?;
         chunk.map_err(|error| Unavailable::new(WHAT, error))
     }

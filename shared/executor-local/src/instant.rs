@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
 use porpoise_model::{AttemptKey, Outputs};
-use porpoise_ports::executor::{Job, JobReport, JobState, LogChunk, SubmitError, Submitted, Work};
+use porpoise_ports::executor::{
+    Job, JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted, Work,
+};
 use porpoise_ports::{Clock, Executor, Unavailable};
 use tokio::sync::mpsc;
 
@@ -271,12 +273,12 @@ impl Executor for InstantExecutor {
         Ok(submitted)
     }
 
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
+    async fn list(&self, asked: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
         let now = self.clock.now();
         Ok(self.with(|jobs| {
-            let known = keys
+            let known = asked
                 .iter()
-                .filter_map(|key| Some((*key, jobs.by_key.get(key)?)));
+                .filter_map(|job| Some((job.key, jobs.by_key.get(&job.key)?)));
             known
                 .map(|(key, passing)| JobReport {
                     key,
@@ -287,7 +289,8 @@ impl Executor for InstantExecutor {
         }))
     }
 
-    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
+    async fn cancel(&self, job: &JobRef) -> Result<(), Unavailable> {
+        let key = job.key;
         let now = self.clock.now();
         let passing = self.with(|jobs| jobs.cancel(key, now));
         if passing.canceled.is_some() {
@@ -300,7 +303,7 @@ impl Executor for InstantExecutor {
 
     async fn log(
         &self,
-        _key: AttemptKey,
+        _job: &JobRef,
         _from: u64,
         _limit: usize,
     ) -> Result<Option<LogChunk>, Unavailable> {

@@ -15,10 +15,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use porpoise_executor_local::InstantExecutor;
-use porpoise_model::AttemptKey;
 use porpoise_ports::conformance::executor::Works;
-use porpoise_ports::executor::{JobReport, JobState, Work};
-use porpoise_ports::{Clock, Executor, executor_conformance};
+use porpoise_ports::executor::{JobRef, JobReport, JobState, Work};
+use porpoise_ports::{Clock, Executor, executor_books_conformance, executor_conformance};
 use tempfile::TempDir;
 
 #[derive(Debug)]
@@ -42,22 +41,19 @@ impl<E: Executor> Executor for Shared<E> {
     ) -> Result<porpoise_ports::executor::Submitted, porpoise_ports::executor::SubmitError> {
         self.0.submit(job).await
     }
-    async fn list(
-        &self,
-        keys: &[AttemptKey],
-    ) -> Result<Vec<JobReport>, porpoise_ports::Unavailable> {
-        self.0.list(keys).await
+    async fn list(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, porpoise_ports::Unavailable> {
+        self.0.list(jobs).await
     }
-    async fn cancel(&self, key: AttemptKey) -> Result<(), porpoise_ports::Unavailable> {
-        self.0.cancel(key).await
+    async fn cancel(&self, job: &JobRef) -> Result<(), porpoise_ports::Unavailable> {
+        self.0.cancel(job).await
     }
     async fn log(
         &self,
-        key: AttemptKey,
+        job: &JobRef,
         from: u64,
         limit: usize,
     ) -> Result<Option<porpoise_ports::executor::LogChunk>, porpoise_ports::Unavailable> {
-        self.0.log(key, from, limit).await
+        self.0.log(job, from, limit).await
     }
 }
 
@@ -70,6 +66,7 @@ executor_conformance!(local, async || {
         long: Work::Shell {
             script: "sleep 100".to_owned(),
         },
+        target: None,
     };
     (Shared(support::open(dir.path())), works, dir)
 });
@@ -79,6 +76,7 @@ executor_conformance!(instant, async || {
     let works = Works {
         short: Work::Noop,
         long: Work::Sleep { millis: 100_000 },
+        target: None,
     };
     let executor = InstantExecutor::open(dir.path(), Arc::new(SystemClock)).unwrap();
     (Shared(executor), works, dir)
@@ -91,8 +89,8 @@ async fn a_sleep_goes_on_after_a_restart() {
     let open = || InstantExecutor::open(dir.path(), Arc::new(SystemClock)).unwrap();
     let first = open();
     first.submit(&job).await.unwrap();
-    let before = first.list(&[job.key]).await.unwrap();
-    let after = open().list(&[job.key]).await.unwrap();
+    let before = first.list(&[JobRef::of(job.key)]).await.unwrap();
+    let after = open().list(&[JobRef::of(job.key)]).await.unwrap();
     let started = |reports: &[JobReport]| match &reports[0].state {
         JobState::Running { started } => started.as_millisecond(),
         other => panic!("{other:?}"),
@@ -108,6 +106,35 @@ async fn a_short_sleep_is_announced_when_it_ends() {
     let mut news = executor.completions();
     executor.submit(&job).await.unwrap();
     assert_eq!(news.recv().await, Some(job.key));
-    let state = executor.list(&[job.key]).await.unwrap().remove(0).state;
+    let state = executor
+        .list(&[JobRef::of(job.key)])
+        .await
+        .unwrap()
+        .remove(0)
+        .state;
     assert!(matches!(state, JobState::Succeeded { .. }), "{state:?}");
 }
+
+executor_books_conformance!(local_books, async || {
+    let dir = TempDir::new().unwrap();
+    let work = Work::Shell {
+        script: "true".to_owned(),
+    };
+    let works = Works {
+        short: work.clone(),
+        long: work,
+        target: None,
+    };
+    (Shared(support::open(dir.path())), works, dir)
+});
+
+executor_books_conformance!(instant_books, async || {
+    let dir = TempDir::new().unwrap();
+    let works = Works {
+        short: Work::Noop,
+        long: Work::Noop,
+        target: None,
+    };
+    let executor = InstantExecutor::open(dir.path(), Arc::new(SystemClock)).unwrap();
+    (Shared(executor), works, dir)
+});

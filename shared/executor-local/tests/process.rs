@@ -18,7 +18,7 @@ use porpoise_executor_local::layout::AttemptDir;
 use porpoise_executor_local::{FileSecrets, Limits, LocalExecutor};
 use porpoise_model::Cause;
 use porpoise_ports::Executor;
-use porpoise_ports::executor::{JobState, SubmitError, Work};
+use porpoise_ports::executor::{JobRef, JobState, SubmitError, Work};
 use support::{
     appears, declare, dies, end, job, limits, log, open, open_with, run, running, shell, state,
 };
@@ -86,7 +86,7 @@ async fn a_cancel_before_the_submit_starts_nothing() {
     let executor = open(dir.path());
     let mark = dir.path().join("mark");
     let job = shell(1, &format!("touch {}", mark.display()));
-    executor.cancel(job.key).await.unwrap();
+    executor.cancel(&JobRef::of(job.key)).await.unwrap();
     let refused = executor.submit(&job).await;
     assert!(matches!(refused, Err(SubmitError::Canceled)), "{refused:?}");
     assert!(matches!(
@@ -106,7 +106,7 @@ async fn cancels_and_submits_that_race_agree_on_what_happened() {
         let (canceler, key) = (executor.clone(), job.key);
         let cancel = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_micros(u64::from(number) * 200)).await;
-            canceler.cancel(key).await.unwrap();
+            canceler.cancel(&JobRef::of(key)).await.unwrap();
         });
         let submitted = executor.submit(&job).await;
         cancel.await.unwrap();
@@ -132,7 +132,7 @@ async fn a_cancel_ends_the_whole_tree_also_those_in_sessions_of_their_own() {
     executor.submit(&job).await.unwrap();
     appears(&a).await;
     appears(&b).await;
-    executor.cancel(job.key).await.unwrap();
+    executor.cancel(&JobRef::of(job.key)).await.unwrap();
     let end = end(&executor, job.key).await;
     assert!(matches!(end, JobState::Canceled { .. }), "{end:?}");
     dies(&fs::read_to_string(a).unwrap()).await;
@@ -456,7 +456,13 @@ async fn a_job_that_says_nothing_has_an_empty_log_that_is_over() {
     let dir = TempDir::new().unwrap();
     let executor = open(dir.path());
     let job = shell(1, "true");
-    assert!(executor.log(job.key, 0, 10).await.unwrap().is_none());
+    assert!(
+        executor
+            .log(&JobRef::of(job.key), 0, 10)
+            .await
+            .unwrap()
+            .is_none()
+    );
     run(&executor, &job).await;
     assert_eq!(log(&executor, job.key).await, "");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-use crate::{AttemptKey, ProjectId, RunId, Value};
+use crate::{AttemptKey, Place, ProjectId, RunId, Target, Value};
 
 /// All that a target needs to know to run an attempt. Secrets are references still.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -48,6 +48,18 @@ pub struct Job {
     #[n(11)]
     #[cbor(default)]
     pub secrets: BTreeSet<String>,
+    /// Where it executes; none: on the executor of its kind at the place that dispatches it.
+    #[n(12)]
+    pub target: Option<Target>,
+    /// The places that its data may be in; empty: anywhere.
+    #[n(13)]
+    #[cbor(default)]
+    pub residency: BTreeSet<Place>,
+    /// For tags of what it starts and for the bill: `project`, `workflow`, `task`, `run`, and the labels of the
+    /// workflow and the task (`cost_centre` …).
+    #[n(14)]
+    #[cbor(default)]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What an attempt does, with every expression resolved.
@@ -97,6 +109,74 @@ pub enum Work {
         #[n(2)]
         parameters: String,
     },
+    /// A Spark job.
+    #[n(6)]
+    Spark {
+        /// Address of the program: `s3://…`.
+        #[n(0)]
+        entry_point: String,
+        /// Its arguments.
+        #[n(1)]
+        arguments: Vec<String>,
+        /// Options of `spark-submit`, as one text.
+        #[n(2)]
+        submit: Option<String>,
+        /// All else that the target's own request takes, JSON.
+        #[n(3)]
+        request: Option<String>,
+    },
+    /// A script of Hive.
+    #[n(7)]
+    Hive {
+        /// Its text, or its address.
+        #[n(0)]
+        query: String,
+        /// Address of a script that runs before it.
+        #[n(1)]
+        init: Option<String>,
+        /// Options of `hive`, as one text.
+        #[n(2)]
+        options: Option<String>,
+        /// All else that the target's own request takes, JSON.
+        #[n(3)]
+        request: Option<String>,
+    },
+    /// A statement of SQL.
+    #[n(8)]
+    Sql {
+        /// Its text.
+        #[n(0)]
+        statement: String,
+        /// Values for its `?`, in order.
+        #[n(1)]
+        arguments: Vec<String>,
+        /// The database that its tables are in, if it does not say.
+        #[n(2)]
+        database: Option<String>,
+        /// All else that the target's own request takes, JSON.
+        #[n(3)]
+        request: Option<String>,
+    },
+    /// A call of a function.
+    #[n(9)]
+    Function {
+        /// Its name or ARN.
+        #[n(0)]
+        name: String,
+        /// What it is given, JSON.
+        #[n(1)]
+        input: String,
+    },
+    /// An execution of a state machine.
+    #[n(10)]
+    StateMachine {
+        /// Its name or ARN.
+        #[n(0)]
+        name: String,
+        /// What it is given, JSON.
+        #[n(1)]
+        input: String,
+    },
 }
 
 impl Work {
@@ -109,6 +189,11 @@ impl Work {
             Self::Python { .. } => "python",
             Self::Command { .. } => "command",
             Self::External { .. } => "external",
+            Self::Spark { .. } => "spark",
+            Self::Hive { .. } => "hive",
+            Self::Sql { .. } => "sql",
+            Self::Function { .. } => "function",
+            Self::StateMachine { .. } => "state_machine",
         }
     }
 
@@ -120,7 +205,12 @@ impl Work {
             Self::Shell { .. }
             | Self::Python { .. }
             | Self::Command { .. }
-            | Self::External { .. } => None,
+            | Self::External { .. }
+            | Self::Spark { .. }
+            | Self::Hive { .. }
+            | Self::Sql { .. }
+            | Self::Function { .. }
+            | Self::StateMachine { .. } => None,
         }
     }
 }

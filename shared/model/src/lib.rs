@@ -14,7 +14,9 @@ pub mod id;
 pub mod job;
 pub mod limits;
 pub mod name;
+pub mod place;
 pub mod state;
+pub mod target;
 pub mod value;
 pub mod workflow;
 
@@ -25,5 +27,7 @@ pub use id::{
     AttemptKey, CommandId, PoolId, ProjectId, RunId, ScheduleId, VersionHash, WorkflowId,
 };
 pub use name::Name;
+pub use place::{AwsPlace, Place};
 pub use state::{RunState, TaskState};
+pub use target::{AssumedRole, Target};
 pub use value::{Outputs, Value, ValueType};

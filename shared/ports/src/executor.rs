@@ -7,33 +7,135 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 pub use porpoise_model::job::{Job, Work};
-use porpoise_model::{AttemptKey, Cause, Outputs};
+use porpoise_model::{AttemptKey, Cause, Outputs, Target};
 
 use crate::Unavailable;
 
 /// Submits jobs to one sort of target and tells what became of them.
 ///
 /// A target starts **at most one job for a key**, however often it is submitted: this is the promise that
-/// one-job-per-attempt rests on.
+/// one-job-per-attempt rests on. An executor remembers nothing that it cannot do without: what asks for a job says all
+/// that is known of it.
 #[async_trait]
 pub trait Executor: Debug + Send + Sync {
     /// Starts the job of an attempt, unless one was started under this key before: then says which.
     async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError>;
 
-    /// What is known of these jobs, in any order. A key that the target never saw is left out.
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable>;
+    /// What is known of these jobs, in any order. A job that the target never saw is left out; one that the target
+    /// could not be asked for makes the whole call fail.
+    async fn list(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, Unavailable>;
 
-    /// Asks the target to stop a job, and never to start one under this key if there is none yet. Returns at once;
-    /// [`Executor::list`] tells when it has stopped.
-    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable>;
+    /// Asks the target to stop a job. Returns at once; [`Executor::list`] tells when it has stopped. A target that
+    /// keeps books of keys never starts a job under this one afterwards; for the others, the jobs table does.
+    async fn cancel(&self, job: &JobRef) -> Result<(), Unavailable>;
 
     /// Bytes of the job's log from `from` on, at most `limit`; `None` if there is no log (yet).
     async fn log(
         &self,
-        key: AttemptKey,
+        job: &JobRef,
         from: u64,
         limit: usize,
     ) -> Result<Option<LogChunk>, Unavailable>;
+
+    /// How fast [`Executor::submit`] may be called for jobs of a target; `None`: as fast as it takes them.
+    fn rate(&self, target: Option<&Target>) -> Option<Rate> {
+        _ = target;
+        None
+    }
+
+    /// Whether it knows how a job ended for as long as anybody may ask: at least a day after its end, from another
+    /// process too. The end of such a job is not written into the jobs table.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// What a job that is over was billed; `None`: not known (yet).
+    async fn usage(&self, job: &JobRef) -> Result<Option<Usage>, Unavailable> {
+        _ = job;
+        Ok(None)
+    }
+
+    /// What an event of the target's service (JSON, as EventBridge delivers it) says of a job; `None`: it is about
+    /// something else. What it says is not trusted for more than the job that it names.
+    fn read_event(&self, event: &str) -> Option<News> {
+        _ = event;
+        None
+    }
+
+    /// Where people look at a job in the target's own console, for a while.
+    async fn link(&self, job: &JobRef) -> Result<Option<String>, Unavailable> {
+        _ = job;
+        Ok(None)
+    }
+}
+
+/// A job that somebody asks for, with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRef {
+    /// Under which key it was submitted.
+    pub key: AttemptKey,
+    /// What the target calls it; `None`: it may have been submitted or not.
+    pub external_id: Option<String>,
+    /// Where it executes, if that was said.
+    pub target: Option<Target>,
+    /// It was not submitted before this.
+    pub since: Timestamp,
+}
+
+impl JobRef {
+    /// A job of which no more is known than its key, on an executor that needs no target.
+    pub const fn of(key: AttemptKey) -> Self {
+        Self {
+            key,
+            external_id: None,
+            target: None,
+            since: Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+/// How fast a call may be made: a bucket that starts full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rate {
+    /// Whose bucket it is: calls that share a limit at AWS have one name, made of account, region and API.
+    pub name: String,
+    /// Milliseconds until one more call may be made.
+    pub every_ms: u32,
+    /// Calls that may be made at once.
+    pub burst: u32,
+}
+
+/// What the service of a target says by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// Of which job, as the target calls it.
+    pub external_id: String,
+    /// Its state, if that is what it is about.
+    pub state: Option<JobState>,
+    /// What it was billed, if that is what it is about.
+    pub usage: Option<Usage>,
+}
+
+/// What a job was billed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Usage {
+    /// Each measure once.
+    #[n(0)]
+    pub lines: Vec<UsageLine>,
+}
+
+/// One measure of what a job was billed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct UsageLine {
+    /// What was measured, with its unit: `vcpu_hours`, `memory_gb_hours`, `scanned_bytes` …
+    #[n(0)]
+    pub measure: String,
+    /// How much of it, in millionths.
+    #[n(1)]
+    pub millionths: u64,
+    /// At list price, in billionths of a US dollar; `None`: no price is known here.
+    #[n(2)]
+    pub nanodollars: Option<u64>,
 }
 
 /// A job was started, now or before.

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use porpoise_model::job::Job;
-use porpoise_model::{Address, AttemptKey, ProjectId, VersionHash};
-use porpoise_ports::executor::{JobReport, LogChunk, SubmitError, Submitted};
+use porpoise_model::{Address, ProjectId, VersionHash};
+use porpoise_ports::executor::{JobRef, JobReport, LogChunk, SubmitError, Submitted};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
@@ -235,19 +235,19 @@ impl Executor for Hub {
             .map_err(|_| SubmitError::Unavailable(unavailable("the target")))?
     }
 
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
-        self.call(Op::List, |world| world.target.list(keys))
+    async fn list(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
+        self.call(Op::List, |world| world.target.list(jobs))
             .await
             .map_err(|_| unavailable("the target"))
     }
 
-    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
-        self.call(Op::Cancel, |world| world.cancel(key))
+    async fn cancel(&self, job: &JobRef) -> Result<(), Unavailable> {
+        self.call(Op::Cancel, |world| world.cancel(job.key))
             .await
             .map_err(|_| unavailable("the target"))
     }
 
-    async fn log(&self, _: AttemptKey, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
         Ok(None)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, Outputs, RunId, Value};
-use porpoise_ports::executor::{JobReport, JobState, SubmitError, Submitted};
+use porpoise_ports::executor::{JobRef, JobReport, JobState, SubmitError, Submitted};
 
 use crate::fault::{Fault, Op};
 use crate::random::Chance;
@@ -98,8 +98,8 @@ impl Target {
         self.starts.values().map(|count| *count as usize).sum()
     }
 
-    pub(crate) fn list(&self, keys: &[AttemptKey]) -> Vec<JobReport> {
-        let report = |key: &AttemptKey| {
+    pub(crate) fn list(&self, asked: &[JobRef]) -> Vec<JobReport> {
+        let report = |JobRef { key, .. }: &JobRef| {
             let known = self.jobs.get(key)?;
             let state = match &known.state {
                 State::Waiting => JobState::Waiting { why: None },
@@ -113,7 +113,7 @@ impl Target {
                 state,
             })
         };
-        keys.iter().filter_map(report).collect()
+        asked.iter().filter_map(report).collect()
     }
 }
 
@@ -162,7 +162,12 @@ impl World {
                 Work::Shell { .. }
                 | Work::Python { .. }
                 | Work::Command { .. }
-                | Work::External { .. } => None,
+                | Work::External { .. }
+                | Work::Spark { .. }
+                | Work::Hive { .. }
+                | Work::Sql { .. }
+                | Work::Function { .. }
+                | Work::StateMachine { .. } => None,
             },
         };
         let who = (job.run, job.task, job.attempt);

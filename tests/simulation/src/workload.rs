@@ -414,6 +414,8 @@ fn new_run(id: WorkflowId, workflow: &Workflow, at: i64, chance: &mut Chance) ->
         dry_run: chance.happens(0.03),
         simulate: chance.happens(0.1),
         created,
+
+        placement: porpoise_engine::placement::Placement::default(),
     }
 }
 

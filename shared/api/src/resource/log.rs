@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use porpoise_app::job_item::JobId;
 use porpoise_engine::effect::Attempt;
-use porpoise_model::Address;
+use porpoise_model::{Address, Place};
 use porpoise_ports::executor::LogChunk;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -71,7 +71,10 @@ pub(crate) async fn read(
     };
     let range = range(&headers)?;
     let part = Part {
-        place: view.plan.place(task).to_owned(),
+        place: view.plan.task(task).map_or_else(
+            || Place::Local.to_string(),
+            |task| view.run.placement.place(task).to_string(),
+        ),
         id,
         from: range.map_or(params.from.unwrap_or(0), |range| range.0),
         limit: range

@@ -141,6 +141,7 @@ fn new_run(
         dry_run: request.dry_run,
         simulate: request.simulate,
         created: now,
+        placement: porpoise_engine::placement::Placement::default(),
     };
     (new, request.logical_date.is_some())
 }

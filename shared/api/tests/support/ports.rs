@@ -12,7 +12,7 @@ use porpoise_api::{Changes, Waited};
 use porpoise_app::{App, Executors, Ports};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause};
-use porpoise_ports::executor::{JobReport, JobState, LogChunk, SubmitError, Submitted};
+use porpoise_ports::executor::{JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
@@ -294,7 +294,12 @@ impl Executor for Port {
             Work::Sleep { .. }
             | Work::Python { .. }
             | Work::Command { .. }
-            | Work::External { .. } => (JobState::Running { started }, String::new()),
+            | Work::External { .. }
+            | Work::Spark { .. }
+            | Work::Hive { .. }
+            | Work::Sql { .. }
+            | Work::Function { .. }
+            | Work::StateMachine { .. } => (JobState::Running { started }, String::new()),
         };
         let running = || Running {
             job: job.clone(),
@@ -308,21 +313,21 @@ impl Executor for Port {
         })
     }
 
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
+    async fn list(&self, asked: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
         let jobs = self.0.jobs.lock().unwrap();
-        let report = |key: &AttemptKey| {
+        let report = |JobRef { key, .. }: &JobRef| {
             jobs.get(key).map(|running| JobReport {
                 key: *key,
                 external_id: format!("{}", 4_000 + running.job.task),
                 state: running.state.clone(),
             })
         };
-        Ok(keys.iter().filter_map(report).collect())
+        Ok(asked.iter().filter_map(report).collect())
     }
 
-    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
+    async fn cancel(&self, JobRef { key, .. }: &JobRef) -> Result<(), Unavailable> {
         let ended = self.0.now();
-        if let Some(running) = self.0.jobs.lock().unwrap().get_mut(&key)
+        if let Some(running) = self.0.jobs.lock().unwrap().get_mut(key)
             && !running.state.is_terminal()
         {
             running.state = JobState::Canceled { ended };
@@ -332,12 +337,12 @@ impl Executor for Port {
 
     async fn log(
         &self,
-        key: AttemptKey,
+        JobRef { key, .. }: &JobRef,
         from: u64,
         limit: usize,
     ) -> Result<Option<LogChunk>, Unavailable> {
         let jobs = self.0.jobs.lock().unwrap();
-        let Some(running) = jobs.get(&key) else {
+        let Some(running) = jobs.get(key) else {
             return Ok(None);
         };
         let from = usize::try_from(from)

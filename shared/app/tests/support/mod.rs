@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use porpoise_app::{App, Executors, Ports};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, ProjectId, VersionHash};
-use porpoise_ports::executor::{JobReport, JobState, LogChunk, SubmitError, Submitted};
+use porpoise_ports::executor::{JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
@@ -352,7 +352,12 @@ impl Executor for Port {
                 | Work::Shell { .. }
                 | Work::Python { .. }
                 | Work::Command { .. }
-                | Work::External { .. } => JobState::Running { started },
+                | Work::External { .. }
+                | Work::Spark { .. }
+                | Work::Hive { .. }
+                | Work::Sql { .. }
+                | Work::Function { .. }
+                | Work::StateMachine { .. } => JobState::Running { started },
             };
             self.0.submits.lock().unwrap().push((job.task, job.attempt));
             self.0
@@ -369,24 +374,26 @@ impl Executor for Port {
         })
     }
 
-    async fn list(&self, keys: &[AttemptKey]) -> Result<Vec<JobReport>, Unavailable> {
-        let heard = self.0.fuse.pass(&format!("list {}", keys.len())).await;
+    async fn list(&self, asked: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
+        let heard = self.0.fuse.pass(&format!("list {}", asked.len())).await;
         let jobs = self.0.jobs.lock().unwrap();
-        let report = |key: &AttemptKey| {
-            jobs.get(key).map(|(_, state)| JobReport {
-                key: *key,
+        let report = |asked: &JobRef| {
+            let key = asked.key;
+            jobs.get(&key).map(|(_, state)| JobReport {
+                key,
                 external_id: format!("job of {key}"),
                 state: state.clone(),
             })
         };
         if heard {
-            Ok(keys.iter().filter_map(report).collect())
+            Ok(asked.iter().filter_map(report).collect())
         } else {
             Err(lost())
         }
     }
 
-    async fn cancel(&self, key: AttemptKey) -> Result<(), Unavailable> {
+    async fn cancel(&self, job: &JobRef) -> Result<(), Unavailable> {
+        let key = job.key;
         let heard = self.0.fuse.pass("cancel").await;
         let ended = self.now();
         self.0.canceled.lock().unwrap().push(key);
@@ -398,7 +405,7 @@ impl Executor for Port {
         if heard { Ok(()) } else { Err(lost()) }
     }
 
-    async fn log(&self, _: AttemptKey, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
         Ok(None)
     }
 }

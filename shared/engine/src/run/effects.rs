@@ -1,7 +1,10 @@
 //! The effects of a run, built when they are sent.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use porpoise_model::job::{Job, Work};
+use porpoise_model::workflow::Task;
 use porpoise_model::{Address, PoolId};
 
 use super::parameters::{self, Rendered};
@@ -18,7 +21,7 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
             intent(state, plan, new, attempt, key).map(Effect::Dispatch)
         }
         EffectKey::Cancel(attempt) => Some(Effect::Cancel(CancelIntent {
-            place: plan.place(attempt.task).to_owned(),
+            place: new.placement.place(plan.task(attempt.task)?).to_string(),
             project: new.project,
             run: new.run,
             attempt,
@@ -112,6 +115,7 @@ fn intent(
     let rendered = parameters::render(state, plan, attempt.task)
         .unwrap_or_else(|_| Rendered::plain(&task.kind));
     let simulated = new.simulates(&task.kind);
+    let placed = new.placement.of(task).filter(|_| !simulated);
     let job = Job {
         key: attempt.key(new.run),
         project: new.project,
@@ -129,13 +133,31 @@ fn intent(
             .collect(),
         dialect: plan.workflow().dialect.clone(),
         secrets: parameters::secrets(plan.workflow(), task),
+        target: placed.map(|placed| placed.target.clone()),
+        residency: new.placement.residency.clone(),
+        labels: placed.map_or_else(BTreeMap::new, |_| labels(plan, new, task)),
     };
     Some(Intent {
-        place: plan.place(attempt.task).to_owned(),
+        place: new.placement.place(task).to_string(),
         job,
         rank: rank(plan, new, attempt.task),
         since,
     })
+}
+
+/// What tags and bills are made from. Labels of the task win over those of the workflow; neither replaces what is said
+/// of every job.
+fn labels(plan: &Plan, new: &NewRun, task: &Task) -> BTreeMap<String, String> {
+    let workflow = plan.workflow();
+    let mut labels = workflow.labels.clone();
+    labels.extend(task.labels.clone());
+    labels.extend([
+        ("project".to_owned(), workflow.project.to_string()),
+        ("workflow".to_owned(), new.workflow_name.clone()),
+        ("task".to_owned(), task.name.to_string()),
+        ("run".to_owned(), new.run.to_string()),
+    ]);
+    labels
 }
 
 fn listing(state: &State, plan: &Plan, new: &NewRun, revision: u64) -> Listing {

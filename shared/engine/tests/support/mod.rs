@@ -125,6 +125,7 @@ pub(crate) fn scenario(edges: &str) -> Scenario {
         dry_run: false,
         simulate: false,
         created: start_of_day(),
+        placement: porpoise_engine::placement::Placement::default(),
     };
     Scenario {
         workflow: workflow(edges),

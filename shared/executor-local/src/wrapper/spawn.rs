@@ -71,7 +71,14 @@ fn argv(dir: &AttemptDir, job: &Job, secrets: &[(String, String)]) -> Result<Vec
             let reveal = |part: &String| reveal(part, &job.secrets, secrets);
             argv.iter().map(reveal).collect()
         }
-        Work::Noop | Work::Sleep { .. } | Work::External { .. } => Err(format!(
+        Work::Noop
+        | Work::Sleep { .. }
+        | Work::External { .. }
+        | Work::Spark { .. }
+        | Work::Hive { .. }
+        | Work::Sql { .. }
+        | Work::Function { .. }
+        | Work::StateMachine { .. } => Err(format!(
             "tasks of the kind `{}` do not run as processes",
             job.work.word()
         )),

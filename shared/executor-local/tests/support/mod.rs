@@ -8,7 +8,7 @@ use std::time::Duration;
 use porpoise_executor_local::{Limits, LocalExecutor};
 use porpoise_model::{AttemptKey, ProjectId, RunId, Value};
 use porpoise_ports::Executor;
-use porpoise_ports::executor::{Job, JobState, Work};
+use porpoise_ports::executor::{Job, JobRef, JobState, Work};
 
 pub(crate) fn limits() -> Limits {
     Limits {
@@ -41,6 +41,9 @@ pub(crate) fn job(number: u32, work: Work) -> Job {
         outputs: BTreeMap::new(),
         dialect: "porpoise/1".to_owned(),
         secrets: std::collections::BTreeSet::new(),
+        target: None,
+        residency: std::collections::BTreeSet::new(),
+        labels: std::collections::BTreeMap::new(),
     }
 }
 
@@ -54,7 +57,7 @@ pub(crate) fn declare(job: &mut Job, name: &str, value: &str) {
 }
 
 pub(crate) async fn state(executor: &LocalExecutor, key: AttemptKey) -> Option<JobState> {
-    let reports = executor.list(&[key]).await.unwrap();
+    let reports = executor.list(&[JobRef::of(key)]).await.unwrap();
     reports.into_iter().next().map(|report| report.state)
 }
 
@@ -88,7 +91,11 @@ pub(crate) async fn run(executor: &LocalExecutor, job: &Job) -> JobState {
 }
 
 pub(crate) async fn log(executor: &LocalExecutor, key: AttemptKey) -> String {
-    let chunk = executor.log(key, 0, usize::MAX).await.unwrap().unwrap();
+    let chunk = executor
+        .log(&JobRef::of(key), 0, usize::MAX)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(chunk.end);
     String::from_utf8(chunk.bytes.to_vec()).unwrap()
 }
