@@ -7,7 +7,7 @@ use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::{Input, plan};
 use porpoise_model::{Address, id};
 use porpoise_ports::queue::Message;
-use porpoise_ports::{Blobs, Bus, Clock, Ids, Queue, Table, Timers};
+use porpoise_ports::{Blobs, Bus, Clock, Ids, Loops, Queue, Table, Timers};
 
 use crate::context::Plans;
 use crate::executors::Executors;
@@ -19,6 +19,15 @@ use crate::warm::Warm;
 
 /// The place where the control plane keeps its own blobs.
 pub const HOME: &str = plan::LOCAL_PLACE;
+
+/// How often the poll loop looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Looking costs nothing.
+    Local,
+    /// Each tick is billed.
+    Billed,
+}
 
 /// What the app asks of the world.
 #[derive(Debug, Clone)]
@@ -50,6 +59,8 @@ pub struct App {
     pub(crate) warm: Warm,
     pub(crate) views: Views,
     pub(crate) run_views: RunViews,
+    pub(crate) loops: Option<Arc<dyn Loops>>,
+    pub(crate) pace: Pace,
 }
 
 impl App {
@@ -65,7 +76,18 @@ impl App {
             warm: Warm::default(),
             views: Views::default(),
             run_views: RunViews::default(),
+            loops: None,
+            pace: Pace::Local,
         }
+    }
+
+    /// The same app on hosts whose poll loops are outside of them: it starts them through `loops`, and looks at jobs
+    /// no more often than is worth a transition.
+    #[must_use]
+    pub fn with_loops(mut self, loops: Arc<dyn Loops>) -> Self {
+        self.loops = Some(loops);
+        self.pace = Pace::Billed;
+        self
     }
 
     /// The ports that it was made with.

@@ -11,7 +11,7 @@ use porpoise_model::{AttemptKey, ProjectId};
 use porpoise_ports::table::Condition;
 
 use crate::app::{App, HOME};
-use crate::executors::kind_of;
+use crate::executors::executor_of;
 use crate::job_item::{JobEvent, JobId, JobItem, Status, index_item};
 use crate::send::Order;
 use crate::submit::{Change, Changes, JobsError, TRIES_MAX, no_executor};
@@ -64,6 +64,8 @@ impl App {
                 let recorded = self.record(place, batch, &mut changes).await;
                 result = result.and(recorded);
             }
+            // Before anything is said of them: what is not acknowledged is dispatched again.
+            self.wake_loop(place).await?;
             let submitted = self.submit_waiting(place, &mut changes).await;
             result = result.and(submitted);
         }
@@ -134,7 +136,7 @@ impl App {
 
     async fn record_one(&self, place: &str, intent: Intent) -> Result<Recording, JobsError> {
         let id = JobId::of_intent(&intent);
-        let kind = kind_of(&intent.job.work);
+        let kind = executor_of(&intent.job);
         let mut item = JobItem::recorded(intent);
         if self.executors.of(&kind).is_none() {
             let rejected = JobEvent::Ended(no_executor(&kind, self.now()));
@@ -178,7 +180,7 @@ impl App {
     /// A bug on purpose: what stands in the table is submitted again, under a key that the target does not know.
     async fn submit_twice(&self, intents: Vec<Intent>) {
         for mut intent in intents {
-            let kind = kind_of(&intent.job.work);
+            let kind = executor_of(&intent.job);
             let fresh = self.ports.ids.fresh().to_be_bytes();
             let mut key = [0; 20];
             key.iter_mut().zip(fresh).for_each(|(to, from)| *to = from);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use porpoise_model::job::Work;
+use porpoise_model::job::{Job, Work};
 use porpoise_ports::Executor;
 
 /// The executors of a host, by the kind of work: `noop`, `shell` …, and for kinds of other systems their name there
@@ -75,8 +75,16 @@ impl Executors {
     }
 }
 
+/// The word by which the executor of a job is found: the kind of its target, or of its work where it has none.
+pub(crate) fn executor_of(job: &Job) -> String {
+    match &job.target {
+        Some(target) => target.kind.clone(),
+        None => kind_of(&job.work),
+    }
+}
+
 /// The word by which an executor is found.
-pub(crate) fn kind_of(work: &Work) -> String {
+fn kind_of(work: &Work) -> String {
     match work {
         Work::External { name, .. } => name.to_lowercase(),
         Work::Noop

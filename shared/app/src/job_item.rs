@@ -8,16 +8,18 @@
 //! a batch of intents, written with the jobs' items and removed when all of them have ended. It names jobs that may
 //! have no item (yet), and never lacks one whose attempt was accepted.
 
+use std::fmt;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_engine::effect::{Attempt, CancelIntent, Intent};
 use porpoise_engine::input::ReportKind;
-use porpoise_model::{Address, AttemptKey, ProjectId, RunId, Target};
+use porpoise_model::{Address, AttemptKey, Place, ProjectId, RunId, Target};
 use porpoise_ports::executor::JobRef;
 use porpoise_ports::table::{Item, Key};
 
-use crate::executors::kind_of;
+use crate::executors::executor_of;
 
 /// Which job: an attempt of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -80,7 +82,7 @@ pub struct JobItem {
     /// Which.
     #[n(0)]
     pub id: JobId,
-    /// The kind of its work, by which its executor is found; empty in a tombstone.
+    /// The kind of its target, or of its work where it has none, by which its executor is found; empty in a tombstone.
     #[n(1)]
     pub kind: String,
     /// Somebody wants it stopped.
@@ -89,6 +91,24 @@ pub struct JobItem {
     /// How far it is.
     #[n(3)]
     pub status: Status,
+}
+
+/// Jobs of one kind that go to one account and region.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Line {
+    /// By which the executor is found.
+    pub(crate) kind: String,
+    /// Where their targets are, if they have any.
+    pub(crate) place: Option<Place>,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{}@{place}", self.kind),
+            None => f.write_str(&self.kind),
+        }
+    }
 }
 
 /// How far a job is.
@@ -144,7 +164,7 @@ impl JobItem {
     pub fn recorded(intent: Intent) -> Self {
         Self {
             id: JobId::of_intent(&intent),
-            kind: kind_of(&intent.job.work),
+            kind: executor_of(&intent.job),
             cancel: false,
             status: Status::Recorded(Box::new(intent)),
         }
@@ -189,6 +209,19 @@ impl JobItem {
             cancel: self.cancel,
             status,
         })
+    }
+
+    /// The line in which it waits to be submitted: of those who share a budget.
+    pub(crate) fn line(&self) -> Line {
+        let target = match &self.status {
+            Status::Recorded(intent) => intent.job.target.as_ref(),
+            Status::Submitted { target, .. } => target.as_ref(),
+            Status::Finished(_) | Status::Tombstone => None,
+        };
+        Line {
+            kind: self.kind.clone(),
+            place: target.map(|target| target.place.clone()),
+        }
     }
 
     /// All that is known of the job, for its executor.

@@ -9,11 +9,11 @@ use porpoise_engine::input::ReportKind;
 use porpoise_model::AttemptKey;
 use porpoise_ports::executor::JobRef;
 
-use crate::job_item::{JobId, JobItem, Status};
+use crate::job_item::{JobId, JobItem, Line, Status};
 use crate::rest::Rests;
 
-/// The order in which jobs of one kind are submitted: rank of the run, of the task, then first come, first served.
-type Line = ((u8, u8), Timestamp, JobId);
+/// The order in which jobs of one line are submitted: rank of the run, of the task, then first come, first served.
+type Turn = ((u8, u8), Timestamp, JobId);
 
 /// An open job.
 #[derive(Debug, Clone)]
@@ -48,15 +48,15 @@ impl Known {
 pub(crate) struct View {
     jobs: BTreeMap<JobId, Known>,
     by_key: BTreeMap<AttemptKey, JobId>,
-    /// By kind: recorded jobs that nobody submits right now.
-    waiting: BTreeMap<String, BTreeSet<Line>>,
+    /// Recorded jobs that nobody submits right now.
+    waiting: BTreeMap<Line, BTreeSet<Turn>>,
     /// Entries of the index, with those of their jobs that are not known to be over.
     entries: BTreeMap<String, BTreeSet<JobId>>,
     /// Those of them that have no such jobs.
     spent: BTreeSet<String>,
     /// In which entries a job stands.
     listed: BTreeMap<JobId, BTreeSet<String>>,
-    /// Kinds whose targets were called too often.
+    /// Lines whose targets were called too often.
     pub(crate) rests: Rests,
 }
 
@@ -77,6 +77,25 @@ impl View {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.entries.is_empty()
+    }
+
+    /// The entries of the index that are known.
+    pub(crate) fn entries(&self) -> BTreeSet<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// An entry is gone from the index: somebody saw all of its jobs end.
+    pub(crate) fn drop_entry(&mut self, sort: &str) {
+        self.spent.remove(sort);
+        for id in self.entries.remove(sort).unwrap_or_default() {
+            let Some(listed) = self.listed.get_mut(&id) else {
+                continue;
+            };
+            listed.remove(sort);
+            if listed.is_empty() {
+                self.over(&id);
+            }
+        }
     }
 
     pub(crate) fn has_entry(&self, sort: &str) -> bool {
@@ -136,8 +155,8 @@ impl View {
             said,
         };
         // One that is known already and does not wait is being submitted by somebody.
-        if fresh && let Some((kind, line)) = place_in_line(&known.item) {
-            self.waiting.entry(kind).or_default().insert(line);
+        if fresh && let Some((line, turn)) = place_in_line(&known.item) {
+            self.waiting.entry(line).or_default().insert(turn);
         }
         self.jobs.insert(id, known);
     }
@@ -166,31 +185,48 @@ impl View {
     }
 
     fn unwait(&mut self, id: &JobId) {
-        if let Some((kind, line)) = self.jobs.get(id).and_then(|j| place_in_line(&j.item))
-            && let Some(waiting) = self.waiting.get_mut(&kind)
+        if let Some((line, turn)) = self.jobs.get(id).and_then(|j| place_in_line(&j.item))
+            && let Some(waiting) = self.waiting.get_mut(&line)
         {
-            waiting.remove(&line);
+            waiting.remove(&turn);
         }
     }
 
     /// Back in line, if it is still to be submitted.
     fn wait(&mut self, id: &JobId) {
-        if let Some((kind, line)) = self.jobs.get(id).and_then(|j| place_in_line(&j.item)) {
-            self.waiting.entry(kind).or_default().insert(line);
+        if let Some((line, turn)) = self.jobs.get(id).and_then(|j| place_in_line(&j.item)) {
+            self.waiting.entry(line).or_default().insert(turn);
         }
     }
 
-    /// The kinds of which jobs wait, and whose targets do not rest.
-    pub(crate) fn waiting_kinds(&self, now: Timestamp) -> Vec<String> {
+    /// The lines in which jobs wait, and whose targets do not rest.
+    pub(crate) fn waiting_lines(&self, now: Timestamp) -> Vec<Line> {
         let waiting = self.waiting.iter().filter(|(_, jobs)| !jobs.is_empty());
-        let waiting = waiting.filter(|(kind, _)| self.rests.left(kind, now).is_none());
-        waiting.map(|(kind, _)| kind.clone()).collect()
+        let rests = |line: &Line| self.rests.left(&line.to_string(), now).is_some();
+        let waiting = waiting.filter(|(line, _)| !rests(line));
+        waiting.map(|(line, _)| line.clone()).collect()
     }
 
-    fn take(&mut self, kind: &str, count: usize) -> Vec<(JobId, Intent)> {
+    /// Since when the youngest job is known.
+    pub(crate) fn youngest(&self) -> Option<Timestamp> {
+        self.jobs.values().map(|job| job.job_ref().since).max()
+    }
+
+    /// Whether any job waits to be submitted.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.waiting.values().any(|jobs| !jobs.is_empty())
+    }
+
+    /// The jobs that wait in a line, by their turns.
+    pub(crate) fn in_line(&self, line: &Line) -> Vec<JobId> {
+        let turns = self.waiting.get(line).into_iter().flatten();
+        turns.map(|(_, _, id)| *id).collect()
+    }
+
+    fn take(&mut self, line: &Line, count: usize) -> Vec<(JobId, Intent)> {
         let mut taken = Vec::new();
         while taken.len() < count {
-            let first = self.waiting.get_mut(kind).and_then(BTreeSet::pop_first);
+            let first = self.waiting.get_mut(line).and_then(BTreeSet::pop_first);
             let Some((_, _, id)) = first else { break };
             if let Some(Status::Recorded(intent)) = self.jobs.get(&id).map(|j| &j.item.status) {
                 taken.push((id, (**intent).clone()));
@@ -219,11 +255,11 @@ impl View {
     }
 }
 
-/// The kind and line in which a job stands that is to be submitted; none, if it is to be stopped.
-fn place_in_line(item: &JobItem) -> Option<(String, Line)> {
+/// The line in which a job stands that is to be submitted, and its turn; none, if it is to be stopped.
+fn place_in_line(item: &JobItem) -> Option<(Line, Turn)> {
     match &item.status {
         Status::Recorded(intent) if !item.cancel => {
-            Some((item.kind.clone(), (intent.rank, intent.since, item.id)))
+            Some((item.line(), (intent.rank, intent.since, item.id)))
         }
         Status::Recorded(_)
         | Status::Submitted { .. }
@@ -247,12 +283,12 @@ impl Views {
         work(views.entry(place.to_owned()).or_default())
     }
 
-    /// Takes the first jobs of a kind out of the line, to submit them.
-    pub(crate) fn claim(&self, place: &str, kind: &str, count: usize) -> Claim<'_> {
+    /// Takes the first jobs out of a line, to submit them.
+    pub(crate) fn claim(&self, place: &str, line: &Line, count: usize) -> Claim<'_> {
         Claim {
             views: self,
             place: place.to_owned(),
-            jobs: self.with(place, |view| view.take(kind, count)),
+            jobs: self.with(place, |view| view.take(line, count)),
         }
     }
 }
@@ -266,6 +302,16 @@ pub(crate) struct Claim<'a> {
 }
 
 impl Claim<'_> {
+    /// Keeps the first `count` of them; the others are back in line at once.
+    pub(crate) fn keep_first(&mut self, count: usize) {
+        let back = self.jobs.split_off(count.min(self.jobs.len()));
+        self.views.with(&self.place, |view| {
+            for (id, _) in &back {
+                view.wait(id);
+            }
+        });
+    }
+
     /// Puts those back in line at once that are not among `taken`.
     pub(crate) fn keep(&mut self, taken: &BTreeSet<JobId>) {
         let (kept, back) = std::mem::take(&mut self.jobs)

@@ -12,6 +12,7 @@
 //! Start reading at [`step`], then [`dispatcher`] and [`poller`].
 
 pub mod app;
+mod budget;
 pub mod context;
 pub mod create;
 mod decide;
@@ -24,6 +25,7 @@ mod job_view;
 mod lately;
 pub mod lists;
 pub mod log;
+pub mod poll_loop;
 pub mod poller;
 mod pool_store;
 pub mod recall;

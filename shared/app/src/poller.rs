@@ -4,17 +4,25 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use porpoise_model::AttemptKey;
 use porpoise_ports::table::Query;
 
-use crate::app::App;
+use crate::app::{App, Pace};
 use crate::job_item::{JobId, index_jobs, index_partition};
-use crate::job_view::Known;
+use crate::job_view::{Known, View};
 use crate::submit::{Changes, JobsError};
 
-/// Between two ticks.
+/// Between two ticks that cost nothing.
 const TICK: SignedDuration = SignedDuration::from_secs(1);
+/// Between two ticks that are billed, while jobs wait for calls that may be made later: a bucket is full by then.
+const TICK_WAITING: SignedDuration = SignedDuration::from_secs(20);
+/// Between two ticks that are billed, while a job is young.
+const TICK_YOUNG: SignedDuration = SignedDuration::from_secs(30);
+/// Between two ticks that are billed, while all jobs are old.
+const TICK_OLD: SignedDuration = SignedDuration::from_secs(60);
+/// From this age on, a job is old: its end a minute late is little.
+const YOUNG_MAX: SignedDuration = SignedDuration::from_mins(20);
 /// By which name the jobs table rests. No kind of work has it.
 const TABLE: &str = "";
 /// Items that are read at the same time.
@@ -78,7 +86,10 @@ impl App {
             match (view.rests.left(TABLE, now), view.rests.first(now)) {
                 (Some(rest), _) => Next::In(rest),
                 (None, _) if view.is_empty() => Next::Idle,
-                (None, rest) => Next::In(rest.map_or(TICK, |rest| rest.min(TICK))),
+                (None, rest) => {
+                    let tick = tick_of(self.pace, view, now);
+                    Next::In(rest.map_or(tick, |rest| rest.min(tick)))
+                }
             }
         }))
     }
@@ -122,10 +133,19 @@ impl App {
     }
 
     /// Reads the index, and the items that it names and this process has not seen.
-    async fn refresh(&self, place: &str) -> Result<(), JobsError> {
+    pub(crate) async fn refresh(&self, place: &str) -> Result<(), JobsError> {
         let store = |error| JobsError::Store(place.to_owned(), error);
+        let mut gone = self.views.with(place, |view| view.entries());
         let query = Query::prefix(index_partition(place), "");
         let entries = self.store.all(query).await.map_err(store)?;
+        for entry in &entries {
+            gone.remove(&entry.key.sort);
+        }
+        self.views.with(place, |view| {
+            for sort in &gone {
+                view.drop_entry(sort);
+            }
+        });
         for entry in entries {
             let known = self
                 .views
@@ -160,5 +180,17 @@ impl App {
             }
         }
         Ok(())
+    }
+}
+
+/// When to look again at what is in flight.
+fn tick_of(pace: Pace, view: &View, now: Timestamp) -> SignedDuration {
+    match pace {
+        Pace::Local => TICK,
+        Pace::Billed if view.has_waiting() => TICK_WAITING,
+        Pace::Billed => match view.youngest() {
+            Some(since) if now.duration_since(since) > YOUNG_MAX => TICK_OLD,
+            Some(_) | None => TICK_YOUNG,
+        },
     }
 }

@@ -9,13 +9,13 @@ use porpoise_engine::Input;
 use porpoise_engine::effect::Intent;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_model::{AttemptKey, Cause, RunId};
-use porpoise_ports::executor::{JobRef, JobReport, JobState, SubmitError, Submitted};
+use porpoise_ports::executor::{JobRef, JobReport, JobState, Rate, SubmitError, Submitted};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{Condition, Key};
 use porpoise_ports::{Executor, Unavailable};
 
 use crate::app::App;
-use crate::job_item::{JobEvent, JobId, JobItem, index_partition};
+use crate::job_item::{JobEvent, JobId, JobItem, Line, index_partition};
 use crate::job_view::{Claim, Known};
 use crate::send::batches;
 use crate::store::StoreError;
@@ -38,6 +38,14 @@ pub enum JobsError {
     /// Written by a later release, or damaged.
     #[error("the item of a job of run `{0}` cannot be read")]
     Unreadable(RunId, #[source] minicbor::decode::Error),
+    /// The same of the item of a poll loop.
+    #[error("the item of the poll loop of place `{0}` cannot be read")]
+    LoopUnreadable(String, #[source] minicbor::decode::Error),
+    /// Somebody else wrote it each time.
+    #[error(
+        "the poll loop of place `{0}` was changed by somebody else {TRIES_MAX} times meanwhile"
+    )]
+    LoopContended(String),
     /// Somebody else wrote it each time.
     #[error("a job of run `{0}` was changed by somebody else {TRIES_MAX} times meanwhile")]
     Contended(RunId),
@@ -125,31 +133,45 @@ impl App {
     ) -> Result<(), JobsError> {
         let mut result = Ok(());
         let now = self.now();
-        for kind in self.views.with(place, |view| view.waiting_kinds(now)) {
-            let submitted = self.submit_kind(place, &kind, changes).await;
+        for line in self.views.with(place, |view| view.waiting_lines(now)) {
+            let submitted = self.submit_line(place, &line, changes).await;
             result = result.and(submitted);
         }
         result
     }
 
-    async fn submit_kind<'a>(
+    async fn submit_line<'a>(
         &'a self,
         place: &str,
-        kind: &str,
+        line: &Line,
         changes: &mut Changes<'a>,
     ) -> Result<(), JobsError> {
-        loop {
-            let mut claim = self.views.claim(place, kind, AT_ONCE);
-            if claim.jobs.is_empty() {
-                return Ok(());
+        let Some(target) = self.executors.target(&line.kind) else {
+            let claim = self.views.claim(place, line, usize::MAX);
+            for (id, _) in &claim.jobs {
+                changes.add(*id, Change::ended(no_executor(&line.kind, self.now())));
             }
-            let Some(target) = self.executors.target(kind) else {
-                for (id, _) in &claim.jobs {
-                    changes.add(*id, Change::ended(no_executor(kind, self.now())));
-                }
-                changes.hold(claim);
-                continue;
+            changes.hold(claim);
+            return Ok(());
+        };
+        let name = line.to_string();
+        loop {
+            let mut claim = self.views.claim(place, line, AT_ONCE);
+            let Some((_, first)) = claim.jobs.first() else {
+                return Ok(());
             };
+            let rate = target.executor.rate(first.job.target.as_ref());
+            if let Some(rate) = &rate {
+                let wanted = claim.jobs.len();
+                let granted = self.grant(place, rate, wanted).await?;
+                claim.keep_first(granted);
+                if granted < wanted {
+                    self.say_why_they_wait(place, line, changes);
+                }
+                if granted == 0 {
+                    return Ok(());
+                }
+            }
             let calls = claim
                 .jobs
                 .iter()
@@ -166,17 +188,34 @@ impl App {
                 self.ask(&*target.executor, &jobs, changes).await?;
             }
             match round.stop {
-                Stop::No => self.views.with(place, |view| view.rests.calm(kind)),
+                Stop::No => self.views.with(place, |view| view.rests.calm(&name)),
                 Stop::Busy => return Ok(()),
                 Stop::Throttled => {
+                    if let Some(rate) = &rate {
+                        self.empty(place, rate).await?;
+                    }
                     let dice = self.ports.ids.fresh();
                     let now = self.now();
                     self.views
-                        .with(place, |view| view.rests.rest(kind, now, dice));
+                        .with(place, |view| view.rests.rest(&name, now, dice));
                     return Ok(());
                 }
                 Stop::Unavailable(error) => return Err(error.into()),
             }
+        }
+    }
+
+    async fn grant(&self, place: &str, rate: &Rate, wanted: usize) -> Result<usize, JobsError> {
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let granted = self.spend(place, rate, wanted).await?;
+        Ok(usize::try_from(granted).unwrap_or(usize::MAX))
+    }
+
+    /// The calls that may be made are used up: whoever is still in line waits for more.
+    fn say_why_they_wait(&self, place: &str, line: &Line, changes: &mut Changes<'_>) {
+        let why = "budget".to_owned();
+        for id in self.views.with(place, |view| view.in_line(line)) {
+            changes.add(id, Change::say(ReportKind::Waiting { why: why.clone() }));
         }
     }
 

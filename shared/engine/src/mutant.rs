@@ -30,11 +30,15 @@ pub enum Mutant {
     ScheduleLinkLost,
     /// A snapshot is used although another version of the fold wrote it.
     ForeignSnapshot,
+    /// The poll loop ends without a last look at what was dispatched meanwhile.
+    LoopEndsBlind,
+    /// A poll loop that somebody stopped is taken for one that is alive.
+    LoopStoppedUnnoticed,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -47,6 +51,8 @@ impl Mutant {
         Self::LateReportAccepted,
         Self::ScheduleLinkLost,
         Self::ForeignSnapshot,
+        Self::LoopEndsBlind,
+        Self::LoopStoppedUnnoticed,
     ];
 }
 

@@ -13,6 +13,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod executor;
+pub mod loops;
 pub mod meter;
 pub mod queue;
 pub mod secrets;
@@ -24,6 +25,7 @@ pub use blobs::Blobs;
 pub use bus::Bus;
 pub use clock::{Clock, Ids};
 pub use executor::Executor;
+pub use loops::Loops;
 pub use meter::{Meter, Metered};
 pub use queue::Queue;
 pub use secrets::Secrets;

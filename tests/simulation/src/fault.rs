@@ -25,6 +25,10 @@ pub enum Op {
     PutJobEntry,
     /// An entry of the index of jobs removed.
     DeleteJobEntry,
+    /// The item of the poll loop.
+    PutLoop,
+    /// The bucket of a budget.
+    PutBudget,
     /// A line of a list of runs.
     PutLine,
     /// A workflow, or a version of one.
@@ -45,6 +49,10 @@ pub enum Op {
     List,
     /// A job canceled.
     Cancel,
+    /// A poll loop started.
+    StartLoop,
+    /// A poll loop asked whether it is alive.
+    AskLoop,
     /// A batch of inputs at its stepper.
     Inputs,
     /// A batch of intents on its way to its dispatcher.
@@ -61,7 +69,7 @@ pub enum Op {
 
 impl Op {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::Read,
         Self::Query,
         Self::PutRecord,
@@ -71,6 +79,8 @@ impl Op {
         Self::PutJob,
         Self::PutJobEntry,
         Self::DeleteJobEntry,
+        Self::PutLoop,
+        Self::PutBudget,
         Self::PutLine,
         Self::PutWorkflow,
         Self::PutBlob,
@@ -81,6 +91,8 @@ impl Op {
         Self::Submit,
         Self::List,
         Self::Cancel,
+        Self::StartLoop,
+        Self::AskLoop,
         Self::Inputs,
         Self::Intents,
         Self::Wake,
@@ -100,6 +112,8 @@ impl Op {
             Self::PutJob => "put job",
             Self::PutJobEntry => "put job entry",
             Self::DeleteJobEntry => "delete job entry",
+            Self::PutLoop => "put loop",
+            Self::PutBudget => "put budget",
             Self::PutLine => "put list line",
             Self::PutWorkflow => "put workflow",
             Self::PutBlob => "put blob",
@@ -110,6 +124,8 @@ impl Op {
             Self::Submit => "submit job",
             Self::List => "list jobs",
             Self::Cancel => "cancel job",
+            Self::StartLoop => "start loop",
+            Self::AskLoop => "ask loop",
             Self::Inputs => "(inputs)",
             Self::Intents => "(intents)",
             Self::Wake => "(wake)",
@@ -131,13 +147,18 @@ impl Op {
                 | Self::PutJob
                 | Self::PutJobEntry
                 | Self::DeleteJobEntry
+                | Self::PutLoop
+                | Self::PutBudget
                 | Self::PutLine
                 | Self::PutWorkflow
         )
     }
 
     const fn is_read(self) -> bool {
-        matches!(self, Self::Read | Self::Query | Self::GetBlob | Self::List)
+        matches!(
+            self,
+            Self::Read | Self::Query | Self::GetBlob | Self::List | Self::AskLoop
+        )
     }
 
     const fn is_call(self) -> bool {
@@ -371,7 +392,16 @@ impl Rates {
                 Fate::Crash { after: true },
             ]);
         }
-        let often = matches!(op, Op::PutBlob | Op::PutWorkflow | Op::Cancel);
+        let often = matches!(
+            op,
+            Op::PutBlob
+                | Op::PutWorkflow
+                | Op::Cancel
+                | Op::PutLoop
+                | Op::PutBudget
+                | Op::StartLoop
+                | Op::AskLoop
+        );
         let mut drawn = chance.unit() / if often { 3.0 } else { 1.0 };
         let mut hit = |probability: f64| {
             let hit = drawn < probability;

@@ -1,21 +1,23 @@
 //! The ports of a host over the world: each call is a point at which anything can happen.
 
+use std::collections::btree_map::Entry;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use porpoise_model::job::Job;
-use porpoise_model::{Address, ProjectId, VersionHash};
-use porpoise_ports::executor::{JobRef, JobReport, LogChunk, SubmitError, Submitted};
+use porpoise_model::{Address, ProjectId, Target, VersionHash};
+use porpoise_ports::executor::{JobRef, JobReport, LogChunk, Rate, SubmitError, Submitted};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
 };
-use porpoise_ports::{Blobs, Bus, Clock, Executor, Ids, Queue, Table, Timers, Unavailable};
+use porpoise_ports::{Blobs, Bus, Clock, Executor, Ids, Loops, Queue, Table, Timers, Unavailable};
 
 use crate::check::Checks;
 use crate::fault::{Fault, Op};
-use crate::world::{Failed, Hub, World, lock};
+use crate::world::{Event, Failed, Hub, MILLI, World, lock};
 
 fn unavailable(what: &'static str) -> Unavailable {
     Unavailable::new(what, "as the simulator wanted it")
@@ -50,6 +52,10 @@ fn kind_of(key: &Key, delete: bool) -> Op {
             (false, false) => Op::PutJobEntry,
             (false, true) => Op::DeleteJobEntry,
         }
+    } else if partition.starts_with("loop/") {
+        Op::PutLoop
+    } else if partition.starts_with("budget/") {
+        Op::PutBudget
     } else if partition.contains("/runs") {
         Op::PutLine
     } else {
@@ -227,8 +233,37 @@ impl Ids for Hub {
     }
 }
 
+impl World {
+    /// Starts an execution, unless one of that name was started before.
+    fn start_loop(&mut self, epoch: u64) {
+        self.mix(epoch);
+        if let Entry::Vacant(free) = self.loops.entry(epoch) {
+            free.insert(true);
+            self.after(200 * MILLI, Event::LoopTick(epoch, 0));
+        }
+    }
+}
+
+#[async_trait]
+impl Loops for Hub {
+    async fn start(&self, _: &str, epoch: u64) -> Result<(), Unavailable> {
+        let started = self.call(Op::StartLoop, |world| world.start_loop(epoch));
+        started.await.map_err(|_| unavailable("the loops"))
+    }
+
+    async fn is_alive(&self, _: &str, epoch: u64) -> Result<bool, Unavailable> {
+        let alive = |world: &mut World| world.loops.get(&epoch) == Some(&true);
+        let alive = self.call(Op::AskLoop, alive).await;
+        alive.map_err(|_| unavailable("the loops"))
+    }
+}
+
 #[async_trait]
 impl Executor for Hub {
+    fn rate(&self, _: Option<&Target>) -> Option<Rate> {
+        lock(&self.world).target.rate()
+    }
+
     async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
         self.call(Op::Submit, |world| world.submit(job))
             .await

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use porpoise_app::poll_loop::{After, TICKS_MAX};
 use porpoise_app::poller::Next;
 use porpoise_app::{App, Executors, Ports};
 use porpoise_engine::gate::Gate;
@@ -21,8 +22,8 @@ use porpoise_engine::run::Run;
 use porpoise_engine::schedule::Schedule;
 use porpoise_engine::{Aggregate, Plan};
 use porpoise_model::{Address, AggregateKind, AttemptKey, PoolId, RunState, ScheduleId};
-use porpoise_ports::Executor;
 use porpoise_ports::table::{Condition, Item, Key};
+use porpoise_ports::{Executor, Loops};
 
 use crate::check::{Checks, Folded, project};
 use crate::fault::{Fault, Matrix, Op, Rates};
@@ -35,6 +36,8 @@ use crate::world::{
 
 /// Between two sweeps.
 const SWEEP: i64 = 5 * MINUTE;
+/// Between two looks at poll loops.
+const MEND: i64 = 15 * MINUTE;
 /// Nothing is written for so long although nothing goes wrong any more: what is open is stuck.
 const STUCK: i64 = 6 * HOUR;
 /// A simulation that takes so many steps goes round in circles.
@@ -88,6 +91,8 @@ enum Done {
     Messages(Vec<Address>),
     Intents(Option<bool>),
     Ticked(Option<Next>),
+    LoopTicked(Option<After>),
+    Mended,
     Checked,
     Swept,
     Acted(bool),
@@ -98,6 +103,8 @@ enum Kind {
     Messages(Vec<Leased>),
     Intents(Vec<Bytes>),
     Tick { dispatched: u64 },
+    LoopTick(u64, u32),
+    Mend,
     Check,
     Sweep,
     Act(usize),
@@ -138,7 +145,7 @@ struct Client {
 struct Sim {
     world: Shared,
     hosts: Vec<Arc<App>>,
-    prompt: bool,
+    how: How,
     auditor: Arc<App>,
     invocations: Vec<Option<Invocation>>,
     free: Vec<usize>,
@@ -167,7 +174,10 @@ impl Sim {
             let plan = Plan::compile(Arc::new(workflow.clone())).expect("a plan");
             checks.know(version, plan);
         }
-        let prompt = chance.happens(0.5);
+        let how = How {
+            prompt: chance.happens(0.5),
+            outside: chance.happens(0.5),
+        };
         let mut world = World::new(chance, rates, checks, hosts);
         world.fit(workload.largest);
         world.story = with_story.then(VecDeque::new);
@@ -185,12 +195,15 @@ impl Sim {
         world.at(workload.calm, Event::Calm);
         world.after(SWEEP, Event::Sweep);
         world.after(MINUTE, Event::Disturb);
+        if how.outside {
+            world.after(MEND, Event::Mend);
+        }
         let now = world.now;
         let world = Arc::new(Mutex::new(world));
         Self {
-            hosts: (0..hosts).map(|host| app(&world, host, prompt)).collect(),
-            auditor: app(&world, AUDITOR, prompt),
-            prompt,
+            hosts: (0..hosts).map(|host| app(&world, host, how)).collect(),
+            auditor: app(&world, AUDITOR, how),
+            how,
             world,
             invocations: Vec::new(),
             free: Vec::new(),
@@ -274,6 +287,8 @@ impl Sim {
                 self.tell(address, woken);
             }
             Event::Tick => self.tick(),
+            Event::LoopTick(epoch, tick) => self.loop_tick(epoch, tick),
+            Event::Mend => self.mend(),
             Event::Signal(key) => self.signal(key),
             Event::Sweep => self.sweep(),
             Event::Job(key, step) => lock(&self.world).job_step(key, step),
@@ -348,7 +363,10 @@ impl Sim {
         drop(invocation.work);
         match invocation.kind {
             // The queue hands them out again once they lapse.
-            Kind::Messages(_) | Kind::Check | Kind::Sweep => {}
+            Kind::Messages(_) | Kind::Check | Kind::Sweep | Kind::Mend => {}
+            Kind::LoopTick(epoch, tick) => {
+                lock(&self.world).after(3 * SECOND, Event::LoopTick(epoch, tick));
+            }
             Kind::Intents(intents) => self.again(intents),
             Kind::Tick { .. } => lock(&self.world).after(3 * SECOND, Event::Tick),
             Kind::Act(client) => {
@@ -368,7 +386,7 @@ impl Sim {
                 self.drop_invocation(at);
             }
         }
-        self.hosts[host] = app(&self.world, host, self.prompt);
+        self.hosts[host] = app(&self.world, host, self.how);
     }
 
     fn done(&mut self, kind: Kind, done: Done) {
@@ -393,6 +411,9 @@ impl Sim {
                 self.again(intents);
             }
             (Kind::Tick { dispatched }, Done::Ticked(next)) => self.ticked(next, dispatched),
+            (Kind::LoopTick(epoch, tick), Done::LoopTicked(after)) => {
+                self.loop_ticked(epoch, tick, after);
+            }
             (Kind::Act(client), Done::Acted(acknowledged)) => self.acted(client, acknowledged),
             _ => {}
         }
@@ -450,7 +471,7 @@ impl Sim {
     }
 
     fn wake_loop(&mut self) {
-        if !std::mem::replace(&mut self.looping, true) {
+        if !self.how.outside && !std::mem::replace(&mut self.looping, true) {
             self.idle_ticks = 0;
             lock(&self.world).after(200 * MILLI, Event::Tick);
         }
@@ -480,6 +501,49 @@ impl Sim {
                 world.after(delay, Event::Tick);
             }
         }
+    }
+
+    /// An execution outside of the hosts calls one of them, unless somebody stopped it.
+    fn loop_tick(&mut self, epoch: u64, tick: u32) {
+        if lock(&self.world).loops.get(&epoch) != Some(&true) {
+            return;
+        }
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let work = async move { Done::LoopTicked(app.loop_tick(PLACE, epoch, tick).await.ok()) };
+        self.start(host, Kind::LoopTick(epoch, tick), Box::pin(work));
+    }
+
+    fn loop_ticked(&mut self, epoch: u64, tick: u32, after: Option<After>) {
+        let mut world = lock(&self.world);
+        match after {
+            Some(After::Wait(wait)) => {
+                let wait = i64::try_from(wait.as_micros()).unwrap_or(HOUR);
+                // Now and then its history is as good as full.
+                let ticks = if world.chance.below(50) == 0 {
+                    TICKS_MAX
+                } else {
+                    1
+                };
+                world.after(wait, Event::LoopTick(epoch, tick.saturating_add(ticks)));
+            }
+            Some(After::End) => {
+                world.loops.insert(epoch, false);
+            }
+            // The state machine tries the same tick again.
+            None => world.after(3 * SECOND, Event::LoopTick(epoch, tick)),
+        }
+    }
+
+    fn mend(&mut self) {
+        lock(&self.world).after(MEND, Event::Mend);
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let work = async move {
+            drop(app.mend_loop(PLACE).await);
+            Done::Mended
+        };
+        self.start(host, Kind::Mend, Box::pin(work));
     }
 
     fn signal(&mut self, key: AttemptKey) {
@@ -520,7 +584,8 @@ impl Sim {
         let open = open.and_then(Result::ok).unwrap_or_default();
         let acknowledged = self.clients.iter().all(|client| client.acknowledged);
         let mut world = lock(&self.world);
-        let busy = world.target.busy() > 0 || !world.mail.is_empty() || self.running > 0;
+        let looping = world.loops.values().any(|alive| *alive);
+        let busy = world.target.busy() > 0 || !world.mail.is_empty() || self.running > 0 || looping;
         let records = world.checks.records;
         if records != self.last_news.0 || world.target.busy() > 0 {
             self.last_news = (records, world.now);
@@ -734,7 +799,7 @@ impl Sim {
             let next = world.chance.log_between(5, 600) as i64 * SECOND;
             world.after(next, Event::Disturb);
             world.matrix.passed(Op::Host);
-            world.chance.below(4)
+            world.chance.below(5)
         };
         match what {
             0 => {
@@ -747,6 +812,14 @@ impl Sim {
                 let skew = world.chance.below(2 * far as u64) as i64 - far;
                 world.skews[host] = skew;
                 world.tell(|| format!("the clock of host {host} is off by {skew} µs"));
+            }
+            2 => {
+                let mut world = lock(&self.world);
+                let alive = world.loops.iter().rfind(|(_, alive)| **alive);
+                if let Some(epoch) = alive.map(|(epoch, _)| *epoch) {
+                    world.loops.insert(epoch, false);
+                    world.tell(|| format!("somebody stops the poll loop of epoch {epoch}"));
+                }
             }
             _ => self.old_snapshot(),
         }
@@ -876,7 +949,16 @@ fn give(app: Arc<App>, to: Address, input: Input) -> Work {
     Box::pin(async move { Done::Acted(app.tell(&[(to, input)]).await.is_ok()) })
 }
 
-fn app(world: &Shared, host: usize, prompt: bool) -> Arc<App> {
+/// How the hosts of a simulation work.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    /// Quick jobs are asked for at once.
+    prompt: bool,
+    /// The poll loop is an execution outside of them.
+    outside: bool,
+}
+
+fn app(world: &Shared, host: usize, how: How) -> Arc<App> {
     let hub = Arc::new(Hub {
         world: Arc::clone(world),
         host,
@@ -890,15 +972,19 @@ fn app(world: &Shared, host: usize, prompt: bool) -> Arc<App> {
         clock: Arc::clone(&hub) as _,
         ids: Arc::clone(&hub) as _,
     };
+    let loops: Arc<dyn Loops> = Arc::clone(&hub) as _;
     let executor: Arc<dyn Executor> = hub;
     let executors = Executors::none().with(["shell", "python", "command", "spark"], &executor);
     let quick = ["noop", "sleep"];
-    Arc::new(App::new(
-        ports,
-        if prompt {
-            executors.with_prompt(quick, &executor)
-        } else {
-            executors.with(quick, &executor)
-        },
-    ))
+    let executors = if how.prompt {
+        executors.with_prompt(quick, &executor)
+    } else {
+        executors.with(quick, &executor)
+    };
+    let app = App::new(ports, executors);
+    Arc::new(if how.outside {
+        app.with_loops(loops)
+    } else {
+        app
+    })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, Outputs, RunId, Value};
-use porpoise_ports::executor::{JobRef, JobReport, JobState, SubmitError, Submitted};
+use porpoise_ports::executor::{JobRef, JobReport, JobState, Rate, SubmitError, Submitted};
 
 use crate::fault::{Fault, Op};
 use crate::random::Chance;
@@ -52,6 +52,9 @@ pub(crate) struct Target {
     /// How often a job was physically started for an attempt.
     starts: BTreeMap<Who, u32>,
     busy: usize,
+    /// How fast it takes jobs, if it says so, and what is left of its bucket: calls, and since when.
+    rate: Option<Rate>,
+    bucket: (f64, i64),
     capacity: usize,
     /// Longest duration of a job, in milliseconds.
     longest: u64,
@@ -68,6 +71,12 @@ impl Target {
             canceled: BTreeSet::new(),
             starts: BTreeMap::new(),
             busy: 0,
+            rate: chance.happens(0.4).then(|| Rate {
+                name: "sim/submit".to_owned(),
+                every_ms: *chance.pick(&[100, 1_000, 1_000, 5_000]),
+                burst: *chance.pick(&[1, 5, 25]),
+            }),
+            bucket: (25.0, 0),
             capacity: *chance.pick(&[1, 3, 10, 1_000, 1_000]),
             longest: *chance.pick(&[10, 1_000, 10_000, 60_000, 600_000]),
             chatter: 1,
@@ -87,6 +96,22 @@ impl Target {
     pub(crate) fn behind(&self, external_id: &str) -> Option<&Known> {
         let at: usize = external_id.strip_prefix('x')?.parse().ok()?;
         self.jobs.get(self.external.get(at)?)
+    }
+
+    /// What it publishes of its limits.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        self.rate.clone()
+    }
+
+    /// Whether one more call is within its limits; takes it.
+    fn admits(&mut self, now: i64) -> bool {
+        let Some(rate) = &self.rate else { return true };
+        let (left, since) = self.bucket;
+        let came = (now - since) as f64 / (f64::from(rate.every_ms) * MILLI as f64);
+        let left = (left + came).min(f64::from(rate.burst));
+        let admits = left >= 1.0;
+        self.bucket = (if admits { left - 1.0 } else { left }, now);
+        admits
     }
 
     /// Jobs that wait or run.
@@ -134,6 +159,10 @@ impl World {
             let message = "not here".to_owned();
             let task = job.task_name.clone();
             return Err(SubmitError::Rejected { task, message });
+        }
+        if !self.target.admits(self.now) {
+            self.matrix.count(Fault::Refused, Op::Submit);
+            return Err(SubmitError::Throttled);
         }
         let full = self.target.busy >= self.target.capacity;
         if full || self.strikes(self.rates.busy, Fault::Refused, Op::Submit) {
@@ -314,6 +343,7 @@ impl World {
     /// Large workloads get a target that is through with them within hours.
     pub(crate) fn fit(&mut self, tasks: u64) {
         if tasks > 60 {
+            self.target.rate = None;
             self.target.capacity = self.target.capacity.max(tasks as usize / 4);
             self.target.longest = self.target.longest.min(20_000);
             self.target.chatter = if tasks > 600 { 30 } else { 1 };

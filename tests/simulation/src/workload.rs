@@ -93,7 +93,9 @@ impl Profile {
             | M::SubmitTwice
             | M::SlotKeptOnKill
             | M::LateReportAccepted
-            | M::ForeignSnapshot => Self::SMALL,
+            | M::ForeignSnapshot
+            | M::LoopEndsBlind
+            | M::LoopStoppedUnnoticed => Self::SMALL,
         }
     }
 }

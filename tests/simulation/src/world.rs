@@ -45,8 +45,12 @@ pub(crate) enum Event {
     Intents(Vec<Bytes>),
     /// A wake fires.
     Wake(Address),
-    /// The poll loop.
+    /// The poll loop, where it is in the hosts.
     Tick,
+    /// The same where it is outside: its epoch, its tick.
+    LoopTick(u64, u32),
+    /// Somebody looks after poll loops that were stopped.
+    Mend,
     /// A target says that something happened to a job.
     Signal(AttemptKey),
     /// The periodic sweep.
@@ -72,6 +76,8 @@ impl Event {
             Self::Intents(_) => "intents",
             Self::Wake(_) => "wake",
             Self::Tick => "tick",
+            Self::LoopTick(..) => "loop tick",
+            Self::Mend => "mend",
             Self::Signal(_) => "signal",
             Self::Sweep => "sweep",
             Self::Job(..) => "job",
@@ -153,6 +159,8 @@ pub(crate) struct World {
     pub(crate) story: Option<VecDeque<String>>,
     /// Set when the poll loop has work: counts what was dispatched.
     pub(crate) dispatched: u64,
+    /// Poll loops outside of the hosts, by epoch: whether they are alive.
+    pub(crate) loops: BTreeMap<u64, bool>,
     /// The current call takes effect and fails: what it does in parts, it may do in part.
     pub(crate) partial: bool,
 }
@@ -186,6 +194,7 @@ impl World {
             violation: None,
             story: None,
             dispatched: 0,
+            loops: BTreeMap::new(),
             partial: false,
         }
     }
