@@ -85,3 +85,13 @@ fn an_instant_that_is_forgotten_is_found() {
 fn a_snapshot_of_another_fold_that_is_used_is_found() {
     is_found(Mutant::ForeignSnapshot);
 }
+
+#[test]
+fn a_loop_that_ends_without_a_last_look_is_found() {
+    is_found(Mutant::LoopEndsBlind);
+}
+
+#[test]
+fn a_loop_that_was_stopped_and_not_noticed_is_found() {
+    is_found(Mutant::LoopStoppedUnnoticed);
+}
