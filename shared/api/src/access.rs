@@ -90,6 +90,8 @@ pub enum Resource {
     Schedule,
     /// Pools.
     Pool,
+    /// Targets.
+    Target,
 }
 
 /// Who asks.

@@ -51,11 +51,13 @@ pub enum Code {
     NoServer,
     /// A server runs there already, or the port is taken.
     ServerRuns,
+    /// No such target.
+    NoTarget,
 }
 
 impl Code {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::NoToken,
         Self::WrongHost,
         Self::Forbidden,
@@ -80,6 +82,7 @@ impl Code {
         Self::File,
         Self::NoServer,
         Self::ServerRuns,
+        Self::NoTarget,
     ];
 
     /// `PP0007`.
@@ -109,6 +112,7 @@ impl Code {
             Self::File => "PP0022",
             Self::NoServer => "PP0023",
             Self::ServerRuns => "PP0024",
+            Self::NoTarget => "PP0025",
         }
     }
 }

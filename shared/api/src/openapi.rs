@@ -8,7 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, pool, project, run, run_list, schedule, server, start, task, workflow,
+    command, fact, log, pool, project, run, run_list, schedule, server, start, target, task,
+    workflow,
 };
 
 #[derive(OpenApi)]
@@ -21,6 +22,7 @@ use crate::resource::{
         start::start, run_list::list, run::show, task::list, task::show, fact::list, fact::events,
         command::give, command::outcome, command::rerun_preview, log::read,
         pool::list, pool::show, pool::resize, pool::outcome,
+        target::list, target::show, target::set,
     ),
     components(schemas(Problem)),
     security(("token" = [])),

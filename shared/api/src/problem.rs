@@ -11,6 +11,7 @@ use porpoise_app::create::CreateRunError;
 use porpoise_app::lists::ListError;
 use porpoise_app::log::LoadError;
 use porpoise_app::store::StoreError;
+use porpoise_app::target_store::PlaceError;
 use porpoise_app::workflow_store::{ApplyError, HeadError};
 use porpoise_definition::Faults;
 use porpoise_ports::Unavailable;
@@ -308,6 +309,10 @@ impl From<CreateRunError> for Problem {
             }
             CreateRunError::Head(error) => error.into(),
             CreateRunError::Version(error) => error.into(),
+            CreateRunError::Place(error @ PlaceError::Unknown { .. }) => {
+                Self::refused(error.to_string()).hint("set the target, or name one that is there")
+            }
+            CreateRunError::Place(error @ PlaceError::Store(_)) => Self::failed(&error),
             CreateRunError::Store(_) | CreateRunError::Start(_) => Self::failed(&error),
         }
     }

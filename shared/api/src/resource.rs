@@ -11,5 +11,6 @@ pub(crate) mod run_list;
 pub(crate) mod schedule;
 pub(crate) mod server;
 pub(crate) mod start;
+pub(crate) mod target;
 pub(crate) mod task;
 pub(crate) mod workflow;

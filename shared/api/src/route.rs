@@ -12,7 +12,8 @@ use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, pool, project, run, run_list, schedule, server, start, task, workflow,
+    command, fact, log, pool, project, run, run_list, schedule, server, start, target, task,
+    workflow,
 };
 use crate::{Api, Code};
 
@@ -89,6 +90,10 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects/{project}/pools/{pool}"                    Read  Pool => pool::show;
         PUT  "/v1/projects/{project}/pools/{pool}"                    Write Pool => pool::resize;
         GET  "/v1/projects/{project}/pools/{pool}/commands/{command}" Read  Pool => pool::outcome;
+
+        GET  "/v1/projects/{project}/targets"          Read  Target => target::list;
+        GET  "/v1/projects/{project}/targets/{target}" Read  Target => target::show;
+        PUT  "/v1/projects/{project}/targets/{target}" Write Target => target::set;
     }
 }
 

@@ -17,6 +17,7 @@ mod routes {
     mod run;
     mod schedule;
     mod server;
+    mod target;
     mod workflow;
 }
 mod support;

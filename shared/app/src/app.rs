@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::{Input, plan};
-use porpoise_model::{Address, id};
+use porpoise_model::{Address, Place, id};
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Blobs, Bus, Clock, Ids, Loops, Queue, Table, Timers};
 
@@ -61,6 +61,7 @@ pub struct App {
     pub(crate) run_views: RunViews,
     pub(crate) loops: Option<Arc<dyn Loops>>,
     pub(crate) pace: Pace,
+    pub(crate) home: Place,
 }
 
 impl App {
@@ -78,7 +79,15 @@ impl App {
             run_views: RunViews::default(),
             loops: None,
             pace: Pace::Local,
+            home: Place::Local,
         }
+    }
+
+    /// The same app, whose tasks without a target are dispatched at this place.
+    #[must_use]
+    pub fn at_home(mut self, home: Place) -> Self {
+        self.home = home;
+        self
     }
 
     /// The same app on hosts whose poll loops are outside of them: it starts them through `loops`, and looks at jobs
@@ -88,6 +97,11 @@ impl App {
         self.loops = Some(loops);
         self.pace = Pace::Billed;
         self
+    }
+
+    /// Where tasks without a target are dispatched.
+    pub const fn home(&self) -> &Place {
+        &self.home
     }
 
     /// The ports that it was made with.

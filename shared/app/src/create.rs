@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::context::ContextError;
 use crate::log::record_key;
 use crate::store::StoreError;
+use crate::target_store::PlaceError;
 use crate::workflow_store::HeadError;
 
 /// A run that exists now.
@@ -37,6 +38,9 @@ pub enum CreateRunError {
     /// The version that it is to run cannot be loaded.
     #[error(transparent)]
     Version(#[from] ContextError),
+    /// A target is missing, or the targets cannot be read.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// The same call may succeed later.
     #[error("cannot record the run")]
     Store(#[from] StoreError),
@@ -49,7 +53,7 @@ impl CreateRunError {
     /// Whether the same call can never succeed.
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::UnknownWorkflow(..) => true,
+            Self::UnknownWorkflow(..) | Self::Place(PlaceError::Unknown { .. }) => true,
             Self::Version(error) => match error {
                 ContextError::Missing(_)
                 | ContextError::Unreadable(..)
@@ -57,7 +61,10 @@ impl CreateRunError {
                 ContextError::Unavailable(_) => false,
             },
             Self::Head(HeadError::Unreadable(..)) => true,
-            Self::Head(HeadError::Store(..)) | Self::Store(_) | Self::Start(_) => false,
+            Self::Head(HeadError::Store(..))
+            | Self::Place(PlaceError::Store(_))
+            | Self::Store(_)
+            | Self::Start(_) => false,
         }
     }
 }
@@ -78,7 +85,8 @@ impl App {
             head.version
         };
         new.version = Some(version);
-        self.plan(new.project, version).await?;
+        let plan = self.plan(new.project, version).await?;
+        new.placement = self.place_run(&new, &plan).await?;
         let address = Address::run(new.project, new.run);
         if !mutant::on(Mutant::CreateWithoutStart) {
             let body = minicbor::to_vec(&new).unwrap_or_default();

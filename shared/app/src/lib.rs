@@ -37,6 +37,7 @@ pub mod stepper;
 pub mod store;
 mod submit;
 pub mod sweep;
+pub mod target_store;
 pub mod view;
 pub mod wakes;
 mod warm;

@@ -198,6 +198,7 @@ async fn a_token_in_the_address_is_none() {
 
 #[tokio::test]
 async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
+    const TARGET: &str = "{\"kind\": \"athena\", \"place\": \"aws.eu-west-1.111122223333\"}";
     let server = Server::still();
     server.apply("shop", DAILY).await;
     let run = server.begin("shop", "daily").await;
@@ -221,11 +222,13 @@ async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
         let path = path
             .replace("{command}", &run)
             .replace("{pool}", "any")
+            .replace("{target}", "any")
             .replace("{version}", &version);
         let body = match route.path.rsplit('/').next().unwrap() {
             "workflows" if route.method == Method::POST => DAILY,
             "schedule" => "{\"online\": true}",
             "{pool}" => "{\"slots\": 1}",
+            "{target}" if route.method == Method::PUT => TARGET,
             "commands" => "{\"command\": \"pause\"}",
             "rerun-preview" => "{\"command\": \"rerun_failed\"}",
             _ => "",

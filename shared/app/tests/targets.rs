@@ -1,0 +1,174 @@
+//! Targets of a project, and where runs are placed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    unreachable_pub,
+    dead_code,
+    reason = "tests"
+)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use porpoise_app::target_store::TargetSpec;
+use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_engine::placement::Placement;
+use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Priority, Task, Workflow};
+use porpoise_model::{Actor, CommandId, ProjectId, RunId};
+use support::{Fault, Host, World};
+
+fn project() -> ProjectId {
+    ProjectId::of_name("retail")
+}
+
+fn spec(name: &str, region: &str, default_for: &[&str]) -> TargetSpec {
+    let place = format!("aws.{region}.111122223333");
+    TargetSpec {
+        name: name.parse().unwrap(),
+        kind: "emr-serverless".to_owned(),
+        place: place.parse().unwrap(),
+        served_by: place.parse().unwrap(),
+        role: None,
+        settings: r#"{"application": "nightly"}"#.to_owned(),
+        default_for: default_for.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn workflow(tasks: Vec<Task>) -> Workflow {
+    Workflow {
+        form: 1,
+        project: "retail".parse().unwrap(),
+        name: "nightly".parse().unwrap(),
+        description: String::new(),
+        dialect: "porpoise/1".to_owned(),
+        schedule: None,
+        parameters: IndexMap::new(),
+        timeout: None,
+        on_failure: FailureStrategy::Continue,
+        concurrency: Concurrency::Parallel,
+        priority: Priority::Medium,
+        labels: BTreeMap::new(),
+        tasks,
+    }
+}
+
+fn spark(name: &str, target: Option<&str>) -> Task {
+    let kind = Kind::External {
+        system: "dolphinscheduler".to_owned(),
+        name: "SPARK".to_owned(),
+        parameters: serde_json::json!({}),
+    };
+    let mut task = Task::new(name.parse().unwrap(), kind);
+    task.target = target.map(str::to_owned);
+    task
+}
+
+fn create(host: &mut Host, tasks: Vec<Task>, key: &str) -> Result<Placement, String> {
+    let workflow = workflow(tasks);
+    let actor = Actor::engine();
+    let applied = host.insist(async |app| app.apply(&workflow, &actor).await);
+    let new = NewRun {
+        project: project(),
+        run: RunId::of_command(CommandId::of_key("test", key)),
+        workflow: applied.head.workflow,
+        workflow_name: String::new(),
+        version: None,
+        trigger: Trigger::Manual,
+        logical_date: Timestamp::UNIX_EPOCH,
+        timezone: "UTC".to_owned(),
+        parameters: BTreeMap::new(),
+        actor: Actor::engine(),
+        priority: None,
+        on_failure: None,
+        concurrency: None,
+        dry_run: false,
+        simulate: false,
+        created: Timestamp::UNIX_EPOCH,
+        placement: Placement::default(),
+    };
+    let created = host.insist(async |app| {
+        let created = app.create_run(new.clone()).await;
+        Ok::<_, porpoise_app::JobsError>(created)
+    });
+    created
+        .map(|created| created.run.placement)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_target_counts_its_changes_and_setting_what_stands_is_none() {
+    let mut host = Host::new(World::new(-1, Fault::Cut));
+    let actor = Actor::engine();
+    let mut set = |spec: TargetSpec| {
+        host.insist(async |app| app.set_target(project(), spec.clone(), &actor).await)
+    };
+    let first = set(spec("eu", "eu-central-1", &[]));
+    assert_eq!(first.revision, 1);
+    assert_eq!(set(spec("eu", "eu-central-1", &[])), first);
+    assert_eq!(set(spec("eu", "eu-central-1", &["spark"])).revision, 2);
+    set(spec("a", "us-east-1", &[]));
+    let targets = host.insist(async |app| app.targets(project()).await);
+    let names: BTreeSet<String> = targets.iter().map(|t| t.spec.name.to_string()).collect();
+    assert_eq!(names, BTreeSet::from(["a".to_owned(), "eu".to_owned()]));
+}
+
+#[test]
+fn a_run_is_placed_on_the_targets_that_its_tasks_name_or_that_take_their_kind() {
+    let mut host = Host::new(World::new(-1, Fault::Cut));
+    let actor = Actor::engine();
+    for spec in [
+        spec("eu", "eu-central-1", &["spark"]),
+        spec("us", "us-east-1", &[]),
+        spec("unused", "ap-south-1", &[]),
+    ] {
+        host.insist(async |app| app.set_target(project(), spec.clone(), &actor).await);
+    }
+    let tasks = || vec![spark("one", None), spark("two", Some("us"))];
+    let placed = create(&mut host, tasks(), "first").unwrap();
+    let place = |placed: &Placement, at: usize| placed.place(&tasks()[at]).to_string();
+    assert_eq!(place(&placed, 0), "aws.eu-central-1.111122223333");
+    assert_eq!(place(&placed, 1), "aws.us-east-1.111122223333");
+    let names: Vec<&str> = placed
+        .targets
+        .iter()
+        .map(|p| p.target.name.as_str())
+        .collect();
+    assert_eq!(names, ["eu", "us"], "each once, and no other");
+
+    // A change is for runs that are created from then on.
+    let moved = spec("us", "us-west-2", &[]);
+    host.insist(async |app| app.set_target(project(), moved.clone(), &actor).await);
+    let later = create(&mut host, tasks(), "second").unwrap();
+    assert_eq!(place(&later, 1), "aws.us-west-2.111122223333");
+    assert_eq!(later.targets[1].target.revision, 2);
+}
+
+#[test]
+fn a_run_whose_target_is_not_there_is_refused_and_says_which_there_are() {
+    let mut host = Host::new(World::new(-1, Fault::Cut));
+    let tasks = || vec![spark("load", Some("eu-wset"))];
+    let refused = create(&mut host, tasks(), "none").unwrap_err();
+    assert!(
+        refused.contains("task `load` names the target `eu-wset`"),
+        "{refused}"
+    );
+    assert!(refused.ends_with("it has none yet"), "{refused}");
+    let actor = Actor::engine();
+    let west = spec("eu-west", "eu-west-1", &[]);
+    host.insist(async |app| app.set_target(project(), west.clone(), &actor).await);
+    let refused = create(&mut host, tasks(), "other").unwrap_err();
+    assert!(refused.ends_with("it has eu-west"), "{refused}");
+}
+
+#[test]
+fn a_run_that_needs_no_target_is_placed_at_home() {
+    let mut host = Host::new(World::new(-1, Fault::Cut));
+    let task = Task::new("only".parse().unwrap(), Kind::Noop);
+    let placed = create(&mut host, vec![task], "home").unwrap();
+    assert_eq!(placed, Placement::default());
+}
