@@ -6,8 +6,11 @@ import { Construct } from 'constructs';
 import { accept } from './acceptance.ts';
 import type { PorpoiseStack } from './stack.ts';
 
-/** A message is tried this often: through an outage of minutes, and not for ever if it cannot be handled at all. */
-const TRIES = 12;
+/**
+ * A message is tried this often, each time after the visibility timeout: inputs for five hours, wakes for twenty. Nothing
+ * that could not be read comes so far, so it is an outage that has to be sat out, or a throttle, which counts as a try.
+ */
+const TRIES = 100;
 /** What could not be handled waits this long for a person: as long as SQS keeps anything. */
 const KEPT = Duration.days(14);
 

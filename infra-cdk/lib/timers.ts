@@ -1,5 +1,5 @@
 /** Wakes: a queue with delays, schedules for what is further away, the sweep, and the trigger that handles them all. */
-import { Duration, Tags } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -33,8 +33,7 @@ export class Timers extends Construct {
       deadLetters: this.deadLetters,
     });
     this.group = names.settings.name;
-    const group = new scheduler.CfnScheduleGroup(this, 'Group', { name: this.group });
-    Tags.of(group).add('porpoise', names.settings.name);
+    new scheduler.CfnScheduleGroup(this, 'Group', { name: this.group });
     this.schedulerRole = this.#schedulerRole();
   }
 

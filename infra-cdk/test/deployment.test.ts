@@ -3,15 +3,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 
 import { EventBridge } from '@aws-sdk/client-eventbridge';
 import { Lambda } from '@aws-sdk/client-lambda';
-import { type HistoryEvent, SFN } from '@aws-sdk/client-sfn';
+import { SFN } from '@aws-sdk/client-sfn';
 import { SQS } from '@aws-sdk/client-sqs';
 
 import { LOOP_ENDED } from '../lib/poll-loop.ts';
 import { ACCOUNT, CLIENT, Deployment, eventually, REGION } from './support/deployment.ts';
+import { entered, failed, history } from './support/history.ts';
 import { signed } from './support/sign.ts';
 
 const PLACE = `aws.${REGION}.${ACCOUNT}`;
@@ -21,10 +22,98 @@ const queues = new SQS(CLIENT);
 const machines = new SFN(CLIENT);
 let deployment: Deployment;
 
-before(async () => {
-  deployment = await Deployment.start();
+suite('on the emulator', () => {
+  before(async () => {
+    deployment = await Deployment.start();
+  });
+  after(() => deployment?.stop());
+
+  test('any signed request reaches the api with its path, and no other does', async () => {
+    const url = new URL('/v1/projects/etl?limit=3', deployment.output('PorpoiseHome', 'ApiUrl'));
+    assert.equal((await get(url, { host: url.host })).status, 403);
+    assert.deepEqual(await get(url, signed(url, 'execute-api')), { status: 200, body: { path: '/v1/projects/etl' } });
+  });
+
+  test('an input reaches the stepper once, in a batch that may fail in part', async () => {
+    const QueueUrl = deployment.output('PorpoiseHome', 'InputsUrl');
+    await queues.sendMessage({ QueueUrl, MessageBody: 'an-input', MessageGroupId: 'run', MessageDeduplicationId: 'a' });
+    const { event, environment } = await arrival('PorpoiseHome', 'stepper', carries('an-input'));
+    assert.equal(event['Records'].length, 1);
+    assert.equal(environment['PORPOISE_PLACE'], PLACE);
+    assert.deepEqual(JSON.parse(environment['PORPOISE_BUSES'] ?? ''), {
+      [PLACE]: `arn:aws:events:${REGION}:${ACCOUNT}:event-bus/${deployment.name}`,
+    });
+    const FunctionName = `${deployment.name}-stepper`;
+    const { EventSourceMappings: mappings } = await functions.listEventSourceMappings({ FunctionName });
+    assert.deepEqual(mappings?.map(({ BatchSize, FunctionResponseTypes }) => ({ BatchSize, FunctionResponseTypes })), [
+      { BatchSize: 10, FunctionResponseTypes: ['ReportBatchItemFailures'] },
+    ]);
+  });
+
+  test('a wake reaches the trigger', async () => {
+    const QueueUrl = deployment.output('PorpoiseHome', 'InputsUrl').replace('inputs.fifo', 'timers');
+    await queues.sendMessage({ QueueUrl, MessageBody: 'a-wake', DelaySeconds: 1 });
+    await arrival('PorpoiseHome', 'trigger', carries('a-wake'));
+  });
+
+  test('intents for this place reach its dispatcher, and no others do', async () => {
+    const EventBusName = deployment.name;
+    const put = (place: string, what: string, Source = 'porpoise') => ({
+      EventBusName,
+      Source,
+      DetailType: 'Intents',
+      Detail: JSON.stringify({ form: 1, place, intents: [what] }),
+    });
+    const Entries = [put('aws.us-east-1.000000000000', 'elsewhere'), put(PLACE, 'forged', 'other'), put(PLACE, 'ours')];
+    assert.equal((await events.putEvents({ Entries })).FailedEntryCount, 0);
+    const { environment } = await arrival('PorpoisePlace', 'dispatcher', carries('"ours"'));
+    assert.equal(environment['PORPOISE_LOOP_ARN'], deployment.output('PorpoisePlace', 'LoopArn'));
+    assert.match(environment['PORPOISE_INPUTS_URL'] ?? '', new RegExp(`/${ACCOUNT}/${deployment.name}-inputs.fifo$`));
+    assert.equal((await deployment.seen('PorpoisePlace', 'dispatcher')).length, 1);
+  });
+
+  test('events of services reach the poller: those of states that matter, and receipts', async () => {
+    const job = (state: string) => ({
+      Source: 'emulated.emr-serverless',
+      DetailType: 'EMR Serverless Job Run State Change',
+      Detail: JSON.stringify({ jobRunId: `${deployment.name}-${state}`, state }),
+    });
+    const query = (workgroupName: string) => ({
+      Source: 'emulated.athena',
+      DetailType: 'Athena Query State Change',
+      Detail: JSON.stringify({ queryExecutionId: `query-${workgroupName}`, workgroupName, currentState: 'SUCCEEDED' }),
+    });
+    const workgroups = [`${deployment.name}-target-reports`, `${deployment.name}-others`];
+    const Entries = [job('PENDING'), job('SUCCESS'), ...workgroups.map(query)];
+    assert.equal((await events.putEvents({ Entries })).FailedEntryCount, 0);
+    const Bucket = deployment.output('PorpoisePlace', 'Bucket');
+    for (const Key of ['blobs/a-blob', 'receipts/a-receipt']) await deployment.s3.putObject({ Bucket, Key, Body: '{}' });
+    await arrival('PorpoisePlace', 'poller', carries(`${deployment.name}-SUCCESS`));
+    await arrival('PorpoisePlace', 'poller', carries(`query-${deployment.name}-target-reports`));
+    await arrival('PorpoisePlace', 'poller', carries('receipts/a-receipt'));
+    const all = JSON.stringify((await deployment.seen('PorpoisePlace', 'poller')).map(({ event }) => event));
+    for (const other of [`${deployment.name}-PENDING`, `query-${deployment.name}-others`, 'blobs/a-blob']) {
+      assert.ok(!all.includes(other), `the poller was told of ${other}`);
+    }
+  });
+
+  test('the poll loop costs two transitions a tick, and one more when it ends', async () => {
+    const few = await transitions(2);
+    const more = await transitions(6);
+    assert.deepEqual({ few: few.length, more: more.length }, { few: 2 * 2 + 2, more: 2 * 6 + 2 });
+    assert.deepEqual(few, ['Tick', 'Pause', 'Tick', 'Pause', 'Tick', 'Ended']);
+  });
+
+  test('an error of the poller is tried again, and does not end the loop as if nothing were in flight', async () => {
+    const stateMachineArn = deployment.output('PorpoisePlace', 'LoopArn');
+    const input = JSON.stringify({ place: PLACE, epoch: 1, fail: 'SomethingElse' });
+    const { executionArn } = await machines.startExecution({ stateMachineArn, input });
+    await eventually('a failed tick', async () => (await history(machines, executionArn)).find(failed));
+    const { status } = await machines.describeExecution({ executionArn });
+    assert.equal(status, 'RUNNING');
+    await machines.stopExecution({ executionArn });
+  });
 });
-after(() => deployment?.stop());
 
 type Seen = Awaited<ReturnType<Deployment['seen']>>[number];
 
@@ -36,93 +125,6 @@ function carries(text: string): (event: Record<string, any>) => boolean {
   return (event) => JSON.stringify(event).includes(text);
 }
 
-test('any signed request reaches the api with its path, and no other does', async () => {
-  const url = new URL('/v1/projects/etl?limit=3', deployment.output('PorpoiseHome', 'ApiUrl'));
-  assert.equal((await get(url, { host: url.host })).status, 403);
-  assert.deepEqual(await get(url, signed(url, 'execute-api')), { status: 200, body: { path: '/v1/projects/etl' } });
-});
-
-test('an input reaches the stepper once, in a batch that may fail in part', async () => {
-  const QueueUrl = deployment.output('PorpoiseHome', 'InputsUrl');
-  await queues.sendMessage({ QueueUrl, MessageBody: 'an-input', MessageGroupId: 'run', MessageDeduplicationId: 'a' });
-  const { event, environment } = await arrival('PorpoiseHome', 'stepper', carries('an-input'));
-  assert.equal(event['Records'].length, 1);
-  assert.equal(environment['PORPOISE_PLACE'], PLACE);
-  assert.deepEqual(JSON.parse(environment['PORPOISE_BUSES'] ?? ''), {
-    [PLACE]: `arn:aws:events:${REGION}:${ACCOUNT}:event-bus/${deployment.name}`,
-  });
-  const FunctionName = `${deployment.name}-stepper`;
-  const { EventSourceMappings: mappings } = await functions.listEventSourceMappings({ FunctionName });
-  assert.deepEqual(mappings?.map(({ BatchSize, FunctionResponseTypes }) => ({ BatchSize, FunctionResponseTypes })), [
-    { BatchSize: 10, FunctionResponseTypes: ['ReportBatchItemFailures'] },
-  ]);
-});
-
-test('a wake reaches the trigger', async () => {
-  const QueueUrl = deployment.output('PorpoiseHome', 'InputsUrl').replace('inputs.fifo', 'timers');
-  await queues.sendMessage({ QueueUrl, MessageBody: 'a-wake', DelaySeconds: 1 });
-  await arrival('PorpoiseHome', 'trigger', carries('a-wake'));
-});
-
-test('intents for this place reach its dispatcher, and no others do', async () => {
-  const EventBusName = deployment.name;
-  const put = (place: string, what: string, Source = 'porpoise') => ({
-    EventBusName,
-    Source,
-    DetailType: 'Intents',
-    Detail: JSON.stringify({ form: 1, place, intents: [what] }),
-  });
-  const Entries = [put('aws.us-east-1.000000000000', 'elsewhere'), put(PLACE, 'forged', 'other'), put(PLACE, 'ours')];
-  assert.equal((await events.putEvents({ Entries })).FailedEntryCount, 0);
-  const { environment } = await arrival('PorpoisePlace', 'dispatcher', carries('"ours"'));
-  assert.equal(environment['PORPOISE_LOOP_ARN'], deployment.output('PorpoisePlace', 'LoopArn'));
-  assert.match(environment['PORPOISE_INPUTS_URL'] ?? '', new RegExp(`/${ACCOUNT}/${deployment.name}-inputs.fifo$`));
-  assert.equal((await deployment.seen('PorpoisePlace', 'dispatcher')).length, 1);
-});
-
-test('events of services reach the poller: those of states that matter, and receipts', async () => {
-  const job = (state: string) => ({
-    Source: 'emulated.emr-serverless',
-    DetailType: 'EMR Serverless Job Run State Change',
-    Detail: JSON.stringify({ jobRunId: `${deployment.name}-${state}`, state }),
-  });
-  const query = (workgroupName: string) => ({
-    Source: 'emulated.athena',
-    DetailType: 'Athena Query State Change',
-    Detail: JSON.stringify({ queryExecutionId: `query-${workgroupName}`, workgroupName, currentState: 'SUCCEEDED' }),
-  });
-  const workgroups = [`${deployment.name}-target-reports`, `${deployment.name}-others`];
-  const Entries = [job('PENDING'), job('SUCCESS'), ...workgroups.map(query)];
-  assert.equal((await events.putEvents({ Entries })).FailedEntryCount, 0);
-  const Bucket = deployment.output('PorpoisePlace', 'Bucket');
-  for (const Key of ['blobs/a-blob', 'receipts/a-receipt']) await deployment.s3.putObject({ Bucket, Key, Body: '{}' });
-  await arrival('PorpoisePlace', 'poller', carries(`${deployment.name}-SUCCESS`));
-  await arrival('PorpoisePlace', 'poller', carries(`query-${deployment.name}-target-reports`));
-  await arrival('PorpoisePlace', 'poller', carries('receipts/a-receipt'));
-  const all = JSON.stringify((await deployment.seen('PorpoisePlace', 'poller')).map(({ event }) => event));
-  for (const other of [`${deployment.name}-PENDING`, `query-${deployment.name}-others`, 'blobs/a-blob']) {
-    assert.ok(!all.includes(other), `the poller was told of ${other}`);
-  }
-});
-
-test('the poll loop costs two transitions a tick, and one more when it ends', async () => {
-  const few = await transitions(2);
-  const more = await transitions(6);
-  assert.deepEqual({ few: few.length, more: more.length }, { few: 2 * 2 + 2, more: 2 * 6 + 2 });
-  assert.deepEqual(few, ['Tick', 'Pause', 'Tick', 'Pause', 'Tick', 'Ended']);
-});
-
-test('an error of the poller is tried again, and does not end the loop as if nothing were in flight', async () => {
-  const stateMachineArn = deployment.output('PorpoisePlace', 'LoopArn');
-  const input = JSON.stringify({ place: PLACE, epoch: 1, fail: 'SomethingElse' });
-  const { executionArn } = await machines.startExecution({ stateMachineArn, input });
-  const failed = ({ type }: HistoryEvent) => type === 'LambdaFunctionFailed' || type === 'TaskFailed';
-  await eventually('a failed tick', async () => (await history(executionArn)).find(failed));
-  const { status } = await machines.describeExecution({ executionArn });
-  assert.equal(status, 'RUNNING');
-  await machines.stopExecution({ executionArn });
-});
-
 /** The states that a loop of so many ticks that go on enters, one after the other. */
 async function transitions(ticks: number): Promise<string[]> {
   const stateMachineArn = deployment.output('PorpoisePlace', 'LoopArn');
@@ -133,17 +135,7 @@ async function transitions(ticks: number): Promise<string[]> {
     assert.ok(status === 'RUNNING' || status === 'SUCCEEDED', `the loop is ${status}`);
     return status === 'SUCCEEDED' || undefined;
   });
-  return entered(await history(executionArn));
-}
-
-/** Each state that is entered is one transition. */
-function entered(events: readonly HistoryEvent[]): string[] {
-  const names = events.map(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name);
-  return names.filter((name) => name !== undefined);
-}
-
-async function history(executionArn: string | undefined): Promise<HistoryEvent[]> {
-  return (await machines.getExecutionHistory({ executionArn, maxResults: 1000 })).events ?? [];
+  return entered(await history(machines, executionArn));
 }
 
 /** By the address of the emulator: no resolver knows the name that it gives the API. */

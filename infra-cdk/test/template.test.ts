@@ -49,6 +49,8 @@ test('each queue that is worked has one for what could not be, and time for six 
     const name = queue['QueueName'] === 'porpoise-timers' ? 'porpoise-trigger' : 'porpoise-stepper';
     const [handler] = named(home, 'AWS::Lambda::Function', name);
     assert.equal(queue['VisibilityTimeout'], 6 * handler?.['Timeout']);
+    const hours = (queue['RedrivePolicy'].maxReceiveCount * queue['VisibilityTimeout']) / 3600;
+    assert.ok(hours >= 5, `an outage of ${hours} hours is sat out`);
   }
 });
 
@@ -109,6 +111,14 @@ test('three alarms ring by default, and each of all leads to a heading of the ru
     const link = /docs\/runbook\.md#(\S+)$/.exec(Properties?.['AlarmDescription'])?.[1];
     assert.ok(headings.includes(link), `the runbook has no heading for ${Properties?.['AlarmName']}`);
   }
+});
+
+test('alarms get through to their topic, whose policy would else keep them out', () => {
+  const policies = ofType(home, 'AWS::SNS::TopicPolicy').flatMap(({ Properties }) => Properties?.['PolicyDocument'].Statement);
+  const allowed = policies.filter(({ Effect }) => Effect === 'Allow');
+  assert.deepEqual(allowed.map(({ Principal, Action }) => [Principal, Action]), [[{ Service: 'cloudwatch.amazonaws.com' }, 'sns:Publish']]);
+  const topics = ofType(home, 'AWS::CloudWatch::Alarm').map(({ Properties }) => plain(Properties?.['AlarmActions']));
+  assert.deepEqual([...new Set(topics)], [plain(allowed[0].Resource)]);
 });
 
 test('nobody comes in without IAM, or a token if the settings name an issuer', () => {

@@ -55,6 +55,11 @@ pub(crate) fn test(steps: &mut Steps, servers: &Servers) {
         Ok(tools) => {
             let mut tests = tools.npm_run("test");
             servers.tell(&mut tests);
+            match second_opinion(&tools.infra) {
+                Ok(Some(python)) => _ = tests.env("PORPOISE_LOCALSTACK_PYTHON", python),
+                Ok(None) => {} // said loudly
+                Err(error) => steps.fail("LocalStack", &error),
+            }
             steps.run("tests of the infrastructure", &mut tests);
             terraform(steps);
         }
@@ -79,7 +84,8 @@ fn terraform(steps: &mut Steps) {
 
 fn module_tests() -> anyhow::Result<Command> {
     let stub = machine::root()?.join("terraform/stub");
-    let mut tests = Command::new(python(&stub.join("requirements.txt"))?);
+    let requirements = stub.join("requirements.txt");
+    let mut tests = Command::new(python("python3".as_ref(), &requirements)?);
     tests.arg(stub.join("check.py"));
     tests.arg(machine::cache()?.join("tools/terraform"));
     tests.env("PYTHONDONTWRITEBYTECODE", "1");
@@ -97,7 +103,7 @@ impl Tools {
     fn install() -> anyhow::Result<Self> {
         let infra = machine::root()?.join("infra-cdk");
         node_modules(&infra)?;
-        let python = python(&infra.join("requirements.txt"))?;
+        let python = python("python3".as_ref(), &infra.join("requirements.txt"))?;
         Ok(Self { infra, python })
     }
 
@@ -141,21 +147,58 @@ fn node_modules(infra: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The release of Python that `LocalStack` is pinned for; it does not run on the one before.
+const LATER_PYTHON: &str = "3.13";
+
+/// `LocalStack`, which interprets the poll loop a second time. It needs a later Python than the rest, which not every
+/// machine can get from its packages: where it is missing, those tests are skipped, loudly.
+fn second_opinion(infra: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let Some(interpreter) = later_python() else {
+        eprintln!(
+            "xtask: WARNING: there is no Python {LATER_PYTHON}: the poll loop on LocalStack is SKIPPED"
+        );
+        return Ok(None);
+    };
+    python(&interpreter, &infra.join("localstack.txt")).map(Some)
+}
+
+/// From the path, or of pyenv.
+fn later_python() -> Option<PathBuf> {
+    let on_path = PathBuf::from(format!("python{LATER_PYTHON}"));
+    if runs(&on_path) {
+        return Some(on_path);
+    }
+    let said = |args: &[&str]| {
+        let output = Command::new("pyenv").args(args).output().ok()?;
+        String::from_utf8(output.stdout).ok()
+    };
+    let versions = said(&["versions", "--bare"])?;
+    let mut versions = versions.lines().map(str::trim);
+    let version = versions.find(|version| version.starts_with(LATER_PYTHON))?;
+    let prefix = said(&["prefix", version])?;
+    Some(Path::new(prefix.trim()).join("bin/python")).filter(|python| runs(python))
+}
+
+fn runs(python: &Path) -> bool {
+    let output = Command::new(python).arg("--version").output();
+    output.is_ok_and(|output| output.status.success())
+}
+
 /// The interpreter of a virtual environment that holds what a file of requirements names.
-fn python(requirements: &Path) -> anyhow::Result<PathBuf> {
+fn python(interpreter: &Path, requirements: &Path) -> anyhow::Result<PathBuf> {
     let pins = [requirements.to_path_buf()];
     let home = pinned("python", &pins)?;
-    let interpreter = home.join("bin/python");
-    if !interpreter.exists() {
+    let inside = home.join("bin/python");
+    if !inside.exists() {
         install(&home, &pins, |work| {
-            run(Command::new("python3").args(["-m", "venv"]).arg(work))?;
+            run(Command::new(interpreter).args(["-m", "venv"]).arg(work))?;
             let mut pip = Command::new(work.join("bin/python"));
             pip.args(["-m", "pip", "install", "--quiet", "--no-deps"]);
             pip.args(["--disable-pip-version-check", "--requirement"]);
             run(pip.arg(requirements))
         })?;
     }
-    Ok(interpreter)
+    Ok(inside)
 }
 
 /// The folder for what these files pin.

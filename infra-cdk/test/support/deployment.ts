@@ -31,6 +31,10 @@ export class Deployment {
   readonly outputs: Record<string, Record<string, string>> = {};
   readonly #folder = mkdtempSync(join(tmpdir(), 'porpoise-infra-'));
 
+  constructor() {
+    process.on('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
+  }
+
   /** Makes both stacks from the templates with parameters. */
   static async start(): Promise<Deployment> {
     if (ENDPOINT === undefined) {
@@ -74,7 +78,6 @@ export class Deployment {
     }
     await this.#empty(this.artefacts);
     await this.s3.deleteBucket({ Bucket: this.artefacts });
-    rmSync(this.#folder, { recursive: true });
   }
 
   async #uploadFunctions(): Promise<void> {
@@ -136,12 +139,12 @@ function outputs(stack: Stack | undefined): Record<string, string> {
   return Object.fromEntries((stack?.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? '']));
 }
 
-/** Asks until something is there; an error after ten seconds. */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 100; tries += 1) {
+/** Asks ten times a second until something is there; an error after so many times. */
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined>, times = 200): Promise<T> {
+  for (let tries = 0; tries < times; tries += 1) {
     const found = await ask();
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error(`${what}: not within ten seconds`);
+  throw new Error(`${what}: not within ${times / 10} seconds`);
 }
