@@ -96,7 +96,9 @@ export class Polling extends Construct {
     });
   }
 
+  /** A list that names nothing can have no event. */
   #on(id: string, source: string, detailType: string[], detail: Record<string, unknown>): void {
+    if (JSON.stringify(detail).includes('[]')) return;
     const rule = new events.Rule(this, id, {
       description: `${detailType[0]}: the poller looks at once instead of at its next tick.`,
       eventPattern: { source: this.#sources(source), detailType, ...(Object.keys(detail).length > 0 && { detail }) },

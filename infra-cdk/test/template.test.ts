@@ -155,6 +155,13 @@ test('a place far from home reports to the queue there', () => {
   }
 });
 
+test('targets of a sort that nobody has are neither granted nor listened to', () => {
+  const none = { athenaWorkgroups: [], lambdaFunctions: [], stateMachines: [], jobRoles: [], assumedRoles: [], secrets: [] };
+  const bare = synthesis({ targets: none }).templates['PorpoisePlace-eu-central-1'];
+  assert.equal(ofType(bare, 'AWS::Events::Rule').length, ofType(place, 'AWS::Events::Rule').length - 3);
+  assert.doesNotMatch(JSON.stringify(bare), /athena|secretsmanager|sts:AssumeRole","Effect":"Allow","Resource|\[\]/);
+});
+
 test('two deployments of one account share no name', () => {
   const other = Object.values(synthesis({ name: 'night', dataRegions: ['eu-central-1', 'us-east-1'] }).templates);
   const taken = new Set(all.flatMap((template) => Object.values(template.Resources)).flatMap(names));
