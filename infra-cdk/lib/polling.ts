@@ -39,9 +39,12 @@ export class Polling extends Construct {
     this.#listen();
   }
 
-  /** Lets a function start the loop. */
+  /** Lets a function start the loop, and see whether it goes on. */
   letStart(user: PorpoiseFunction): void {
     user.allow('StartLoop', ['states:StartExecution'], [this.loopArn]);
+    const { names, region } = this.stack;
+    const executions = names.arn('states', region, `execution:${names.of('loop')}:*`);
+    user.allow('SeeLoop', ['states:DescribeExecution'], [executions], { why: 'executions are named by place and epoch' });
   }
 
   #loop(): void {

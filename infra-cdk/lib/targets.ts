@@ -36,9 +36,7 @@ function emr(action: string): string {
 function athena(user: PorpoiseFunction, { names, region, settings }: PorpoiseStack): void {
   const groups = settings.targets.athenaWorkgroups.map((name) => names.arn('athena', region, `workgroup/${name}`));
   const actions = [
-    'GetWorkGroup',
     'StartQueryExecution',
-    'GetQueryExecution',
     'BatchGetQueryExecution',
     'ListQueryExecutions',
     'GetQueryResults',
