@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minicbor::{Decode, Encode};
+use minicbor::encode::{Error, Write};
+use minicbor::{Decode, Encode, Encoder};
 use porpoise_model::workflow::Task;
 use porpoise_model::{Place, Target};
 
 /// Where the tasks of a run execute: settled when it is created, so that a change of a target moves no attempt that is
 /// on its way.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Decode)]
 pub struct Placement {
     /// What dispatches tasks without a target.
     #[n(0)]
@@ -33,6 +34,23 @@ pub struct Placed {
     /// The data place that serves it.
     #[n(1)]
     pub place: Place,
+}
+
+/// As the derived one would, but nothing at all for a run that is placed as all were before there were targets.
+impl<C> Encode<C> for Placement {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, c: &mut C) -> Result<(), Error<W::Error>> {
+        let Self {
+            place,
+            targets,
+            defaults,
+            residency,
+        } = self;
+        (place, targets, defaults, residency).encode(e, c)
+    }
+
+    fn is_nil(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Placement {
@@ -73,6 +91,18 @@ mod tests {
             },
             place,
         }
+    }
+
+    #[test]
+    fn placements_read_back_what_was_written() {
+        let placement = Placement {
+            place: "aws.eu-west-1.111122223333".parse().unwrap(),
+            targets: vec![placed("eu", "aws.eu-central-1.111122223333")],
+            defaults: BTreeMap::from([("spark".to_owned(), 0)]),
+            residency: BTreeSet::from([Place::Local]),
+        };
+        let bytes = minicbor::to_vec(&placement).unwrap();
+        assert_eq!(minicbor::decode::<Placement>(&bytes).unwrap(), placement);
     }
 
     #[test]

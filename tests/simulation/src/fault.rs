@@ -392,6 +392,15 @@ impl Rates {
                 Fate::Crash { after: true },
             ]);
         }
+        if op == Op::AskLoop && chance.below(2) == 0 {
+            return *chance.pick(&[
+                Fate::Delay { before: true },
+                Fate::Delay { before: false },
+                Fate::Failed { after: false },
+                Fate::Crash { after: false },
+                Fate::Crash { after: true },
+            ]);
+        }
         let often = matches!(
             op,
             Op::PutBlob

@@ -1,5 +1,7 @@
 //! One simulation: hosts that are called by events, and the loop that calls them.
 
+mod looping;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use porpoise_app::poll_loop::{After, TICKS_MAX};
+use porpoise_app::poll_loop::After;
 use porpoise_app::poller::Next;
 use porpoise_app::{App, Executors, Ports};
 use porpoise_engine::gate::Gate;
@@ -31,7 +33,7 @@ use crate::mail::Leased;
 use crate::random::Chance;
 use crate::workload::{Action, Profile, Workload, actor, command, command_id};
 use crate::world::{
-    AUDITOR, Event, HOUR, Hub, MILLI, MINUTE, PLACE, SECOND, Shared, Violation, World, lock,
+    AUDITOR, Event, HOUR, Hub, MINUTE, PLACE, SECOND, Shared, Violation, World, lock,
 };
 
 /// Between two sweeps.
@@ -468,82 +470,6 @@ impl Sim {
             let delay = world.chance.between(1, 60) as i64 * SECOND;
             world.after(delay, Event::Intents(intents));
         }
-    }
-
-    fn wake_loop(&mut self) {
-        if !self.how.outside && !std::mem::replace(&mut self.looping, true) {
-            self.idle_ticks = 0;
-            lock(&self.world).after(200 * MILLI, Event::Tick);
-        }
-    }
-
-    fn tick(&mut self) {
-        let host = self.any_host();
-        let app = Arc::clone(&self.hosts[host]);
-        let dispatched = lock(&self.world).dispatched;
-        let work = async move { Done::Ticked(app.tick(PLACE).await.ok()) };
-        self.start(host, Kind::Tick { dispatched }, Box::pin(work));
-    }
-
-    /// The loop looks less often while nothing happens, and ends only if nothing was dispatched meanwhile.
-    fn ticked(&mut self, next: Option<Next>, dispatched: u64) {
-        let mut world = lock(&self.world);
-        if world.checks.records == self.records_at_tick {
-            self.idle_ticks = (self.idle_ticks + 1).min(5);
-        } else {
-            self.idle_ticks = 0;
-        }
-        self.records_at_tick = world.checks.records;
-        match next {
-            Some(Next::Idle) if world.dispatched == dispatched => self.looping = false,
-            Some(Next::In(_) | Next::Idle) | None => {
-                let delay = SECOND << self.idle_ticks;
-                world.after(delay, Event::Tick);
-            }
-        }
-    }
-
-    /// An execution outside of the hosts calls one of them, unless somebody stopped it.
-    fn loop_tick(&mut self, epoch: u64, tick: u32) {
-        if lock(&self.world).loops.get(&epoch) != Some(&true) {
-            return;
-        }
-        let host = self.any_host();
-        let app = Arc::clone(&self.hosts[host]);
-        let work = async move { Done::LoopTicked(app.loop_tick(PLACE, epoch, tick).await.ok()) };
-        self.start(host, Kind::LoopTick(epoch, tick), Box::pin(work));
-    }
-
-    fn loop_ticked(&mut self, epoch: u64, tick: u32, after: Option<After>) {
-        let mut world = lock(&self.world);
-        match after {
-            Some(After::Wait(wait)) => {
-                let wait = i64::try_from(wait.as_micros()).unwrap_or(HOUR);
-                // Now and then its history is as good as full.
-                let ticks = if world.chance.below(50) == 0 {
-                    TICKS_MAX
-                } else {
-                    1
-                };
-                world.after(wait, Event::LoopTick(epoch, tick.saturating_add(ticks)));
-            }
-            Some(After::End) => {
-                world.loops.insert(epoch, false);
-            }
-            // The state machine tries the same tick again.
-            None => world.after(3 * SECOND, Event::LoopTick(epoch, tick)),
-        }
-    }
-
-    fn mend(&mut self) {
-        lock(&self.world).after(MEND, Event::Mend);
-        let host = self.any_host();
-        let app = Arc::clone(&self.hosts[host]);
-        let work = async move {
-            drop(app.mend_loop(PLACE).await);
-            Done::Mended
-        };
-        self.start(host, Kind::Mend, Box::pin(work));
     }
 
     fn signal(&mut self, key: AttemptKey) {
