@@ -1,7 +1,6 @@
 //! Targets of a project, and where runs are placed.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::needless_pass_by_value,
     clippy::panic,
     unreachable_pub,
