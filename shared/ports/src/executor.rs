@@ -43,12 +43,6 @@ pub trait Executor: Debug + Send + Sync {
         None
     }
 
-    /// Whether it knows how a job ended for as long as anybody may ask: at least a day after its end, from another
-    /// process too. The end of such a job is not written into the jobs table.
-    fn remembers(&self) -> bool {
-        false
-    }
-
     /// What a job that is over was billed; `None`: not known (yet).
     async fn usage(&self, job: &JobRef) -> Result<Option<Usage>, Unavailable> {
         _ = job;
