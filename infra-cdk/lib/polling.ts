@@ -9,7 +9,7 @@ import { Construct } from 'constructs';
 
 import { accept } from './acceptance.ts';
 import { PorpoiseFunction } from './function.ts';
-import { definition, POLL_TIMEOUT } from './poll-loop.ts';
+import { definition, MEND_EVERY, POLL_TIMEOUT } from './poll-loop.ts';
 import type { PorpoiseStack } from './stack.ts';
 
 export interface PollingProps {
@@ -36,6 +36,7 @@ export class Polling extends Construct {
     });
     this.letStart(this.poller); // the next epoch, before the history of this one is full
     this.#loop();
+    this.#mend();
     this.#listen();
   }
 
@@ -66,6 +67,18 @@ export class Polling extends Construct {
     loop.node.addDependency(role);
     accept(loop, 'AwsSolutions-SF1', 'Its history is kept for 90 days as it is; a log of each tick would cost more than the tick.');
     accept(loop, 'AwsSolutions-SF2', 'A trace of a loop that waits for hours shows nothing.');
+  }
+
+  /** Somebody may stop an execution, or its history may fill: once in a while the poller looks whether it is alive. */
+  #mend(): void {
+    const { names, region } = this.stack;
+    const rule = new events.Rule(this, 'Mend', {
+      ruleName: names.of('mend'),
+      description: 'Starts the poll loop again if it was stopped although jobs are in flight.',
+      schedule: events.Schedule.rate(MEND_EVERY),
+    });
+    const event = events.RuleTargetInput.fromObject({ mend: names.place(region) });
+    rule.addTarget(new targets.LambdaFunction(this.poller.function, { event, deadLetterQueue: this.props.deadLetters }));
   }
 
   /** Each sort of event by a rule of its own: one that is wrong stops no other. */

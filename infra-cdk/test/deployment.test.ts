@@ -10,7 +10,7 @@ import { Lambda } from '@aws-sdk/client-lambda';
 import { SFN } from '@aws-sdk/client-sfn';
 import { SQS } from '@aws-sdk/client-sqs';
 
-import { LOOP_ENDED } from '../lib/poll-loop.ts';
+import { LOOP_ENDED, MEND_EVERY } from '../lib/poll-loop.ts';
 import { ACCOUNT, CLIENT, Deployment, eventually, REGION } from './support/deployment.ts';
 import { entered, failed, history } from './support/history.ts';
 import { signed } from './support/sign.ts';
@@ -104,9 +104,26 @@ suite('on the emulator', () => {
     assert.deepEqual(few, ['Tick', 'Pause', 'Tick', 'Pause', 'Tick', 'Ended']);
   });
 
+  test('each tick is asked with what the one before answered', async () => {
+    await transitions(3, 7);
+    const asked = (await deployment.seen('PorpoisePlace', 'poller')).map(({ event }) => event).filter(({ epoch }) => epoch === 7);
+    asked.sort((one, other) => one['tick'] - other['tick']);
+    const begun = { place: PLACE, epoch: 7, tick: 0, last: 3 };
+    assert.deepEqual(asked, [begun, ...[1, 2, 3].map((tick) => ({ ...begun, wait: 0, tick }))]);
+  });
+
+  test('the poller is asked now and then whether the loop of its place was stopped', async () => {
+    const Rule = `${deployment.name}-mend`;
+    const { ScheduleExpression, State } = await events.describeRule({ Name: Rule });
+    assert.deepEqual([ScheduleExpression, State], [`rate(${MEND_EVERY.toMinutes()} minutes)`, 'ENABLED']);
+    const { Targets } = await events.listTargetsByRule({ Rule });
+    const asked = Targets?.map(({ Arn, Input }) => [Arn?.split(':').at(-1), JSON.parse(Input ?? '')]);
+    assert.deepEqual(asked, [[`${deployment.name}-poller`, { mend: PLACE }]]);
+  });
+
   test('an error of the poller is tried again, and does not end the loop as if nothing were in flight', async () => {
     const stateMachineArn = deployment.output('PorpoisePlace', 'LoopArn');
-    const input = JSON.stringify({ place: PLACE, epoch: 1, fail: 'SomethingElse' });
+    const input = JSON.stringify({ place: PLACE, epoch: 1, tick: 0, fail: 'SomethingElse' });
     const { executionArn } = await machines.startExecution({ stateMachineArn, input });
     await eventually('a failed tick', async () => (await history(machines, executionArn)).find(failed));
     const { status } = await machines.describeExecution({ executionArn });
@@ -125,10 +142,10 @@ function carries(text: string): (event: Record<string, any>) => boolean {
   return (event) => JSON.stringify(event).includes(text);
 }
 
-/** The states that a loop of so many ticks that go on enters, one after the other. */
-async function transitions(ticks: number): Promise<string[]> {
+/** The states that a loop enters whose tick number `last` finds nothing in flight, one after the other. */
+async function transitions(last: number, epoch = 1): Promise<string[]> {
   const stateMachineArn = deployment.output('PorpoisePlace', 'LoopArn');
-  const input = JSON.stringify({ place: PLACE, epoch: 1, ticks });
+  const input = JSON.stringify({ place: PLACE, epoch, tick: 0, last });
   const { executionArn } = await machines.startExecution({ stateMachineArn, input });
   await eventually(`the end of a loop by ${LOOP_ENDED}`, async () => {
     const { status } = await machines.describeExecution({ executionArn });

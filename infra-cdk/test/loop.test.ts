@@ -6,16 +6,17 @@ import { SFN } from '@aws-sdk/client-sfn';
 
 import { definition, HISTORY_EVENTS_A_TICK, LOOP_ENDED } from '../lib/poll-loop.ts';
 import { CLIENT, eventually } from './support/deployment.ts';
-import { entered, failed, history } from './support/history.ts';
+import { entered, failed, given, history } from './support/history.ts';
 import { type Answers, LocalStack, PYTHON } from './support/localstack.ts';
 
 const skip = PYTHON === undefined && 'PORPOISE_LOCALSTACK_PYTHON names no Python with LocalStack: `cargo xtask infra` does';
-const GOES_ON = { Return: { StatusCode: 200, Payload: { wait: 0, place: 'p', epoch: 1 } } };
+const BEGINS = { place: 'p', epoch: 1, tick: 0 };
+const goesOn = (tick: number) => ({ Return: { StatusCode: 200, Payload: { ...BEGINS, wait: 0, tick } } });
 const ENDS = { Throw: { Error: LOOP_ENDED, Cause: 'nothing is in flight' } };
 const CASES: Record<string, Answers> = {
-  two: { '0-1': GOES_ON, '2': ENDS },
-  six: { '0-5': GOES_ON, '6': ENDS },
-  bad: { '0': { Throw: { Error: 'Lambda.TooManyRequestsException', Cause: 'throttled' } }, '1': GOES_ON, '2': ENDS },
+  two: { '0': goesOn(1), '1': goesOn(2), '2': ENDS },
+  six: { '0-5': goesOn(1), '6': ENDS },
+  bad: { '0': { Throw: { Error: 'Lambda.TooManyRequestsException', Cause: 'throttled' } }, '1': goesOn(1), '2': ENDS },
 };
 let localStack: LocalStack | undefined;
 let machines: SFN;
@@ -40,6 +41,11 @@ suite('on LocalStack', () => {
     assert.equal(six.length - two.length, 4 * HISTORY_EVENTS_A_TICK);
   });
 
+  test('LocalStack asks each tick with what the one before answered', { skip }, async () => {
+    const asked = given(await ended('two'), 'Tick');
+    assert.deepEqual(asked, [BEGINS, { ...BEGINS, wait: 0, tick: 1 }, { ...BEGINS, wait: 0, tick: 2 }]);
+  });
+
   test('LocalStack tries an error again, and enters no state for it', { skip }, async () => {
     const bad = await ended('bad');
     assert.deepEqual(entered(bad), ['Tick', 'Pause', 'Tick', 'Ended']);
@@ -49,7 +55,7 @@ suite('on LocalStack', () => {
 
 /** The history of a loop that gets the answers of that name, when it has ended. */
 async function ended(name: string): ReturnType<typeof history> {
-  const input = JSON.stringify({ place: 'p', epoch: 1 });
+  const input = JSON.stringify(BEGINS);
   const { executionArn } = await machines.startExecution({ stateMachineArn: `${stateMachineArn}#${name}`, input });
   await eventually(`the end of loop ${name}`, async () => {
     const { status } = await machines.describeExecution({ executionArn });

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { FUNCTIONS } from '../lib/names.ts';
+import { HISTORY_EVENTS_A_TICK } from '../lib/poll-loop.ts';
 import { EXTRA_ALARMS } from '../lib/settings.ts';
 import { matchesSnapshot } from './support/snapshot.ts';
 import { ofType, plain, type Resource, synthesis, type Template } from './support/synthesis.ts';
@@ -153,6 +154,26 @@ test('a place far from home reports to the queue there', () => {
       'https://sqs.eu-central-1.<URLSuffix>/<AccountId>/porpoise-inputs.fifo',
     ]);
   }
+});
+
+test('the loop of a place is looked after there, and as often as open aggregates are at home', () => {
+  const rated = (template: Template | undefined) => {
+    const rules = ofType(template, 'AWS::Events::Rule').map(({ Properties }) => Properties ?? {});
+    return rules.filter((rule) => rule['ScheduleExpression'] !== undefined);
+  };
+  const [sweep, mend] = [rated(home), rated(place)].map((rules) => {
+    assert.equal(rules.length, 1, 'one rule runs while nothing runs');
+    return rules[0];
+  });
+  assert.equal(mend?.['ScheduleExpression'], sweep?.['ScheduleExpression']);
+  assert.equal(plain(mend?.['Targets'][0].Input), '{"mend":"<Partition>.us-east-1.<AccountId>"}');
+});
+
+test('a loop goes to the next epoch before its history is full', () => {
+  const app = readFileSync(new URL('../../shared/app/src/poll_loop.rs', import.meta.url), 'utf8');
+  const ticks = Number(/TICKS_MAX: u32 = ([\d_]+);/.exec(app)?.[1]?.replaceAll('_', ''));
+  assert.ok(ticks > 0);
+  assert.ok(ticks * HISTORY_EVENTS_A_TICK < 25_000, `${ticks} ticks of ${HISTORY_EVENTS_A_TICK} events`);
 });
 
 test('targets of a sort that nobody has are neither granted nor listened to', () => {

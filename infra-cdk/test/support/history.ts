@@ -7,6 +7,12 @@ export function entered(events: readonly HistoryEvent[]): string[] {
   return names.filter((name) => name !== undefined);
 }
 
+/** What a state was given, each time that it was entered. */
+export function given(events: readonly HistoryEvent[], state: string): unknown[] {
+  const details = events.flatMap(({ stateEnteredEventDetails: entered }) => (entered?.name === state ? [entered] : []));
+  return details.map(({ input }) => JSON.parse(input ?? 'null'));
+}
+
 export async function history(machines: SFN, executionArn: string | undefined): Promise<HistoryEvent[]> {
   return (await machines.getExecutionHistory({ executionArn, maxResults: 1000 })).events ?? [];
 }

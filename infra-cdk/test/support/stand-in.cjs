@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Stands in for each function where the wiring is tested: it keeps what it was given as an object of its bucket, and
-// answers as the real one would. A poller goes on for as many ticks as its input says.
+// answers as the real one would. A poller goes on until the tick that its input names.
 'use strict';
 
 const runtime = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime`;
@@ -27,8 +27,9 @@ function decide(event) {
   if (event.requestContext !== undefined) return { answer: { statusCode: 200, body: JSON.stringify({ path: event.rawPath }) } };
   if (event.epoch === undefined) return { answer: {} };
   if (event.fail) return { error: event.fail };
-  if (event.ticks === 0) return { error: 'LoopEnded' };
-  return { answer: { ...event, ticks: event.ticks - 1, wait: 0 } };
+  const { place, epoch, tick, last } = event;
+  if (tick === last) return { error: 'LoopEnded' };
+  return { answer: { wait: 0, place, epoch, tick: tick + 1, last } };
 }
 
 process.on('SIGTERM', () => process.exit(0));
