@@ -14,7 +14,7 @@ mod component;
 mod server;
 
 pub use component::Component;
-pub use server::{DynamoDbLocal, Ministack};
+pub use server::{DynamoDbLocal, Manner, Ministack};
 
 /// DynamoDB Local: the one that the variable names, else the one of this process, which the first call starts.
 ///

@@ -35,6 +35,12 @@ enum Task {
         /// `dynamodb` or `ministack`.
         #[arg(value_parser = component)]
         component: Component,
+        /// Ministack checks signatures and policies.
+        #[arg(long)]
+        auth: bool,
+        /// Where functions that ministack runs find AWS, if not at ministack itself.
+        #[arg(long, value_name = "URL")]
+        functions_ask: Option<String>,
     },
     /// What `serve` runs in a namespace of its own: the component and this end of the bridge.
     #[command(hide = true)]
@@ -53,7 +59,17 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Args::parse().task {
         Task::Install => install::all(),
-        Task::Serve { component } => serve::serve(component),
+        Task::Serve {
+            component,
+            auth,
+            functions_ask,
+        } => serve::serve(
+            component,
+            &serve::Manner {
+                auth,
+                functions_ask,
+            },
+        ),
         Task::Inside {
             folder,
             bridge,

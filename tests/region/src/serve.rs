@@ -33,8 +33,15 @@ const DYNAMODB_PORT: u16 = 8000;
 /// The account that ministack calls its own.
 const ACCOUNT: &str = "000000000000";
 
+/// How ministack is to behave.
+#[derive(Debug)]
+pub(crate) struct Manner {
+    pub(crate) auth: bool,
+    pub(crate) functions_ask: Option<String>,
+}
+
 /// `region serve`: prints one line, where it answers.
-pub(crate) fn serve(component: Component) -> anyhow::Result<()> {
+pub(crate) fn serve(component: Component, manner: &Manner) -> anyhow::Result<()> {
     let home = component.installed()?;
     let (ends, ended) = mpsc::channel();
     let input_ends = ends.clone();
@@ -42,7 +49,7 @@ pub(crate) fn serve(component: Component) -> anyhow::Result<()> {
         _ = io::copy(&mut io::stdin(), &mut io::sink());
         input_ends.send(())
     });
-    let mut cell = Cell::start(component, &home)?;
+    let mut cell = Cell::start(component, &home, manner)?;
     println!("http://{}", cell.address);
     io::stdout().flush()?;
     cell.watch(ends)?;
@@ -65,11 +72,11 @@ struct Cell {
 
 impl Cell {
     /// Starts it and waits until it answers.
-    fn start(component: Component, home: &Path) -> anyhow::Result<Self> {
+    fn start(component: Component, home: &Path, manner: &Manner) -> anyhow::Result<Self> {
         let mut tried = 0;
         loop {
             tried += 1;
-            let mut cell = Self::launch(component, home)?;
+            let mut cell = Self::launch(component, home, manner)?;
             match cell.wait_for_answer() {
                 Ok(()) => return Ok(cell),
                 Err(error) if tried == TRIES_MAX || component == Component::DynamoDb => {
@@ -82,7 +89,7 @@ impl Cell {
         }
     }
 
-    fn launch(component: Component, home: &Path) -> anyhow::Result<Self> {
+    fn launch(component: Component, home: &Path, manner: &Manner) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("region-").tempdir()?;
         let scratch = folder.path().join(SCRATCH);
         fs::create_dir(&scratch)?;
@@ -95,7 +102,7 @@ impl Cell {
             Component::Ministack => {
                 let address = free_address()?;
                 let mut command = isolated(folder.path(), None)?;
-                ministack(&mut command, home, address);
+                ministack(&mut command, home, address, manner);
                 (address, command)
             }
         };
@@ -197,7 +204,7 @@ fn dynamodb(command: &mut Command, home: &Path) {
     command.arg(DYNAMODB_PORT.to_string());
 }
 
-fn ministack(command: &mut Command, home: &Path, address: SocketAddr) {
+fn ministack(command: &mut Command, home: &Path, address: SocketAddr, manner: &Manner) {
     let url = format!("http://{address}");
     command
         .arg(home.join("bin/python"))
@@ -206,8 +213,12 @@ fn ministack(command: &mut Command, home: &Path, address: SocketAddr) {
     command.env("GATEWAY_PORT", address.port().to_string());
     command.env("MINISTACK_ACCOUNT_ID", ACCOUNT);
     command.env("LAMBDA_EXECUTOR", "local");
+    command.env("AUTH", manner.auth.to_string());
     // functions that it runs ask it, and nobody else
-    command.env("AWS_ENDPOINT_URL", url);
+    command.env(
+        "AWS_ENDPOINT_URL",
+        manner.functions_ask.as_ref().unwrap_or(&url),
+    );
 }
 
 /// A port of loopback that was free just now.

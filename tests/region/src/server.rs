@@ -28,7 +28,7 @@ impl DynamoDbLocal {
     /// # Errors
     /// If it is not installed or does not start.
     pub fn start() -> anyhow::Result<Self> {
-        Server::start(Component::DynamoDb).map(Self)
+        Server::start(Component::DynamoDb, &[]).map(Self)
     }
 
     pub(crate) fn shared() -> anyhow::Result<Self> {
@@ -47,7 +47,22 @@ impl Ministack {
     /// # Errors
     /// If it is not installed or does not start.
     pub fn start() -> anyhow::Result<Self> {
-        Server::start(Component::Ministack).map(Self)
+        Self::start_as(Manner::default())
+    }
+
+    /// Starts one that behaves in this manner.
+    ///
+    /// # Errors
+    /// If it is not installed or does not start.
+    pub fn start_as(manner: Manner) -> anyhow::Result<Self> {
+        let mut options: Vec<String> = Vec::new();
+        if manner.auth {
+            options.push("--auth".to_owned());
+        }
+        if let Some(url) = manner.functions_ask {
+            options.push(format!("--functions-ask={url}"));
+        }
+        Server::start(Component::Ministack, &options).map(Self)
     }
 
     pub(crate) fn shared() -> anyhow::Result<Self> {
@@ -58,6 +73,15 @@ impl Ministack {
     pub fn endpoint(&self) -> &str {
         &self.0.endpoint
     }
+}
+
+/// How a ministack behaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// It checks signatures and policies, and refuses what no policy allows.
+    pub auth: bool,
+    /// Where functions that it runs find AWS; `None`: at itself.
+    pub functions_ask: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,14 +104,14 @@ impl Server {
         let mut ours = ours.lock().unwrap_or_else(PoisonError::into_inner);
         let server = match ours.take() {
             Some(server) => server,
-            None => Self::start(component)?,
+            None => Self::start(component, &[])?,
         };
         Ok(ours.insert(server).clone())
     }
 
-    fn start(component: Component) -> anyhow::Result<Self> {
+    fn start(component: Component, options: &[String]) -> anyhow::Result<Self> {
         component.installed()?; // says so before anything is compiled
-        let (process, endpoint) = Process::start(component)
+        let (process, endpoint) = Process::start(component, options)
             .with_context(|| format!("{} does not start", component.package()))?;
         Ok(Self {
             endpoint,
@@ -104,9 +128,10 @@ struct Process {
 }
 
 impl Process {
-    fn start(component: Component) -> anyhow::Result<(Self, String)> {
+    fn start(component: Component, options: &[String]) -> anyhow::Result<(Self, String)> {
         let mut child = Command::new(program()?)
             .args(["serve", component.name()])
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped()) // nothing outlives a test that holds its output
