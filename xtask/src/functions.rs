@@ -15,8 +15,10 @@ const FUNCTIONS: [&str; 5] = ["api", "dispatcher", "poller", "stepper", "trigger
 pub(crate) enum Form {
     /// As they are shipped.
     Small,
-    /// From what tests have compiled already, for components on this machine.
+    /// As fast as they compile, for components on this machine.
     Quick,
+    /// The same, together with everything that tests compile, so that nothing is compiled twice.
+    QuickWithTests,
 }
 
 impl Form {
@@ -24,7 +26,7 @@ impl Form {
     const fn profile(self) -> (&'static str, &'static str) {
         match self {
             Self::Small => ("lambda", "lambda"),
-            Self::Quick => ("dev", "debug"),
+            Self::Quick | Self::QuickWithTests => ("dev", "debug"),
         }
     }
 }
@@ -93,14 +95,14 @@ pub(crate) fn functions(architecture: Architecture, measure: bool) -> anyhow::Re
 }
 
 /// Builds and packs all of them for components on this machine; the folder with NAME/bootstrap.zip.
-pub(crate) fn quick() -> anyhow::Result<PathBuf> {
+pub(crate) fn quick(form: Form) -> anyhow::Result<PathBuf> {
     let architecture = if Architecture::Arm64.is_here() {
         Architecture::Arm64
     } else {
         Architecture::X86_64
     };
     let folder = target()?.join("cloud").join("functions");
-    for (name, binary) in build(architecture, Form::Quick)? {
+    for (name, binary) in build(architecture, form)? {
         let zip = zip(&folder, name);
         if pack::is_packed(&binary, &zip) {
             continue;
@@ -147,8 +149,11 @@ fn build(architecture: Architecture, form: Form) -> anyhow::Result<Vec<(&'static
     let (profile, below) = form.profile();
     let mut build = machine::cargo();
     build.args(["build", "--locked", "--profile", profile]);
-    for name in FUNCTIONS {
-        build.arg(format!("--package=porpoise-function-{name}"));
+    if form == Form::QuickWithTests {
+        build.args(["--workspace", "--lib", "--bins", "--tests", "--examples"]);
+    } else {
+        let packages = FUNCTIONS.map(|name| format!("--package=porpoise-function-{name}"));
+        build.args(packages);
     }
     let mut folder = target()?;
     if !architecture.is_here() {

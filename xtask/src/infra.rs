@@ -92,6 +92,13 @@ fn module_tests() -> anyhow::Result<Command> {
     Ok(tests)
 }
 
+/// Writes the templates of a deployment with these settings into a folder.
+pub(crate) fn synthesise(settings: &Path, folder: &Path) -> anyhow::Result<()> {
+    let mut synth = Tools::install()?.npm_run("synth");
+    synth.env("PORPOISE_SETTINGS", settings);
+    run(synth.env("CDK_OUTDIR", folder))
+}
+
 /// The packages of npm and of Python that the infrastructure needs.
 #[derive(Debug)]
 struct Tools {

@@ -13,6 +13,7 @@
 
 mod audit;
 mod check;
+mod cloud;
 mod coldstart;
 mod components;
 mod functions;
@@ -64,6 +65,9 @@ enum Task {
         #[arg(long, conflicts_with_all = ["architecture", "measure"])]
         quick: bool,
     },
+    /// The control plane on loopback.
+    #[command(subcommand)]
+    Cloud(Cloud),
     /// Do everything that CI does before the tests: format, lints, docs, audit, drift of generated files.
     Check,
     /// Check and test the infrastructure, and nothing else; `check` and `test` do so too.
@@ -88,6 +92,16 @@ enum Task {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Cloud {
+    /// Build the functions, deploy them to components that stand in for AWS, and serve until Ctrl-C.
+    Up {
+        /// Passed on: `--port N`, `--no-auth`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
 fn main() -> anyhow::Result<()> {
     match Args::parse().task {
         Task::Up { args } => program::up(args),
@@ -99,12 +113,13 @@ fn main() -> anyhow::Result<()> {
             quick,
         } => {
             if quick {
-                let folder = functions::quick()?;
+                let folder = functions::quick(functions::Form::Quick)?;
                 eprintln!("xtask: packed as {}/NAME/bootstrap.zip", folder.display());
                 return Ok(());
             }
             functions::functions(architecture, measure)
         }
+        Task::Cloud(Cloud::Up { args }) => cloud::up(args),
         Task::Check => check::check(),
         Task::Infra => infra::infra(),
         Task::Audit => audit::audit(),

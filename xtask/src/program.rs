@@ -41,13 +41,13 @@ pub(crate) fn bench(args: Vec<OsString>) -> anyhow::Result<()> {
     hand_over(run)
 }
 
-fn cargo_run(package: &str, profile: &str) -> Command {
+pub(crate) fn cargo_run(package: &str, profile: &str) -> Command {
     let mut run = machine::cargo();
     run.args(["run", "--package", package, "--profile", profile]);
     run
 }
 
 /// Becomes the command: Ctrl-C reaches it alone, and its exit code is ours.
-fn hand_over(mut command: Command) -> anyhow::Result<()> {
+pub(crate) fn hand_over(mut command: Command) -> anyhow::Result<()> {
     Err(command.exec()).context("cannot start cargo")
 }

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::process::Command;
 
+use crate::cloud::Parts;
 use crate::components::{self, Servers};
+use crate::functions::Form;
 use crate::steps::Steps;
 use crate::{infra, machine, tool};
 
@@ -12,7 +14,8 @@ use crate::{infra, machine, tool};
 /// all else as it is shipped. Nextest runs them where it is installed, else `cargo test`. With a filter, there are no
 /// examples and no infrastructure.
 ///
-/// The components that stand in for AWS run during those; without them, the tests that need one fail and say so.
+/// The components that stand in for AWS, and the parts of the box, are there during those; without them, the tests that
+/// need one fail and say so.
 pub(crate) fn test(filter: &[OsString]) -> anyhow::Result<()> {
     tool::python();
     let runner = Runner::of_this_machine(filter)?;
@@ -43,6 +46,10 @@ pub(crate) fn test(filter: &[OsString]) -> anyhow::Result<()> {
             }
         }
         Err(error) => steps.fail("components", error),
+    }
+    match Parts::make(Form::QuickWithTests) {
+        Ok(parts) => parts.tell(&mut tests),
+        Err(error) => steps.fail("parts of the box", &error),
     }
     steps.run("tests", &mut tests);
     drop(servers);

@@ -61,6 +61,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "shared/secrets-*",
             "functions/*",
             "tests/faults",
+            "tests/cloud",
         ],
     ),
     ("lambda_*", &["functions/*"]),
@@ -68,9 +69,15 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ("rusqlite", &["shared/store-*"]),
     (
         "axum",
-        &["shared/api", "cli", "functions/api", "tests/fake-aws"],
+        &[
+            "shared/api",
+            "cli",
+            "functions/api",
+            "tests/fake-aws",
+            "tests/cloud",
+        ],
     ),
-    ("ureq", &["cli", "tests/fake-aws", "benches"]),
+    ("ureq", &["cli", "tests/fake-aws", "tests/cloud", "benches"]),
     ("utoipa", &["shared/api"]),
     ("clap", &["cli", "tests/*", "benches", "xtask"]),
     (
@@ -80,6 +87,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "functions/*",
             "tests/fake-aws",
             "tests/region",
+            "tests/cloud",
             "benches",
             "xtask",
         ],

@@ -1,0 +1,262 @@
+//! The stacks: made from the templates that the CDK app synthesises, with the zips that `cargo xtask functions` packs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::aws::{Caller, Scope, elements};
+use crate::template::for_ministack;
+
+/// The stack of the control plane, as its template is called.
+pub(crate) const HOME: &str = "PorpoiseHome";
+/// The stack of a data place.
+pub(crate) const PLACE: &str = "PorpoisePlace";
+/// The functions of both.
+const FUNCTIONS: [&str; 6] = [
+    "api",
+    "dispatcher",
+    "notifier",
+    "poller",
+    "stepper",
+    "trigger",
+];
+/// Functions that there are no binaries of yet: nothing calls them, and whoever did would be told that there is no code.
+const WITHOUT_CODE: [&str; 1] = ["notifier"];
+/// A zip of nothing.
+const EMPTY_ZIP: [u8; 22] = [
+    b'P', b'K', 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+];
+/// Where the zips lie in the bucket.
+const PREFIX: &str = "1/";
+/// Looks at a stack that is being made, and how long is waited in between: half a minute.
+const LOOKS_MAX: u32 = 300;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// Deploys into one account.
+#[derive(Debug)]
+pub(crate) struct Deployer {
+    pub(crate) caller: Caller,
+    pub(crate) account: String,
+    /// The name of the deployment, with which the names of everything begin.
+    pub(crate) name: String,
+}
+
+/// What is deployed where.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) home: String,
+    pub(crate) regions: Vec<String>,
+    pub(crate) templates: BTreeMap<String, Value>,
+    /// The folder with NAME/bootstrap.zip for each function.
+    pub(crate) functions: PathBuf,
+}
+
+/// What a stack says of itself.
+pub(crate) type Outputs = BTreeMap<String, String>;
+
+/// A parameter of a stack.
+pub(crate) type Parameter = (&'static str, String);
+
+/// Source: CloudFormation API reference.
+const CLOUDFORMATION: &str = "2010-05-15";
+
+impl Deployer {
+    /// Makes all stacks; returns what home says.
+    pub(crate) fn deploy(&self, plan: &Plan) -> anyhow::Result<Outputs> {
+        let mut regions = plan.regions.clone();
+        regions.push(plan.home.clone());
+        regions.sort();
+        regions.dedup();
+        for region in &regions {
+            self.upload(region, &plan.functions)?;
+        }
+        for region in &plan.regions {
+            let parameters = self.place_parameters(region, &plan.home);
+            let template = template(plan, PLACE)?;
+            self.create(region, PLACE, template, parameters)?;
+        }
+        let parameters = self.home_parameters(plan);
+        self.create(&plan.home, HOME, template(plan, HOME)?, parameters)
+    }
+
+    /// Puts another template in the place of a stack's.
+    pub(crate) fn update(
+        &self,
+        region: &str,
+        id: &str,
+        template: &Value,
+        parameters: Vec<Parameter>,
+    ) -> anyhow::Result<()> {
+        match self.stack_call(region, "UpdateStack", id, template, parameters) {
+            Err(error) if format!("{error:#}").contains("No updates") => Ok(()),
+            Err(error) => Err(error.context(format!("cannot update stack {id} in {region}"))),
+            Ok(()) => self.settled(region, id).map(drop),
+        }
+    }
+
+    pub(crate) fn home_parameters(&self, plan: &Plan) -> Vec<Parameter> {
+        let bus = |region: &String| self.bus(region);
+        let buses: BTreeMap<String, String> = plan
+            .regions
+            .iter()
+            .map(|region| (self.place(region), bus(region)))
+            .collect();
+        let arns: Vec<String> = plan.regions.iter().map(bus).collect();
+        let mut parameters = self.artefacts(&plan.home);
+        parameters.push(("Buses", json!(buses).to_string()));
+        parameters.push(("BusArns", arns.join(",")));
+        parameters.push(("ReserveConcurrency", "no".to_owned()));
+        parameters
+    }
+
+    pub(crate) fn place_parameters(&self, region: &str, home: &str) -> Vec<Parameter> {
+        let mut parameters = self.artefacts(region);
+        parameters.push(("HomeRegion", home.to_owned()));
+        parameters
+    }
+
+    fn artefacts(&self, region: &str) -> Vec<Parameter> {
+        vec![
+            ("Name", self.name.clone()),
+            ("ArtefactBucket", self.bucket(region)),
+            ("ArtefactPrefix", PREFIX.to_owned()),
+        ]
+    }
+
+    /// A place as the product prints it.
+    pub(crate) fn place(&self, region: &str) -> String {
+        format!("aws.{region}.{}", self.account)
+    }
+
+    fn bus(&self, region: &str) -> String {
+        let (account, name) = (&self.account, &self.name);
+        format!("arn:aws:events:{region}:{account}:event-bus/{name}")
+    }
+
+    fn bucket(&self, region: &str) -> String {
+        format!("{}-artefacts-{region}", self.name)
+    }
+
+    fn stack(&self, id: &str) -> String {
+        format!("{}-{id}", self.name)
+    }
+
+    fn upload(&self, region: &str, functions: &Path) -> anyhow::Result<()> {
+        let scope = self.scope(region, "s3");
+        let bucket = self.bucket(region);
+        let place = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        );
+        let path = format!("/{bucket}");
+        let made = self
+            .caller
+            .call(scope, (Method::PUT, &path), &[], place.as_bytes());
+        made.with_context(|| format!("cannot make the bucket `{bucket}`"))?;
+        for name in FUNCTIONS {
+            let path = format!("/{bucket}/{PREFIX}{name}.zip");
+            let put = self
+                .caller
+                .call(scope, (Method::PUT, &path), &[], &code(functions, name)?);
+            put.with_context(|| format!("cannot upload function `{name}`"))?;
+        }
+        Ok(())
+    }
+
+    fn create(
+        &self,
+        region: &str,
+        id: &str,
+        template: &Value,
+        parameters: Vec<Parameter>,
+    ) -> anyhow::Result<Outputs> {
+        let made = self.stack_call(region, "CreateStack", id, template, parameters);
+        made.with_context(|| format!("cannot make stack {id} in {region}"))?;
+        self.settled(region, id)
+    }
+
+    fn stack_call(
+        &self,
+        region: &str,
+        action: &str,
+        id: &str,
+        template: &Value,
+        parameters: Vec<Parameter>,
+    ) -> anyhow::Result<()> {
+        let template = for_ministack(template).to_string();
+        let mut form = vec![
+            ("StackName".to_owned(), self.stack(id)),
+            ("TemplateBody".to_owned(), template),
+            (
+                "Capabilities.member.1".to_owned(),
+                "CAPABILITY_NAMED_IAM".to_owned(),
+            ),
+        ];
+        for (number, (name, value)) in (1..).zip(parameters) {
+            let at = format!("Parameters.member.{number}");
+            form.push((format!("{at}.ParameterKey"), name.to_owned()));
+            form.push((format!("{at}.ParameterValue"), value));
+        }
+        let scope = self.scope(region, "cloudformation");
+        let called = self.caller.query(scope, action, CLOUDFORMATION, &form);
+        called.map(drop)
+    }
+
+    /// Waits until the stack is as it was asked for.
+    fn settled(&self, region: &str, id: &str) -> anyhow::Result<Outputs> {
+        let scope = self.scope(region, "cloudformation");
+        let name = [("StackName".to_owned(), self.stack(id))];
+        let told = |action: &str| self.caller.query(scope, action, CLOUDFORMATION, &name);
+        for _ in 0..LOOKS_MAX {
+            let stack = told("DescribeStacks")?;
+            let status = elements(&stack, "StackStatus");
+            match *status.first().context("the stack is gone")? {
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" => return Ok(outputs(&stack)),
+                status if status.ends_with("IN_PROGRESS") && !status.contains("ROLLBACK") => {}
+                failed => {
+                    let events = told("DescribeStackEvents")?;
+                    let why = elements(&events, "ResourceStatusReason").join("; ");
+                    anyhow::bail!("stack {id}: {failed}: {why}")
+                }
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        anyhow::bail!("stack {id} is not made in {:?}", BETWEEN_LOOKS * LOOKS_MAX)
+    }
+
+    fn scope<'s>(&'s self, region: &'s str, service: &'s str) -> Scope<'s> {
+        Scope {
+            account: &self.account,
+            region,
+            service,
+        }
+    }
+}
+
+fn code(functions: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
+    if WITHOUT_CODE.contains(&name) {
+        return Ok(EMPTY_ZIP.into());
+    }
+    let zip = functions.join(name).join("bootstrap.zip");
+    std::fs::read(&zip).with_context(|| {
+        let zip = zip.display();
+        format!("there is no {zip}: `cargo xtask functions --quick` packs it")
+    })
+}
+
+fn template<'p>(plan: &'p Plan, id: &str) -> anyhow::Result<&'p Value> {
+    let template = plan.templates.get(id);
+    template.with_context(|| format!("there is no template of stack {id}"))
+}
+
+fn outputs(stack: &str) -> Outputs {
+    let keys = elements(stack, "OutputKey").into_iter();
+    let values = elements(stack, "OutputValue").into_iter();
+    let pairs = keys.zip(values);
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,12 @@
+//! The control plane as it is deployed: the template, the functions, their roles.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what tests share: what does not answer is a failed test"
+)]
+
+mod support;
+
+mod flow;
+mod roles;

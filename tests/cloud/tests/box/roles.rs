@@ -1,0 +1,147 @@
+//! Least privilege, shown: what functions call is what their roles grant, and without any of it they are refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use porpoise_cloud::Cloud;
+
+use crate::support::{Client, DAILY, cloud, pause};
+
+/// Granted, and not called by what the test does: function (`*`: any), action, and why it is granted all the same.
+const NOT_CALLED: &[(&str, &str, &str)] = &[
+    (
+        "*",
+        "logs:CreateLogStream",
+        "Lambda writes the log with the function's role",
+    ),
+    (
+        "*",
+        "logs:PutLogEvents",
+        "Lambda writes the log with the function's role",
+    ),
+    (
+        "*",
+        "sqs:ReceiveMessage",
+        "the mapping receives with the function's role",
+    ),
+    (
+        "*",
+        "sqs:DeleteMessage",
+        "the mapping receives with the function's role",
+    ),
+    (
+        "*",
+        "sqs:GetQueueAttributes",
+        "the mapping receives with the function's role",
+    ),
+    (
+        "*",
+        "iam:PassRole",
+        "Scheduler asks for it when a schedule is made",
+    ),
+    (
+        "*",
+        "scheduler:CreateSchedule",
+        "wakes beyond a quarter of an hour",
+    ),
+    (
+        "*",
+        "s3:ListBucket",
+        "a blob that is not there is answered as such, and not as one that may not be read",
+    ),
+];
+
+/// What each function has called so far.
+fn used(cloud: &Cloud) -> BTreeMap<String, BTreeSet<String>> {
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for call in cloud.tap().calls() {
+        used.entry(call.function).or_default().insert(call.action);
+    }
+    used
+}
+
+async fn run_to_its_end(client: &Client) {
+    let run = client.start("shop", "daily", DAILY);
+    let ended = client.until(&run, |run| run["ended"].is_string()).await;
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_functions_call_is_granted_and_what_is_granted_is_called_or_has_a_reason() {
+    let cloud = cloud().await;
+    run_to_its_end(&Client::of(&cloud)).await;
+    let (used, granted) = (used(&cloud), cloud.granted());
+    for (function, actions) in &used {
+        let granted = granted.get(function);
+        let granted = granted.unwrap_or_else(|| panic!("`{function}` is no function: {actions:?}"));
+        let missing: Vec<_> = actions.difference(granted).collect();
+        assert!(
+            missing.is_empty(),
+            "`{function}` is not granted {missing:?}"
+        );
+    }
+    for (function, actions) in &granted {
+        let called = used.get(function).cloned().unwrap_or_default();
+        for action in actions.difference(&called) {
+            let reason = NOT_CALLED
+                .iter()
+                .find(|(of, known, _)| (*of == "*" || function.ends_with(of)) && known == action);
+            let reason = reason.map_or("no reason is known", |(_, _, why)| *why);
+            println!("{function}: {action} is granted and was not called: {reason}");
+        }
+    }
+}
+
+/// Functions whose every call is needed for a run: without any of them it does not go on.
+const NEEDED: [&str; 3] = ["porpoise-api", "porpoise-stepper", "porpoise-dispatcher"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_single_action_that_it_calls_a_function_is_refused() {
+    let cloud = cloud().await;
+    let client = Client::of(&cloud);
+    run_to_its_end(&client).await;
+    let used = used(&cloud);
+    let mut tried = 0;
+    for function in NEEDED {
+        for action in &used[function] {
+            cloud.take_away(Some((function, action))).unwrap();
+            cloud.tap().forget();
+            assert!(
+                is_refused(&cloud, &client, function, action, tried).await,
+                "`{function}` goes on without `{action}`: {:?}",
+                cloud.tap().calls()
+            );
+            tried += 1;
+        }
+    }
+    assert!(tried > 8, "{tried} actions were tried");
+    cloud.take_away(None).unwrap();
+}
+
+/// Whether a call of the function is refused for want of the action, while somebody applies and starts a workflow.
+async fn is_refused(
+    cloud: &Cloud,
+    client: &Client,
+    function: &str,
+    action: &str,
+    number: u32,
+) -> bool {
+    let refused = || {
+        let calls = cloud.tap().calls();
+        calls
+            .iter()
+            .any(|call| call.function == function && call.action == action && call.denied)
+    };
+    let definition = DAILY.replace("daily", &format!("daily{number}"));
+    client.post("/projects/shop/workflows", &definition);
+    let runs = format!("/projects/shop/workflows/daily{number}/runs");
+    client.post(&runs, "");
+    // what does not get that far starts a workflow that is there
+    client.post("/projects/shop/workflows/daily/runs", "");
+    for _ in 0..50 {
+        if refused() {
+            return true;
+        }
+        pause().await;
+    }
+    false
+}
