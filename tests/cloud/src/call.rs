@@ -1,10 +1,9 @@
 //! What a request to AWS is, in the words of IAM.
 
 use axum::http::{HeaderMap, Method, Uri};
-use serde::Serialize;
 
 /// A call of AWS that a function made.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     /// The function, by the name that its clients carry.
     pub function: String,
@@ -16,8 +15,6 @@ pub struct Call {
     pub status: u16,
     /// Whether it was refused for want of a permission.
     pub denied: bool,
-    /// The trace that it belongs to, as it says.
-    pub trace: Option<String>,
 }
 
 /// Who calls what, as a request's headers and address say.
@@ -31,8 +28,6 @@ pub struct Asked {
     pub region: String,
     /// The action in the words of IAM.
     pub action: String,
-    /// The trace that it belongs to.
-    pub trace: Option<String>,
 }
 
 /// Reads a request.
@@ -51,9 +46,6 @@ pub fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Ask
         action: format!("{}:{}", prefix(&service), granted_as(&service, &operation)),
         service,
         region,
-        trace: Some(text("x-amzn-trace-id"))
-            .filter(|trace| !trace.is_empty())
-            .map(str::to_owned),
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) type Outputs = BTreeMap<String, String>;
 /// A parameter of a stack.
 pub(crate) type Parameter = (&'static str, String);
 
-/// Source: CloudFormation API reference.
+/// Source: `CloudFormation` API reference.
 const CLOUDFORMATION: &str = "2010-05-15";
 
 impl Deployer {

@@ -208,7 +208,6 @@ async fn pass(
         region: asked.region,
         status,
         denied: is_denial(status, &bytes),
-        trace: asked.trace,
     });
     if shared.kills_after(&function)
         && let Some(tap) = shared.url.get()

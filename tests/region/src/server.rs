@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -159,10 +159,16 @@ impl Drop for Process {
     }
 }
 
-/// The program `region` of the profile in which this test was built. It is built now if nobody did.
+/// The program `region` of the profile in which this program was built. It is built now if nobody did.
 fn program() -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe().context("cannot tell which program this is")?;
-    let profile = here.parent().and_then(Path::parent);
+    let folder = here.parent().context("a program without a folder")?;
+    // tests are in a folder of their own, programs are not
+    let profile = if folder.ends_with("deps") {
+        folder.parent()
+    } else {
+        Some(folder)
+    };
     let profile = profile.context("this is no test that cargo built")?;
     let program = profile.join("region");
     if !program.is_file() {

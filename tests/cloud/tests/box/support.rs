@@ -7,39 +7,41 @@ use porpoise_cloud::{Cloud, Options};
 use serde_json::Value;
 
 /// The folder with the zips of the functions, and the one with the templates: `cargo xtask test` makes both.
-const FUNCTIONS: &str = "PORPOISE_FUNCTIONS";
-const TEMPLATES: &str = "PORPOISE_TEMPLATES";
+pub(crate) const FUNCTIONS: &str = "PORPOISE_FUNCTIONS";
+pub(crate) const TEMPLATES: &str = "PORPOISE_TEMPLATES";
 
 /// Looks at something that takes its time, and how long is waited in between: a minute.
 const LOOKS_MAX: u32 = 300;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// A box of its own for a test.
-pub async fn cloud() -> Cloud {
+pub(crate) async fn cloud() -> Cloud {
     cloud_with(|options| options).await
 }
 
 /// A box that is to be like this.
-pub async fn cloud_with(change: impl FnOnce(Options) -> Options) -> Cloud {
-    let folder = |variable: &str| {
-        let folder = std::env::var_os(variable).unwrap_or_else(|| {
-            panic!("{variable} is not set: `cargo xtask test` builds what the box is made of")
-        });
-        PathBuf::from(folder)
-    };
+pub(crate) async fn cloud_with(change: impl FnOnce(Options) -> Options) -> Cloud {
     let options = Options::new(folder(FUNCTIONS), folder(TEMPLATES));
     Cloud::start(change(options)).await.unwrap()
 }
 
+/// The folder that a variable names.
+pub(crate) fn folder(variable: &str) -> PathBuf {
+    let folder = std::env::var_os(variable).unwrap_or_else(|| {
+        panic!("{variable} is not set: `cargo xtask test` builds what the box is made of")
+    });
+    PathBuf::from(folder)
+}
+
 /// A client of the API.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub(crate) struct Client {
     agent: ureq::Agent,
     url: String,
 }
 
 impl Client {
-    pub fn of(cloud: &Cloud) -> Self {
+    pub(crate) fn of(cloud: &Cloud) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         Self {
             agent: ureq::Agent::new_with_config(config.build()),
@@ -47,18 +49,18 @@ impl Client {
         }
     }
 
-    pub fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         let answer = self.agent.get(format!("{}{path}", self.url)).call();
         read(answer.unwrap())
     }
 
-    pub fn post(&self, path: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, Value) {
         let request = self.agent.post(format!("{}{path}", self.url));
         read(request.send(body).unwrap())
     }
 
     /// Applies a definition and starts its workflow; the path of the run.
-    pub fn start(&self, project: &str, workflow: &str, definition: &str) -> String {
+    pub(crate) fn start(&self, project: &str, workflow: &str, definition: &str) -> String {
         let path = format!("/projects/{project}/workflows");
         let (status, applied) = self.post(&path, definition);
         assert_eq!(status, 200, "{applied}");
@@ -66,7 +68,7 @@ impl Client {
     }
 
     /// Starts a workflow that is there; the path of the run.
-    pub fn start_again(&self, project: &str, workflow: &str) -> String {
+    pub(crate) fn start_again(&self, project: &str, workflow: &str) -> String {
         let path = format!("/projects/{project}/workflows/{workflow}/runs");
         let (status, started) = self.post(&path, "");
         assert_eq!(status, 202, "{started}");
@@ -75,7 +77,7 @@ impl Client {
     }
 
     /// Waits until a resource is as it should be.
-    pub async fn until(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         for _ in 0..LOOKS_MAX {
             let (status, value) = self.get(path);
@@ -97,12 +99,12 @@ fn read(answer: ureq::http::Response<ureq::Body>) -> (u16, Value) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "functions take real time")]
-pub async fn pause() {
+pub(crate) async fn pause() {
     tokio::time::sleep(BETWEEN_LOOKS).await;
 }
 
 /// Four tasks that do nothing.
-pub const DAILY: &str = "workflow: daily\nproject: shop\ntasks:\n  \
+pub(crate) const DAILY: &str = "workflow: daily\nproject: shop\ntasks:\n  \
     extract: { noop: }\n  \
     left: { after: [extract], noop: }\n  \
     right: { after: [extract], noop: }\n  \
