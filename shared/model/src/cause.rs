@@ -82,6 +82,13 @@ pub enum Cause {
     /// Nothing ran: the run was a dry run.
     #[n(13)]
     DryRun,
+    /// The target says that the job failed. Another attempt may end better.
+    #[n(14)]
+    Failed {
+        /// In the target's words.
+        #[n(0)]
+        message: String,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -102,6 +109,7 @@ impl fmt::Display for Cause {
             Self::TasksFailed { count } => write!(f, "{count} tasks did not succeed"),
             Self::Unresolved { message } => write!(f, "unresolved: {message}"),
             Self::DryRun => f.write_str("dry_run"),
+            Self::Failed { message } => write!(f, "failed: {message}"),
         }
     }
 }
