@@ -44,7 +44,7 @@ pub trait Executor: Debug + Send + Sync {
     }
 
     /// What a job that is over was billed; `None`: not known (yet).
-    async fn usage(&self, job: &JobRef) -> Result<Option<Usage>, Unavailable> {
+    async fn usage(&self, job: &JobRef) -> Result<Option<JobUsage>, Unavailable> {
         _ = job;
         Ok(None)
     }
@@ -107,20 +107,20 @@ pub struct News {
     /// Its state, if that is what it is about.
     pub state: Option<JobState>,
     /// What it was billed, if that is what it is about.
-    pub usage: Option<Usage>,
+    pub usage: Option<JobUsage>,
 }
 
 /// What a job was billed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Usage {
+pub struct JobUsage {
     /// Each measure once.
     #[n(0)]
-    pub lines: Vec<UsageLine>,
+    pub lines: Vec<JobUsageLine>,
 }
 
 /// One measure of what a job was billed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct UsageLine {
+pub struct JobUsageLine {
     /// What was measured, with its unit: `vcpu_hours`, `memory_gb_hours`, `scanned_bytes` …
     #[n(0)]
     pub measure: String,

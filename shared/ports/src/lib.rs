@@ -18,6 +18,7 @@ pub mod meter;
 pub mod queue;
 pub mod secrets;
 pub mod table;
+pub mod target;
 pub mod timers;
 pub mod usage;
 

@@ -53,8 +53,12 @@ impl Athena {
             .take(most)
             .map(|(index, (id, _))| (index, id))
             .collect();
-        let mut answer =
-            json!({"QueryExecutionIds": page.iter().map(|(_, id)| id).collect::<Vec<_>>()});
+        // the model has no empty list of ids, so none is told by leaving it out
+        let mut answer = json!({});
+        if !page.is_empty() {
+            let ids: Vec<&String> = page.iter().map(|(_, id)| *id).collect();
+            answer["QueryExecutionIds"] = json!(ids);
+        }
         if let (Some(_), Some((last, _))) = (rest.peek(), page.last()) {
             answer["NextToken"] = json!(last.to_string());
         }

@@ -1,0 +1,11 @@
+//! The executor against the fake, through the real client.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what tests share: what cannot be set up is a failed test"
+)]
+
+mod executor;
+mod request;
+mod support;
