@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use porpoise_functions::place::{Place, PollerEvent, Tick};
+use porpoise_functions::place::{Mend, Place, PollerEvent};
 use porpoise_functions::run;
 use serde_json::{Value, json};
 
@@ -27,14 +27,17 @@ async fn answer(place: &Place, event: PollerEvent) -> Result<Value, run::Failure
     match event {
         PollerEvent::Tick(tick) => match place.tick(tick).await? {
             Some(tock) => Ok(json!(tock)),
-            None => Err(run::Failure::named(LOOP_ENDED, "nothing is in flight")),
+            None => Err(run::Failure::named(
+                LOOP_ENDED,
+                "there is nothing left to do for it",
+            )),
         },
-        PollerEvent::Service(_) => {
-            let tick = Tick {
-                place: place.name.clone(),
-                epoch: 0,
-            };
-            place.tick(tick).await?;
+        PollerEvent::Mend(Mend { mend }) => {
+            place.mend(&mend).await?;
+            Ok(Value::Null)
+        }
+        PollerEvent::Service(event) => {
+            place.hear(&event.to_string()).await?;
             Ok(Value::Null)
         }
     }

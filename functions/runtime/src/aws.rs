@@ -126,6 +126,10 @@ config!(
     scheduler, aws_sdk_scheduler, "SCHEDULER"
 );
 config!(
+    /// For Step Functions.
+    sfn, aws_sdk_sfn, "SFN"
+);
+config!(
     /// For SQS.
     sqs, aws_sdk_sqs, "SQS"
 );

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use porpoise_model::Place;
+
 /// What is wrong with the environment of a function.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the function is not configured: {}", .0.join("; "))]
@@ -56,6 +58,18 @@ impl<'e> Reader<'e> {
         })
     }
 
+    /// A place that must be there, as places print.
+    pub fn place(&mut self, name: &str) -> Place {
+        let text = self.text(name);
+        if text.is_empty() {
+            return Place::Local;
+        }
+        text.parse().unwrap_or_else(|error| {
+            self.faults.push(format!("`{name}`: {error}"));
+            Place::Local
+        })
+    }
+
     /// A JSON object of texts that must be there.
     pub fn map(&mut self, name: &str) -> BTreeMap<String, String> {
         let text = self.text(name);
@@ -86,9 +100,9 @@ impl<'e> Reader<'e> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Common {
     /// The place of the control plane.
-    pub home: String,
+    pub home: Place,
     /// The place of this function.
-    pub place: String,
+    pub place: Place,
     /// Its table.
     pub table: String,
     /// Its bucket.
@@ -99,8 +113,8 @@ impl Common {
     /// `PORPOISE_HOME`, `PORPOISE_PLACE`, `PORPOISE_TABLE`, `PORPOISE_BUCKET`.
     pub fn read(env: &mut Reader<'_>) -> Self {
         Self {
-            home: env.text("PORPOISE_HOME"),
-            place: env.text("PORPOISE_PLACE"),
+            home: env.place("PORPOISE_HOME"),
+            place: env.place("PORPOISE_PLACE"),
             table: env.text("PORPOISE_TABLE"),
             bucket: env.text("PORPOISE_BUCKET"),
         }
@@ -139,6 +153,11 @@ impl Timing {
 /// The URL of the queue of inputs, from `PORPOISE_INPUTS_URL`.
 pub fn inputs_url(env: &mut Reader<'_>) -> String {
     env.text("PORPOISE_INPUTS_URL")
+}
+
+/// The ARN of the state machine that is the place's poll loop, from `PORPOISE_LOOP_ARN`.
+pub fn loop_arn(env: &mut Reader<'_>) -> String {
+    env.text("PORPOISE_LOOP_ARN")
 }
 
 /// The bus of each place, from `PORPOISE_BUSES`: place to ARN.

@@ -28,12 +28,14 @@ pub fn writer(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
         table: ports::table(&aws, &common),
         blobs: ports::blobs(&aws, &common, &[HOME]),
         queue: ports::queue(&aws, &inputs_url),
-        bus: ports::bus(&aws, buses, &common.home)?,
+        bus: ports::bus(&aws, buses, &common.home.to_string())?,
         timers: ports::timers(&aws, &timing, &clock),
         clock,
         ids: Arc::new(OsIds::default()),
     };
-    Ok(Arc::new(App::new(ports, Executors::none())))
+    Ok(Arc::new(
+        App::new(ports, Executors::none()).at_home(common.home),
+    ))
 }
 
 /// For the API: reads, and hands over inputs. It arms no wake and sends nothing to a place.
@@ -56,5 +58,7 @@ pub fn reader(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
         clock: Arc::new(SystemClock),
         ids: Arc::new(OsIds::default()),
     };
-    Ok(Arc::new(App::new(ports, Executors::none())))
+    Ok(Arc::new(
+        App::new(ports, Executors::none()).at_home(common.home),
+    ))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
-use porpoise_app::poller::Next;
+use porpoise_app::poll_loop::After;
 use porpoise_app::{App, Executors, HOME, Ports};
 use porpoise_bus_eventbridge::Intents;
 use porpoise_executor_local::InstantExecutor;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::Aws;
-use crate::config::{Common, ConfigError, Reader, inputs_url};
+use crate::config::{Common, ConfigError, Reader, inputs_url, loop_arn};
 use crate::system::{OsIds, SystemClock};
 use crate::{ports, steps};
 
@@ -39,8 +39,10 @@ impl Place {
             Aws::read(&mut env),
             Common::read(&mut env),
             inputs_url(&mut env),
+            loop_arn(&mut env),
         );
-        let (aws, common, inputs_url) = env.finish(config)?;
+        let (aws, common, inputs_url, loop_arn) = env.finish(config)?;
+        let loops = ports::loops(&aws, loop_arn)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ports = Ports {
             table: ports::table(&aws, &common),
@@ -51,9 +53,10 @@ impl Place {
             clock: Arc::clone(&clock),
             ids: Arc::new(OsIds::default()),
         };
+        let app = App::new(ports, executors(clock)?).at_home(common.home);
         Ok(Self {
-            app: App::new(ports, executors(clock)?),
-            name: common.place,
+            app: app.with_loops(loops),
+            name: common.place.to_string(),
         })
     }
 
@@ -65,11 +68,7 @@ impl Place {
         let clock = &self.app.ports().clock;
         let begun = clock.now();
         let Intents { place, intents } = event.detail;
-        anyhow::ensure!(
-            place == self.name,
-            "intents for place `{place}` have come to `{}`",
-            self.name
-        );
+        self.is_here(&place)?;
         let count = intents.len();
         let dispatched = self.app.on_intents(&place, intents).await;
         let dispatched = dispatched.with_context(|| format!("cannot dispatch in `{place}`"))?;
@@ -79,27 +78,61 @@ impl Place {
         Ok(())
     }
 
-    /// One tick of the poll loop; `None`: nothing is in flight any more.
+    /// One tick of the poll loop; `None`: the loop is over.
     ///
     /// # Errors
     /// The loop tries again.
-    pub async fn tick(&self, tick: Tick) -> anyhow::Result<Option<Tock>> {
-        let clock = &self.app.ports().clock;
-        let begun = clock.now();
-        let next = self.app.tick(&self.name).await;
-        let next = next.with_context(|| format!("cannot look after jobs in `{}`", self.name))?;
-        let took_ms = steps::millis(begun, clock.now());
-        let tock = match next {
-            Next::Idle => None,
-            Next::In(wait) => Some(Tock {
-                wait: seconds(wait),
-                place: tick.place,
-                epoch: tick.epoch,
-            }),
+    pub async fn tick(&self, asked: Tick) -> anyhow::Result<Option<Tock>> {
+        let begun = self.app.ports().clock.now();
+        let Tick { place, epoch, tick } = asked;
+        self.is_here(&place)?;
+        let after = self.app.loop_tick(&place, epoch, tick).await;
+        let after = after.with_context(|| format!("cannot look after jobs in `{place}`"))?;
+        let took_ms = steps::millis(begun, self.app.ports().clock.now());
+        let wait = match after {
+            After::Wait(wait) => Some(seconds(wait)),
+            After::End => None,
         };
-        let wait = tock.as_ref().map_or(0, |tock| tock.wait);
-        tracing::info!(place = self.name, wait, took_ms, "ticked");
-        Ok(tock)
+        tracing::info!(place, epoch, tick, wait, took_ms, "ticked");
+        Ok(wait.map(|wait| Tock {
+            wait,
+            place,
+            epoch,
+            tick: tick + 1,
+        }))
+    }
+
+    /// Starts the poll loop again, if somebody has stopped it.
+    ///
+    /// # Errors
+    /// It is asked again after a while.
+    pub async fn mend(&self, place: &str) -> anyhow::Result<()> {
+        self.is_here(place)?;
+        let mended = self.app.mend_loop(place).await;
+        mended.with_context(|| format!("cannot look after the poll loop of `{place}`"))
+    }
+
+    /// A service says something of a job, as JSON.
+    ///
+    /// # Errors
+    /// It is to be delivered again; the loop does not need it.
+    pub async fn hear(&self, event: &str) -> anyhow::Result<()> {
+        let begun = self.app.ports().clock.now();
+        let place = self.name.as_str();
+        let heard = self.app.on_news(place, event).await;
+        let ours = heard.with_context(|| format!("cannot look after jobs in `{place}`"))?;
+        let took_ms = steps::millis(begun, self.app.ports().clock.now());
+        tracing::info!(place, ours, took_ms, "heard");
+        Ok(())
+    }
+
+    fn is_here(&self, place: &str) -> anyhow::Result<()> {
+        let name = &self.name;
+        anyhow::ensure!(
+            place == name,
+            "what is for place `{place}` has come to `{name}`"
+        );
+        Ok(())
     }
 }
 
@@ -131,8 +164,17 @@ pub struct Dispatch {
 pub enum PollerEvent {
     /// By the loop.
     Tick(Tick),
-    /// By an event of a service: whatever it says, jobs are looked at.
+    /// By a rule, now and then.
+    Mend(Mend),
+    /// By an event of a service.
     Service(Value),
+}
+
+/// Whose loop is to be looked after.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Mend {
+    /// The place.
+    pub mend: String,
 }
 
 /// What the loop asks with.
@@ -142,6 +184,8 @@ pub struct Tick {
     pub place: String,
     /// Which of its loops.
     pub epoch: u64,
+    /// How many ticks this loop had before.
+    pub tick: u32,
 }
 
 /// What the loop is answered, and asks with next.
@@ -153,6 +197,8 @@ pub struct Tock {
     pub place: String,
     /// Which of its loops.
     pub epoch: u64,
+    /// How many ticks this loop had.
+    pub tick: u32,
 }
 
 #[cfg(test)]
@@ -172,9 +218,17 @@ mod tests {
 
     #[test]
     fn a_tick_of_the_loop_is_told_from_events_of_services() {
-        let tick = r#"{"wait": 5, "place": "aws.eu-west-1.111122223333", "epoch": 7}"#;
+        let tick = r#"{"wait": 5, "place": "aws.eu-west-1.111122223333", "epoch": 7, "tick": 9}"#;
         let tick: PollerEvent = serde_json::from_str(tick).unwrap();
-        assert!(matches!(tick, PollerEvent::Tick(Tick { epoch: 7, .. })));
+        let PollerEvent::Tick(Tick {
+            epoch: 7, tick: 9, ..
+        }) = tick
+        else {
+            panic!("{tick:?}");
+        };
+        let mend = r#"{"mend": "aws.eu-west-1.111122223333"}"#;
+        let mend: PollerEvent = serde_json::from_str(mend).unwrap();
+        assert!(matches!(mend, PollerEvent::Mend(_)));
         let event = r#"{"source": "aws.emr-serverless", "detail": {"state": "SUCCESS"}}"#;
         let event: PollerEvent = serde_json::from_str(event).unwrap();
         assert!(matches!(event, PollerEvent::Service(_)));

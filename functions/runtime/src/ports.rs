@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use porpoise_app::HOME;
 use porpoise_blobs_s3::S3Blobs;
 use porpoise_bus_eventbridge::EventBridgeBus;
+use porpoise_loops_step_functions::StepFunctionsLoops;
 use porpoise_model::Address;
-use porpoise_ports::{Blobs, Bus, Clock, Queue, Table, Timers, Unavailable};
+use porpoise_ports::{Blobs, Bus, Clock, Loops, Queue, Table, Timers, Unavailable};
 use porpoise_queue_sqs::{SqsQueue, SqsTimers};
 use porpoise_store_dynamodb::{DynamoTable, Patience};
 use porpoise_timers_scheduler::SchedulerTimers;
@@ -33,7 +34,8 @@ pub fn blobs(aws: &Aws, common: &Common, also: &[&str]) -> Arc<dyn Blobs> {
     // an emulator has no names for buckets
     let path_style = aws.endpoint("S3").is_some();
     let config = aws::s3(aws, aws.region()).force_path_style(path_style);
-    let names = also.iter().copied().chain([common.place.as_str()]);
+    let place = common.place.to_string();
+    let names = also.iter().copied().chain([place.as_str()]);
     let settings = porpoise_blobs_s3::Settings {
         buckets: names
             .map(|place| (place.to_owned(), common.bucket.clone()))
@@ -68,6 +70,22 @@ pub fn timers(aws: &Aws, timing: &Timing, clock: &Arc<dyn Clock>) -> Arc<dyn Tim
         Arc::new(near),
         Arc::clone(clock),
     ))
+}
+
+/// The poll loop of this function's place.
+///
+/// # Errors
+/// `arn` names no state machine.
+pub fn loops(aws: &Aws, arn: String) -> Result<Arc<dyn Loops>, ConfigError> {
+    let settings = porpoise_loops_step_functions::Settings {
+        machine_arn: arn,
+        patience: PATIENCE,
+    };
+    let client = aws_sdk_sfn::Client::from_conf(aws::sfn(aws, aws.region()).build());
+    let loops = StepFunctionsLoops::new(client, settings);
+    let loops =
+        loops.map_err(|error| ConfigError(vec![format!("`PORPOISE_LOOP_ARN`: {error}")]))?;
+    Ok(Arc::new(loops))
 }
 
 /// The bus of each place, each spoken to in its own region. What is for no place in particular is for `home`.

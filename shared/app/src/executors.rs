@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use porpoise_model::job::{Job, Work};
 use porpoise_ports::Executor;
+use porpoise_ports::executor::News;
 
 /// The executors of a host, by the kind of work: `noop`, `shell` …, and for kinds of other systems their name there
 /// in lower case.
@@ -68,6 +69,12 @@ impl Executors {
     /// The executor of a kind, if there is one.
     pub fn of(&self, kind: &str) -> Option<&Arc<dyn Executor>> {
         self.target(kind).map(|target| &target.executor)
+    }
+
+    /// What an event of a service says of a job, if any of the executors knows such events.
+    pub(crate) fn read_event(&self, event: &str) -> Option<News> {
+        let mut executors = self.by_kind.values();
+        executors.find_map(|target| target.executor.read_event(event))
     }
 
     pub(crate) fn target(&self, kind: &str) -> Option<&Target> {

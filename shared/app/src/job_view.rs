@@ -69,6 +69,18 @@ impl View {
         self.by_key.get(key).and_then(|id| self.jobs.get(id))
     }
 
+    /// The job that its target calls this. Targets of two kinds may have one name for two jobs.
+    pub(crate) fn by_external(&self, external_id: &str) -> Vec<AttemptKey> {
+        let named = |job: &&Known| match &job.item.status {
+            Status::Submitted {
+                external_id: known, ..
+            } => known == external_id,
+            Status::Recorded(_) | Status::Finished(_) | Status::Tombstone => false,
+        };
+        let jobs = self.jobs.values().filter(named);
+        jobs.map(|job| job.item.id.key()).collect()
+    }
+
     /// The jobs of which their targets may have news.
     pub(crate) fn to_ask(&self) -> Vec<Known> {
         let jobs = self.jobs.values();

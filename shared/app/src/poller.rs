@@ -69,6 +69,32 @@ impl App {
         self.next(place, result)
     }
 
+    /// The service of a target says something by itself (JSON, as EventBridge delivers it): the job that it is about is
+    /// asked for at once. `false`: it is about no job that is open here; an event that nobody can read says nothing of
+    /// which jobs it is about, so all are looked at.
+    ///
+    /// An event that comes twice, late or never is harmless: the poll loop finds what it would have told.
+    ///
+    /// Costs what [`App::check`] costs for one job; for a job that this process has not seen, a query of the index and
+    /// the reads of what is new there.
+    pub async fn on_news(&self, place: &str, event: &str) -> Result<bool, JobsError> {
+        let Some(news) = self.executors.read_event(event) else {
+            self.tick(place).await?;
+            return Ok(true);
+        };
+        let find = |view: &mut View| view.by_external(&news.external_id);
+        let mut keys = self.views.with(place, find);
+        if keys.is_empty() {
+            self.refresh(place).await?;
+            keys = self.views.with(place, find);
+        }
+        if keys.is_empty() {
+            return Ok(false);
+        }
+        self.check(place, &keys).await?;
+        Ok(true)
+    }
+
     /// When to look again. A table that takes no more calls is left alone for a while; all else that failed is for the
     /// host to speak of.
     fn next(&self, place: &str, result: Result<(), JobsError>) -> Result<Next, JobsError> {

@@ -156,6 +156,28 @@ fn a_batch_is_reported_in_one_message_and_followed_to_its_end() {
     assert!(world.open_entries().is_empty());
 }
 
+fn hear(app: &App, event: &str) -> bool {
+    app.on_news(PLACE, event).now_or_never().unwrap().unwrap()
+}
+
+#[test]
+fn an_event_of_a_service_reports_the_job_that_it_is_about_and_no_other() {
+    let (world, app) = world();
+    send(&app, (0..3).map(shell).collect());
+    reports(&world);
+    world.end_jobs();
+    let about = |task| format!("job of {}", key(task));
+    assert!(hear(&app, &about(1)), "whoever knows the job");
+    assert_eq!(reports(&world), "1 succeeded");
+    assert!(hear(&world.app(), &about(2)), "whoever does not");
+    assert_eq!(reports(&world), "2 succeeded");
+    assert!(!hear(&app, &about(1)), "it comes late, or again");
+    assert!(!hear(&app, "job of somebody else"));
+    assert_eq!(reports(&world), "");
+    assert!(hear(&app, "what nobody can read"));
+    assert_eq!(reports(&world), "0 succeeded");
+}
+
 #[test]
 fn a_process_that_knows_nothing_finds_every_job_again() {
     let (world, app) = world();

@@ -23,7 +23,7 @@ use porpoise_engine::record::Snapshot;
 use porpoise_engine::run::Run;
 use porpoise_engine::schedule::Schedule;
 use porpoise_engine::{Aggregate, Plan};
-use porpoise_model::{Address, AggregateKind, AttemptKey, PoolId, RunState, ScheduleId};
+use porpoise_model::{Address, AggregateKind, PoolId, RunState, ScheduleId};
 use porpoise_ports::table::{Condition, Item, Key};
 use porpoise_ports::{Executor, Loops};
 
@@ -470,16 +470,6 @@ impl Sim {
             let delay = world.chance.between(1, 60) as i64 * SECOND;
             world.after(delay, Event::Intents(intents));
         }
-    }
-
-    fn signal(&mut self, key: AttemptKey) {
-        let host = self.any_host();
-        let app = Arc::clone(&self.hosts[host]);
-        let work = async move {
-            drop(app.check(PLACE, &[key]).await);
-            Done::Checked
-        };
-        self.start(host, Kind::Check, Box::pin(work));
     }
 
     fn tell(&self, to: Address, input: Input) {

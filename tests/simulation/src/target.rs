@@ -98,6 +98,12 @@ impl Target {
         self.jobs.get(self.external.get(at)?)
     }
 
+    /// What its service says when something happens to a job: which one, in its own words.
+    pub(crate) fn event(&self, key: &AttemptKey) -> Option<String> {
+        let known = self.jobs.get(key)?;
+        Some(format!("x{}", known.external))
+    }
+
     /// What it publishes of its limits.
     pub(crate) fn rate(&self) -> Option<Rate> {
         self.rate.clone()

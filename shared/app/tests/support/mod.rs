@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use porpoise_app::{App, Executors, Ports};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, ProjectId, VersionHash};
-use porpoise_ports::executor::{JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted};
+use porpoise_ports::executor::{
+    JobRef, JobReport, JobState, LogChunk, News, SubmitError, Submitted,
+};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
@@ -407,6 +409,14 @@ impl Executor for Port {
 
     async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
         Ok(None)
+    }
+
+    fn read_event(&self, event: &str) -> Option<News> {
+        event.starts_with("job of ").then(|| News {
+            external_id: event.to_owned(),
+            state: None,
+            usage: None,
+        })
     }
 }
 

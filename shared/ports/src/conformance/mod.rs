@@ -17,6 +17,7 @@
 pub mod blobs;
 pub mod bus;
 pub mod executor;
+pub mod loops;
 pub mod queue;
 pub mod secrets;
 pub mod table;
@@ -188,6 +189,25 @@ macro_rules! timers_conformance {
                 timers::a_wake_in_the_past_comes_at_once
                 timers::a_wake_asked_for_again_is_no_fault
                 timers::a_far_wake_does_not_hold_up_a_near_one
+            }
+        }
+    };
+}
+
+/// One test for each promise of [`Loops`](crate::Loops): `loops_conformance!(name, make)`, where `make` is an async
+/// closure that returns loops of which none was started, whoever [`Looks`](loops::Looks) at them from outside, and what
+/// must outlive both.
+#[macro_export]
+macro_rules! loops_conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::conformance_tests! { $make;
+                loops::a_loop_lives_from_its_start_until_it_is_stopped
+                loops::a_loop_is_started_once_whoever_asks_and_however_often
+                loops::one_that_has_ended_is_not_started_again
+                loops::places_and_epochs_are_apart
             }
         }
     };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use porpoise_app::poll_loop::{After, TICKS_MAX};
 use porpoise_app::poller::Next;
+use porpoise_model::AttemptKey;
 
 use super::{Done, Kind, MEND, Sim};
 use crate::world::{Event, HOUR, MILLI, PLACE, SECOND, lock};
@@ -72,6 +73,22 @@ impl Sim {
             // The state machine tries the same tick again.
             None => world.after(3 * SECOND, Event::LoopTick(epoch, tick)),
         }
+    }
+
+    /// Something happened to a job: hosts hear of it by its key, functions by an event of its service.
+    pub(super) fn signal(&mut self, key: AttemptKey) {
+        let event = lock(&self.world).target.event(&key);
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let outside = self.how.outside;
+        let work = async move {
+            match event.filter(|_| outside) {
+                Some(event) => drop(app.on_news(PLACE, &event).await),
+                None => drop(app.check(PLACE, &[key]).await),
+            }
+            Done::Checked
+        };
+        self.start(host, Kind::Check, Box::pin(work));
     }
 
     pub(super) fn mend(&mut self) {
