@@ -312,6 +312,10 @@ impl From<CreateRunError> for Problem {
             CreateRunError::Place(error @ PlaceError::Unknown { .. }) => {
                 Self::refused(error.to_string()).hint("set the target, or name one that is there")
             }
+            CreateRunError::Place(error @ PlaceError::None { .. }) => {
+                let hint = "name a target in the task, or make one the default for this kind";
+                Self::refused(error.to_string()).hint(hint)
+            }
             CreateRunError::Place(error @ PlaceError::Store(_)) => Self::failed(&error),
             CreateRunError::Store(_) | CreateRunError::Start(_) => Self::failed(&error),
         }

@@ -53,7 +53,8 @@ impl CreateRunError {
     /// Whether the same call can never succeed.
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::UnknownWorkflow(..) | Self::Place(PlaceError::Unknown { .. }) => true,
+            Self::UnknownWorkflow(..)
+            | Self::Place(PlaceError::Unknown { .. } | PlaceError::None { .. }) => true,
             Self::Version(error) => match error {
                 ContextError::Missing(_)
                 | ContextError::Unreadable(..)

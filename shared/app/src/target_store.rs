@@ -96,6 +96,22 @@ pub enum PlaceError {
         /// What there is.
         known: Vec<Name>,
     },
+    /// A task that only a target can run names none, and none is the default of its kind.
+    #[error(
+        "task `{task}` is of kind `{kind}`, which needs a target: it names none, and no target of project `{project}` is \
+         the default for `{kind}`: {}",
+        others(.known)
+    )]
+    None {
+        /// Whose.
+        task: Name,
+        /// What it does.
+        kind: String,
+        /// Where a target was looked for.
+        project: Name,
+        /// What there is.
+        known: Vec<Name>,
+    },
 }
 
 fn others(known: &[Name]) -> String {
@@ -195,6 +211,7 @@ impl App {
             return Ok(placement);
         }
         let targets = self.targets(new.project).await?;
+        let names = || targets.iter().map(|t| t.spec.name.clone()).collect();
         let mut used: BTreeMap<Name, u32> = BTreeMap::new();
         for task in tasks.iter().filter(|task| placed(task)) {
             let word = task.kind.word();
@@ -206,14 +223,24 @@ impl App {
                         task: task.name.clone(),
                         target: name.to_owned(),
                         project: plan.workflow().project.clone(),
-                        known: targets.iter().map(|t| t.spec.name.clone()).collect(),
+                        known: names(),
                     })?)
                 }
                 None => targets
                     .iter()
                     .find(|target| target.spec.default_for.contains(&*word)),
             };
-            let Some(found) = found else { continue };
+            let Some(found) = found else {
+                if task.kind.needs_target() {
+                    return Err(PlaceError::None {
+                        task: task.name.clone(),
+                        kind: word.into_owned(),
+                        project: plan.workflow().project.clone(),
+                        known: names(),
+                    });
+                }
+                continue;
+            };
             let next = u32::try_from(placement.targets.len()).unwrap_or(u32::MAX);
             let index = *used.entry(found.spec.name.clone()).or_insert(next);
             if index == next {

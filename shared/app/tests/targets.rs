@@ -171,3 +171,38 @@ fn a_run_that_needs_no_target_is_placed_at_home() {
     let placed = create(&mut host, vec![task], "home").unwrap();
     assert_eq!(placed, Placement::default());
 }
+
+#[test]
+fn a_kind_that_only_a_target_runs_is_refused_without_one() {
+    let mut host = Host::new(World::new(-1, Fault::Cut));
+    let tasks = |target: Option<&str>| {
+        let kind = Kind::Sql {
+            statement: "select 1".to_owned(),
+            arguments: Vec::new(),
+            database: None,
+            request: serde_json::Map::new(),
+        };
+        let mut task = Task::new("count".parse().unwrap(), kind);
+        task.target = target.map(str::to_owned);
+        vec![task]
+    };
+    let refused = create(&mut host, tasks(None), "none").unwrap_err();
+    for wanted in [
+        "task `count` is of kind `sql`",
+        "default for `sql`",
+        "it has none yet",
+    ] {
+        assert!(refused.contains(wanted), "{refused}");
+    }
+    let actor = Actor::engine();
+    let lake = spec("lake", "eu-west-1", &[]);
+    host.insist(async |app| app.set_target(project(), lake.clone(), &actor).await);
+    let refused = create(&mut host, tasks(None), "other").unwrap_err();
+    assert!(refused.ends_with("it has lake"), "{refused}");
+    let placed = create(&mut host, tasks(Some("lake")), "named").unwrap();
+    assert_eq!(placed.targets.len(), 1);
+    let lake = spec("lake", "eu-west-1", &["sql"]);
+    host.insist(async |app| app.set_target(project(), lake.clone(), &actor).await);
+    let placed = create(&mut host, tasks(None), "default").unwrap();
+    assert_eq!(placed.defaults.get("sql"), Some(&0));
+}

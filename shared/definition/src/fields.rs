@@ -3,6 +3,7 @@
 use porpoise_model::limits::{POOL_SLOTS_MAX, RETRIES_MAX};
 
 use crate::field::{Field, Object, Shape};
+use crate::fields_of_kinds::{CALL, EXTERNAL, HIVE, NOTHING, SPARK, SQL};
 use crate::word;
 
 const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
@@ -21,7 +22,19 @@ pub(crate) const WEIGHTS: (i64, i64) = (-2_147_483_648, 2_147_483_647);
 pub(crate) const PERCENT: (i64, i64) = (0, 100);
 
 /// The fields that say what a task does.
-pub(crate) const KINDS: &[&str] = &["shell", "python", "command", "noop", "sleep", "external"];
+pub(crate) const KINDS: &[&str] = &[
+    "shell",
+    "python",
+    "command",
+    "spark",
+    "hive",
+    "sql",
+    "function",
+    "state_machine",
+    "noop",
+    "sleep",
+    "external",
+];
 
 pub(crate) static WORKFLOW: Object = Object {
     name: "Workflow",
@@ -130,7 +143,7 @@ pub(crate) static SCHEDULE: Object = Object {
 
 pub(crate) static TASK: Object = Object {
     name: "Task",
-    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `noop`, `sleep`, `external`), after which others, and how.",
+    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `function`, `state_machine`, `noop`, `sleep`, `external`), after which others, and how.",
     required: &[],
     one_of: KINDS,
     fields: &[
@@ -148,6 +161,27 @@ pub(crate) static TASK: Object = Object {
             "command",
             Shape::List(&Shape::Text),
             "A program and its arguments, with no shell in between; each may hold expressions.",
+        ),
+        field("spark", Shape::Object(&SPARK), "A Spark job, on a target."),
+        field(
+            "hive",
+            Shape::OneOf(&[Shape::Text, Shape::Object(&HIVE)]),
+            "A script of Hive, on a target: its text or its address, or in full.",
+        ),
+        field(
+            "sql",
+            Shape::OneOf(&[Shape::Text, Shape::Object(&SQL)]),
+            "A statement of SQL, on a target: its text, or in full.",
+        ),
+        field(
+            "function",
+            Shape::OneOf(&[Shape::Text, Shape::Object(&CALL)]),
+            "A call of a Lambda function, on a target: its name or ARN, or in full.",
+        ),
+        field(
+            "state_machine",
+            Shape::OneOf(&[Shape::Text, Shape::Object(&CALL)]),
+            "An execution of a Step Functions state machine, on a target: its name or ARN, or in full.",
         ),
         field(
             "noop",
@@ -356,34 +390,6 @@ pub(crate) static POOL: Object = Object {
             "Larger goes first among those that wait for this pool; 0 if left out.",
         ),
     ],
-};
-
-pub(crate) static EXTERNAL: Object = Object {
-    name: "External",
-    about: "A kind of another system, kept whole; a target that knows it may run it.",
-    required: &["system", "name"],
-    one_of: &[],
-    fields: &[
-        field("system", Shape::Text, "The system: `dolphinscheduler`."),
-        field(
-            "name",
-            Shape::Text,
-            "The kind's name there: `SPARK`, `SQL`.",
-        ),
-        field(
-            "parameters",
-            Shape::Anything,
-            "All of its parameters, as they were.",
-        ),
-    ],
-};
-
-pub(crate) static NOTHING: Object = Object {
-    name: "Nothing",
-    about: "An empty map.",
-    required: &[],
-    one_of: &[],
-    fields: &[],
 };
 
 const PARAMETER: Shape = Shape::OneOf(&[Shape::Text, Shape::Object(&VALUE)]);

@@ -18,6 +18,7 @@ mod duration;
 mod fault;
 mod field;
 mod fields;
+mod fields_of_kinds;
 mod read;
 mod schema;
 mod suggest;

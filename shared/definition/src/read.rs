@@ -3,6 +3,7 @@
 mod context;
 mod edge;
 mod kind;
+mod kind_on_target;
 mod order;
 mod path;
 mod reach;

@@ -2,6 +2,7 @@
 
 mod document;
 mod emit;
+mod kind;
 mod quote;
 
 use porpoise_model::workflow::Workflow;

@@ -189,7 +189,12 @@ fn as_json(yaml: &str) -> Value {
         | Kind::Sleep { .. }
         | Kind::Shell { .. }
         | Kind::Python { .. }
-        | Kind::Command { .. }) => panic!("{other:?}"),
+        | Kind::Command { .. }
+        | Kind::Spark { .. }
+        | Kind::Hive { .. }
+        | Kind::Sql { .. }
+        | Kind::Function { .. }
+        | Kind::StateMachine { .. }) => panic!("{other:?}"),
     }
 }
 

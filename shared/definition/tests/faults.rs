@@ -51,7 +51,7 @@ tasks:
     f.yaml:10:64: tasks.load.pool.slots: `0` is no whole number from 1 to 100000
     f.yaml:10:76: tasks.load.sleep: `1h1h` is no duration; write it like `90s`, `5m`, `1h30m` or `2d`
     f.yaml:11:3: tasks."": a name must not be empty
-    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, noop, sleep, external
+    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, function, state_machine, noop, sleep, external
     f.yaml:13:9: tasks.list: expected a map, found a list
     f.yaml:14:9: tasks.text: expected what the task does, found a text; write `{ shell: … }` to run `echo hi`
     "#);
@@ -207,4 +207,42 @@ tasks: { t: { noop: , env: { d: '$[yyyy-MM-dd] ${day}' } } }
     f.yaml:7:10: parameters.self: parameters refer to each other: `self -> self`
     f.yaml:9:12: parameters.bad: `$[nonsense(]`: `o` is no date letter; put text into single quotes, at byte 1
     "#);
+}
+
+#[test]
+fn what_is_wrong_with_kinds_that_a_target_runs_is_said_at_its_place() {
+    insta::assert_snapshot!(tasks("
+  spark: { spark: { entry_point: '', arguments: [a, [b], '${nothing}'], submt: x, request: { jobDriver: {}, tags: { a: '${none}' } } } }
+  none: { spark: {} }
+  text: { spark: s3://code/x.py }
+  hive: { hive: { init: s3://a, request: [1] } }
+  empty: { hive: ' ' }
+  sql: { sql: { statement: select 1, arguments: x, request: { queryString: x } } }
+  secret: { sql: { statement: 'select ${secret:A}', arguments: ['${secret:B}'] }, env: { X: '${secret:C}' } }
+  call: { function: { input: { a: ['${secret:D}', '${no}'] } } }
+  machine: { state_machine: { name: x, inputs: {} } }
+  list: { function: [a] }
+  unknown: { spark: { entry_point: a, arguments: ['${nothing}'], request: { a: ['${none}'] } } }
+"), @"
+    f.yaml:4:34: tasks.spark.spark.entry_point: this is empty
+    f.yaml:4:53: tasks.spark.spark.arguments[1]: expected a text, found a list
+    f.yaml:4:73: tasks.spark.spark.submt: no field named `submt`; did you mean `submit`?
+    f.yaml:4:105: tasks.spark.spark.request.jobDriver: `jobDriver` is what the task itself says
+    f.yaml:5:18: tasks.none.spark: `entry_point` is missing
+    f.yaml:6:18: tasks.text.spark: expected a map, found a text; write `{ entry_point: s3://code/x.py }`
+    f.yaml:7:17: tasks.hive.hive: `query` is missing
+    f.yaml:7:42: tasks.hive.hive.request: expected a map, found a list
+    f.yaml:8:18: tasks.empty.hive: there is nothing to run
+    f.yaml:9:49: tasks.sql.sql.arguments: expected a list, found a text; write `[first, second]`
+    f.yaml:9:76: tasks.sql.sql.request.queryString: `queryString` is what the task itself says
+    f.yaml:10:31: tasks.secret.sql.statement: the secret `A` cannot reach a job on this kind of target; let the job itself read it from Secrets Manager, with its own role
+    f.yaml:10:65: tasks.secret.sql.arguments[0]: the secret `B` cannot reach a job on this kind of target; let the job itself read it from Secrets Manager, with its own role
+    f.yaml:10:93: tasks.secret.env.X: the secret `C` cannot reach a job on this kind of target; let the job itself read it from Secrets Manager, with its own role
+    f.yaml:11:21: tasks.call.function: `name` is missing
+    f.yaml:11:36: tasks.call.function.input.a[0]: the secret `D` cannot reach a job on this kind of target; let the job itself read it from Secrets Manager, with its own role
+    f.yaml:12:40: tasks.machine.state_machine.inputs: no field named `inputs`; did you mean `input`?
+    f.yaml:13:21: tasks.list.function: expected a map, found a list
+    f.yaml:14:52: tasks.unknown.spark.arguments[0]: no parameter named `nothing`
+    f.yaml:14:82: tasks.unknown.spark.request.a[0]: no parameter named `none`
+    ");
 }

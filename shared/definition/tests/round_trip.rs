@@ -154,6 +154,19 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+fn filled() -> impl Strategy<Value = String> {
+    text().prop_filter("it says something", |text| !text.trim().is_empty())
+}
+
+fn option() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(filled())
+}
+
+fn members() -> impl Strategy<Value = serde_json::Map<String, serde_json::Value>> {
+    let member = "[a-z]{1,8}".prop_map(|name| format!("x{name}"));
+    btree_map(member, json(), 0..4).prop_map(|members| members.into_iter().collect())
+}
+
 fn kind() -> impl Strategy<Value = Kind> {
     let program = text().prop_filter("a program", |text| !text.is_empty());
     prop_oneof![
@@ -165,6 +178,32 @@ fn kind() -> impl Strategy<Value = Kind> {
             rest.insert(0, program);
             Kind::Command { argv: rest }
         }),
+        (filled(), vec(text(), 0..4), option(), members()).prop_map(
+            |(entry_point, arguments, submit, request)| Kind::Spark {
+                entry_point,
+                arguments,
+                submit,
+                request
+            }
+        ),
+        (filled(), option(), option(), members()).prop_map(|(query, init, options, request)| {
+            Kind::Hive {
+                query,
+                init,
+                options,
+                request,
+            }
+        }),
+        (filled(), vec(text(), 0..4), option(), members()).prop_map(
+            |(statement, arguments, database, request)| Kind::Sql {
+                statement,
+                arguments,
+                database,
+                request
+            }
+        ),
+        (filled(), json()).prop_map(|(name, input)| Kind::Function { name, input }),
+        (filled(), json()).prop_map(|(name, input)| Kind::StateMachine { name, input }),
         (text(), text(), json()).prop_map(|(system, name, parameters)| Kind::External {
             system,
             name,

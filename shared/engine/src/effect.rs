@@ -210,7 +210,7 @@ pub struct NewRun {
 impl NewRun {
     /// Whether a task of this kind is replaced by `noop` in this run.
     pub const fn simulates(&self, kind: &Kind) -> bool {
-        self.simulate && matches!(kind, Kind::External { .. })
+        self.simulate && (kind.needs_target() || matches!(kind, Kind::External { .. }))
     }
 }
 

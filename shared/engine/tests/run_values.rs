@@ -18,6 +18,7 @@ use insta::assert_snapshot;
 use porpoise_engine::{Aggregate as _, Effect, EffectKey};
 use porpoise_model::Value;
 use porpoise_model::workflow::Kind;
+use serde_json::json;
 use support::scenario;
 
 #[test]
@@ -106,4 +107,76 @@ fn only_secrets_that_the_definition_names_are_resolved_for_a_job() {
     let named: Vec<&String> = intent.job.secrets.iter().collect();
     assert_eq!(named, ["DSN", "OWN"]);
     assert_eq!(intent.job.env["x"], "${secret:STOLEN}");
+}
+
+#[test]
+fn jobs_on_targets_get_values_everywhere_but_in_statements() {
+    let object = |json: serde_json::Value| json.as_object().unwrap().clone();
+    let kinds = [
+        (
+            "spark",
+            Kind::Spark {
+                entry_point: "s3://code/${day}.py".into(),
+                arguments: vec!["--day".into(), "${day}".into()],
+                submit: Some("--conf a=${day}".into()),
+                request: object(json!({"tags": {"${day}": "${day}", "n": 7}})),
+            },
+        ),
+        (
+            "hive",
+            Kind::Hive {
+                query: "select '${day}'".into(),
+                init: Some("s3://${day}".into()),
+                options: Some("--hivevar day=${day}".into()),
+                request: object(json!({})),
+            },
+        ),
+        (
+            "sql",
+            Kind::Sql {
+                statement: "select '${day}' where d = ?".into(),
+                arguments: vec!["${day}".into()],
+                database: Some("d_${day}".into()),
+                request: object(json!({"a": ["${day}"]})),
+            },
+        ),
+        (
+            "function",
+            Kind::Function {
+                name: "f".into(),
+                input: json!({"day": "${day}", "rows": [1, null, true]}),
+            },
+        ),
+        (
+            "machine",
+            Kind::StateMachine {
+                name: "m-${day}".into(),
+                input: serde_json::Value::Null,
+            },
+        ),
+    ];
+    let mut run = scenario("spark, hive, sql, function, machine");
+    run.workflow
+        .parameters
+        .insert("day".into(), Value::text("$[yyyy-MM-dd-1]"));
+    for (name, kind) in &kinds {
+        run = run.with(name, |task| task.kind = kind.clone());
+    }
+    let run = run.start();
+    let plan = run.plan.as_ref().unwrap();
+    let work = |(name, _): &(&str, Kind)| {
+        let key = EffectKey::Dispatch(run.attempt(name));
+        match porpoise_engine::run::Run::effect(&run.state, plan, key) {
+            Some(Effect::Dispatch(intent)) => format!("{:?}", intent.job.work),
+            other => format!("{other:?}"),
+        }
+    };
+    let works: Vec<String> = kinds.iter().map(work).collect();
+    assert_snapshot!(works.join("\n"), @r#"
+    Spark { entry_point: "s3://code/2026-03-01.py", arguments: ["--day", "2026-03-01"], submit: Some("--conf a=2026-03-01"), request: Some("{\"tags\":{\"${day}\":\"2026-03-01\",\"n\":7}}") }
+    Hive { query: "select '${day}'", init: Some("s3://2026-03-01"), options: Some("--hivevar day=2026-03-01"), request: None }
+    Sql { statement: "select '${day}' where d = ?", arguments: ["2026-03-01"], database: Some("d_2026-03-01"), request: Some("{\"a\":[\"2026-03-01\"]}") }
+    Function { name: "f", input: "{\"day\":\"2026-03-01\",\"rows\":[1,null,true]}" }
+    StateMachine { name: "m-2026-03-01", input: "{}" }
+    "#);
 }

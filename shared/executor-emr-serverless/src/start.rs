@@ -144,8 +144,16 @@ fn own(work: &Work, settings: &Settings) -> Result<Map<String, Value>, String> {
 ///
 /// Source: "Spark job properties" and "Hive job properties" in the EMR Serverless user guide.
 fn give_environment(job: &Job, request: &mut StartRequest) -> Result<(), String> {
+    // nobody resolves a secret there: a reference to one would only be taken for its value
+    let references: Vec<String> = job
+        .secrets
+        .iter()
+        .map(|name| format!("${{secret:{name}}}"))
+        .collect();
+    let is_secret = |value: &str| references.iter().any(|secret| value.contains(secret));
     // a property can't be empty: such a variable is not set
-    let set = job.env.iter().filter(|(_, value)| !value.trim().is_empty());
+    let set = job.env.iter();
+    let set = set.filter(|(_, value)| !value.trim().is_empty() && !is_secret(value));
     let set: Vec<(&String, &String)> = set.collect();
     if set.is_empty() {
         return Ok(());

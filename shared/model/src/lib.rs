@@ -12,6 +12,7 @@ pub mod cause;
 pub mod codec;
 pub mod id;
 pub mod job;
+pub mod kind;
 pub mod limits;
 pub mod name;
 pub mod place;

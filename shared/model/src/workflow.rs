@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+pub use crate::kind::Kind;
 use crate::{Name, Value, VersionHash};
 
 /// The version of the stored form. Readers accept every version up to their own.
@@ -153,58 +154,6 @@ impl Task {
             target: None,
             disabled: false,
             labels: BTreeMap::new(),
-        }
-    }
-}
-
-/// What a task does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", content = "do")]
-pub enum Kind {
-    /// Does nothing, through every part that others pass.
-    Noop,
-    /// Sleeps, through every part that others pass.
-    Sleep {
-        /// How long.
-        #[serde(with = "millis")]
-        duration: Duration,
-    },
-    /// A script for `sh`.
-    Shell {
-        /// Its text; `${names}` that are not known stay for the shell.
-        script: String,
-    },
-    /// A script for `python3`.
-    Python {
-        /// Its text.
-        script: String,
-    },
-    /// A program with its arguments, no shell in between.
-    Command {
-        /// Program first; each may hold expressions.
-        argv: Vec<String>,
-    },
-    /// A kind of another system that has no executor here yet. Kept whole; a target that knows it may run it.
-    External {
-        /// `dolphinscheduler` …
-        system: String,
-        /// Its name there: `SPARK`, `SQL` …
-        name: String,
-        /// All of its parameters, as they were.
-        parameters: serde_json::Value,
-    },
-}
-
-impl Kind {
-    /// The word for it: `shell`, `python`, and for a kind of another system its name there in lower case.
-    pub fn word(&self) -> std::borrow::Cow<'static, str> {
-        match self {
-            Self::Noop => "noop".into(),
-            Self::Sleep { .. } => "sleep".into(),
-            Self::Shell { .. } => "shell".into(),
-            Self::Python { .. } => "python".into(),
-            Self::Command { .. } => "command".into(),
-            Self::External { name, .. } => name.to_lowercase().into(),
         }
     }
 }
@@ -485,19 +434,19 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// Durations as whole milliseconds.
-mod millis {
+pub(crate) mod millis {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         duration: &Duration,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)

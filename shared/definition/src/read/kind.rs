@@ -7,7 +7,8 @@ use serde_json::{Map, Number, Value};
 use super::context::{At, Entry, Fields, Reader};
 use super::reference::Use;
 use crate::fault::FaultKind;
-use crate::fields::{EXTERNAL, KINDS, NOTHING};
+use crate::fields::KINDS;
+use crate::fields_of_kinds::{EXTERNAL, NOTHING};
 use crate::tree::{Meaning, Scalar, View};
 
 impl Reader<'_> {
@@ -38,6 +39,17 @@ impl Reader<'_> {
             "command" => self.command(at, task),
             "sleep" => self.duration(at).map(|duration| Kind::Sleep { duration }),
             "external" => self.external(at, task),
+            "spark" => self.spark(at, task),
+            "hive" => self.hive(at, task),
+            "sql" => self.sql(at, task),
+            "function" => {
+                let call = self.call(at, task);
+                call.map(|(name, input)| Kind::Function { name, input })
+            }
+            "state_machine" => {
+                let call = self.call(at, task);
+                call.map(|(name, input)| Kind::StateMachine { name, input })
+            }
             _ => self.noop(at),
         }
     }
@@ -94,7 +106,7 @@ impl Reader<'_> {
             .and_then(|at| self.text(at, VALUE_BYTES_MAX));
         let parameters = match fields.get("parameters") {
             None => Some(Value::Null),
-            Some(at) => self.json(at, task),
+            Some(at) => self.json(at, task, Use::Script),
         };
         Some(Kind::External {
             system: system?.to_owned(),
@@ -104,23 +116,26 @@ impl Reader<'_> {
     }
 
     /// Anything, as JSON. Recursive: no deeper than a tree may be.
-    fn json(&mut self, at: At<'_>, task: u32) -> Option<Value> {
+    pub(super) fn json(&mut self, at: At<'_>, task: u32, r#use: Use) -> Option<Value> {
         match self.tree.view(at.node) {
             View::Scalar(scalar) => {
-                self.text_with(at, scalar.text, Some(task), Use::Script);
+                self.text_with(at, scalar.text, Some(task), r#use);
                 Some(json_scalar(scalar))
             }
             View::List(items) => {
                 let items = items.iter().enumerate();
                 let values: Vec<_> = items
-                    .map(|(index, item)| self.json(at.index(index, *item), task))
+                    .map(|(index, item)| self.json(at.index(index, *item), task, r#use))
                     .collect();
                 values.into_iter().collect::<Option<_>>().map(Value::Array)
             }
             View::Map(_) => {
                 let mut map = Map::new();
                 for Entry { name, value, .. } in self.entries(at)? {
-                    map.insert(name.to_owned(), self.json(at.key(name, value), task)?);
+                    map.insert(
+                        name.to_owned(),
+                        self.json(at.key(name, value), task, r#use)?,
+                    );
                 }
                 Some(Value::Object(map))
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use porpoise_model::Name;
 use porpoise_model::limits::SCRIPT_BYTES_MAX;
-use porpoise_model::workflow::{PoolUse, Priority, Task, Timeout, TriggerRule};
+use porpoise_model::workflow::{Kind, PoolUse, Priority, Task, Timeout, TriggerRule};
 
 use super::context::{At, Fields, Reader};
 use super::retry::RetryPart;
@@ -94,6 +94,13 @@ impl Reader<'_> {
         defaults: &Defaults,
     ) -> Option<Task> {
         let kind = self.kind(fields, index);
+        if kind.as_ref().is_some_and(Kind::needs_target) {
+            for name in ["env", "parameters"] {
+                if let Some(at) = fields.get(name) {
+                    self.no_secrets_within(at);
+                }
+            }
+        }
         let mut env = defaults.env.clone();
         env.extend(
             fields

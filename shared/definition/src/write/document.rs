@@ -4,32 +4,31 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use porpoise_model::workflow::{
-    Kind, PoolUse, Retry, Schedule, Task, Timeout, TimeoutAction, Workflow,
-};
+use porpoise_model::workflow::{PoolUse, Retry, Schedule, Task, Timeout, TimeoutAction, Workflow};
 use porpoise_model::{Value, ValueType};
 use serde::Serialize;
 
 use super::emit::Document;
+use super::kind;
 use crate::read::{DIALECT_DEFAULT, of_plain};
 use crate::{duration, word};
 
 /// The entries of a map, without those at their defaults.
 #[derive(Debug, Default)]
-struct Entries(Vec<(String, Document)>);
+pub(super) struct Entries(Vec<(String, Document)>);
 
 impl Entries {
-    fn put(&mut self, name: &str, document: Document) {
+    pub(super) fn put(&mut self, name: &str, document: Document) {
         self.0.push((name.to_owned(), document));
     }
 
-    fn some(&mut self, name: &str, document: Option<Document>) {
+    pub(super) fn some(&mut self, name: &str, document: Option<Document>) {
         if let Some(document) = document {
             self.put(name, document);
         }
     }
 
-    fn text(&mut self, name: &str, text: &str) {
+    pub(super) fn text(&mut self, name: &str, text: &str) {
         if !text.is_empty() {
             self.put(name, Document::Text(text.to_owned()));
         }
@@ -62,7 +61,15 @@ impl Entries {
         }
     }
 
-    fn done(self) -> Document {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
+    pub(super) fn done(self) -> Document {
         Document::Map(self.0)
     }
 }
@@ -130,7 +137,7 @@ fn task(task: &Task, workflow: &Workflow) -> Document {
     }
     entries.map("parameters", &task.parameters, parameter);
     entries.map("env", &task.env, |text| Document::Text(text.clone()));
-    kind(&mut entries, &task.kind);
+    kind::write(&mut entries, &task.kind);
     outputs(&mut entries, &task.outputs);
     retry(&mut entries, &task.retry);
     entries.some("timeout", task.timeout.map(timeout));
@@ -140,44 +147,6 @@ fn task(task: &Task, workflow: &Workflow) -> Document {
     entries.some("target", task.target.clone().map(Document::Text));
     labels(&mut entries, &task.labels);
     entries.done()
-}
-
-fn kind(entries: &mut Entries, kind: &Kind) {
-    match kind {
-        Kind::Noop => entries.put("noop", Document::Map(Vec::new())),
-        Kind::Sleep { duration } => entries.put("sleep", bare_duration(*duration)),
-        Kind::Shell { script } => entries.put("shell", Document::Text(script.clone())),
-        Kind::Python { script } => entries.put("python", Document::Text(script.clone())),
-        Kind::Command { argv } => entries.put("command", Document::Texts(argv.clone())),
-        Kind::External {
-            system,
-            name,
-            parameters,
-        } => {
-            let mut external = Entries::default();
-            external.put("system", Document::Text(system.clone()));
-            external.put("name", Document::Text(name.clone()));
-            if !parameters.is_null() {
-                external.put("parameters", json(parameters));
-            }
-            entries.put("external", external.done());
-        }
-    }
-}
-
-fn json(value: &serde_json::Value) -> Document {
-    match value {
-        serde_json::Value::Null => Document::Bare("null".into()),
-        serde_json::Value::Bool(value) => Document::Bare(value.to_string()),
-        serde_json::Value::Number(number) => Document::Bare(number.to_string()),
-        serde_json::Value::String(text) => Document::Text(text.clone()),
-        serde_json::Value::Array(items) => Document::List(items.iter().map(json).collect()),
-        serde_json::Value::Object(map) => Document::Map(
-            map.iter()
-                .map(|(key, value)| (key.clone(), json(value)))
-                .collect(),
-        ),
-    }
 }
 
 /// The short form where it says the same.
@@ -273,6 +242,6 @@ fn labels(entries: &mut Entries, labels: &BTreeMap<String, String>) {
     });
 }
 
-fn bare_duration(duration: Duration) -> Document {
+pub(super) fn bare_duration(duration: Duration) -> Document {
     Document::Bare(duration::format(duration))
 }

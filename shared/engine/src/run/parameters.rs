@@ -28,28 +28,9 @@ pub struct Rendered {
 impl Rendered {
     /// The task as it is written.
     pub fn plain(kind: &Kind) -> Self {
-        let work = match kind {
-            Kind::Noop => Work::Noop,
-            Kind::Sleep { duration } => Work::Sleep {
-                millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-            },
-            Kind::Shell { script } => Work::Shell {
-                script: script.clone(),
-            },
-            Kind::Python { script } => Work::Python {
-                script: script.clone(),
-            },
-            Kind::Command { argv } => Work::Command { argv: argv.clone() },
-            Kind::External {
-                system,
-                name,
-                parameters,
-            } => Work::External {
-                system: system.clone(),
-                name: name.clone(),
-                parameters: parameters.to_string(),
-            },
-        };
+        let same = |text: &str| Ok(text.to_owned());
+        // nothing is resolved, so nothing fails
+        let work = kind.work(&same, &same).unwrap_or(Work::Noop);
         Self {
             work,
             env: BTreeMap::new(),
@@ -157,49 +138,25 @@ pub fn render(state: &State, plan: &Plan, task: u32) -> Result<Rendered, String>
     };
     scope.own = Some(own_parameters(&reading, &scope)?);
     let env = environment(&reading, &scope, state)?;
-    let script = |text: &String| {
+    let script = |text: &str| {
         if scope.native {
-            Ok(text.clone())
+            Ok(text.to_owned())
         } else {
             reading.render(text, &scope, Unknown::Keep)
         }
     };
-    let work = match &definition.kind {
-        Kind::Shell { script: text } => Work::Shell {
-            script: script(text)?,
-        },
-        Kind::Python { script: text } => Work::Python {
-            script: script(text)?,
-        },
-        Kind::Command { argv } => {
-            let argv = argv
-                .iter()
-                .map(|text| reading.render(text, &scope, reading.unknown()));
-            Work::Command {
-                argv: argv.collect::<Result<_, _>>()?,
-            }
-        }
-        kind @ (Kind::Noop | Kind::Sleep { .. } | Kind::External { .. }) => {
-            Rendered::plain(kind).work
-        }
-    };
+    let value = |text: &str| reading.render(text, &scope, reading.unknown());
+    let work = definition.kind.work(&script, &value)?;
     Ok(Rendered { work, env })
 }
 
 /// The secrets that a task's definition names: in its own texts, and in the workflow's parameters.
 pub fn secrets(workflow: &Workflow, task: &Task) -> BTreeSet<String> {
     let parameters = workflow.parameters.values().chain(task.parameters.values());
-    let argv = match &task.kind {
-        Kind::Command { argv } => argv.as_slice(),
-        Kind::Noop
-        | Kind::Sleep { .. }
-        | Kind::Shell { .. }
-        | Kind::Python { .. }
-        | Kind::External { .. } => &[],
-    };
     let texts = parameters.map(|value| &value.text).chain(task.env.values());
-    let texts = texts.chain(argv).filter(|text| text.contains("${secret:"));
-    let named = |text: &String| -> Vec<String> {
+    let texts = texts.map(String::as_str).chain(task.kind.texts());
+    let texts = texts.filter(|text| text.contains("${secret:"));
+    let named = |text: &str| -> Vec<String> {
         let template = Template::parse(text);
         template
             .secrets()

@@ -58,6 +58,9 @@ async fn every_member_of_a_request_arrives() {
     job.target = Some(target(&settings));
     job.env.insert("DAY".to_owned(), "2026-11-21".to_owned());
     job.env.insert("EMPTY".to_owned(), String::new());
+    job.env
+        .insert("DSN".to_owned(), "x ${secret:DSN}".to_owned());
+    job.secrets.insert("DSN".to_owned());
     job.labels.insert("project".to_owned(), "retail".to_owned());
     job.labels
         .insert("cost_centre".to_owned(), "4711".to_owned());
@@ -84,6 +87,7 @@ async fn every_member_of_a_request_arrives() {
     );
     assert_eq!(properties["spark.executorEnv.DAY"], "2026-11-21");
     assert!(!properties.contains_key("spark.executorEnv.EMPTY"));
+    assert!(!properties.contains_key("spark.executorEnv.DSN"));
     let monitoring = overrides.monitoring_configuration().unwrap();
     assert_eq!(
         monitoring.s3_monitoring_configuration().unwrap().log_uri(),

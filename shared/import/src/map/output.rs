@@ -149,7 +149,15 @@ fn used(task: &Task) -> BTreeSet<String> {
     match &task.kind {
         Kind::Shell { script } | Kind::Python { script } => names_in(script, &mut names),
         Kind::External { parameters, .. } => texts_in(parameters, &mut names),
-        Kind::Noop | Kind::Sleep { .. } | Kind::Command { .. } => {}
+        // no importer makes the others
+        Kind::Noop
+        | Kind::Sleep { .. }
+        | Kind::Command { .. }
+        | Kind::Spark { .. }
+        | Kind::Hive { .. }
+        | Kind::Sql { .. }
+        | Kind::Function { .. }
+        | Kind::StateMachine { .. } => {}
     }
     task.parameters
         .values()

@@ -1,0 +1,120 @@
+//! What a task does, as a document.
+
+use porpoise_model::workflow::Kind;
+
+use super::document::{Entries, bare_duration};
+use super::emit::Document;
+
+pub(super) fn write(entries: &mut Entries, kind: &Kind) {
+    match kind {
+        Kind::Noop => entries.put("noop", Document::Map(Vec::new())),
+        Kind::Sleep { duration } => entries.put("sleep", bare_duration(*duration)),
+        Kind::Shell { script } => entries.put("shell", Document::Text(script.clone())),
+        Kind::Python { script } => entries.put("python", Document::Text(script.clone())),
+        Kind::Command { argv } => entries.put("command", Document::Texts(argv.clone())),
+        Kind::Spark {
+            entry_point,
+            arguments,
+            submit,
+            request,
+        } => {
+            let mut spark = Entries::default();
+            spark.put("entry_point", Document::Text(entry_point.clone()));
+            texts(&mut spark, "arguments", arguments);
+            spark.some("submit", submit.clone().map(Document::Text));
+            members(&mut spark, "request", request);
+            entries.put("spark", spark.done());
+        }
+        Kind::Hive {
+            query,
+            init,
+            options,
+            request,
+        } => {
+            let mut hive = Entries::default();
+            hive.some("init", init.clone().map(Document::Text));
+            hive.some("options", options.clone().map(Document::Text));
+            members(&mut hive, "request", request);
+            with_text(entries, "hive", ("query", query), hive);
+        }
+        Kind::Sql {
+            statement,
+            arguments,
+            database,
+            request,
+        } => {
+            let mut sql = Entries::default();
+            texts(&mut sql, "arguments", arguments);
+            sql.some("database", database.clone().map(Document::Text));
+            members(&mut sql, "request", request);
+            with_text(entries, "sql", ("statement", statement), sql);
+        }
+        Kind::Function { name, input } => call(entries, "function", name, input),
+        Kind::StateMachine { name, input } => call(entries, "state_machine", name, input),
+        Kind::External {
+            system,
+            name,
+            parameters,
+        } => {
+            let mut external = Entries::default();
+            external.put("system", Document::Text(system.clone()));
+            external.put("name", Document::Text(name.clone()));
+            if !parameters.is_null() {
+                external.put("parameters", json(parameters));
+            }
+            entries.put("external", external.done());
+        }
+    }
+}
+
+fn texts(entries: &mut Entries, name: &str, texts: &[String]) {
+    if !texts.is_empty() {
+        entries.put(name, Document::Texts(texts.to_vec()));
+    }
+}
+
+fn members(
+    entries: &mut Entries,
+    name: &str,
+    members: &serde_json::Map<String, serde_json::Value>,
+) {
+    if !members.is_empty() {
+        entries.put(name, json(&serde_json::Value::Object(members.clone())));
+    }
+}
+
+fn call(entries: &mut Entries, word: &str, name: &str, input: &serde_json::Value) {
+    let mut call = Entries::default();
+    if !input.is_null() {
+        call.put("input", json(input));
+    }
+    with_text(entries, word, ("name", name), call);
+}
+
+/// A kind whose short form is one text: in short if there is nothing more to say.
+fn with_text(entries: &mut Entries, word: &str, (name, text): (&str, &str), more: Entries) {
+    let text = Document::Text(text.to_owned());
+    if more.is_empty() {
+        entries.put(word, text);
+        return;
+    }
+    let mut whole = Entries::default();
+    whole.put(name, text);
+    whole.extend(more);
+    entries.put(word, whole.done());
+}
+
+fn json(value: &serde_json::Value) -> Document {
+    match value {
+        serde_json::Value::Null => Document::Bare("null".into()),
+        serde_json::Value::Bool(value) => Document::Bare(value.to_string()),
+        serde_json::Value::Number(number) => Document::Bare(number.to_string()),
+        serde_json::Value::String(text) => Document::Text(text.clone()),
+        serde_json::Value::Array(items) => Document::List(items.iter().map(json).collect()),
+        serde_json::Value::Object(map) => Document::Map(
+            map.iter()
+                .map(|(key, value)| (key.clone(), json(value)))
+                .collect(),
+        ),
+    }
+}

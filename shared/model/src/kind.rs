@@ -1,0 +1,314 @@
+//! What a task does, as it is stored.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::job::Work;
+use crate::workflow::millis;
+
+/// What a task does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "do")]
+pub enum Kind {
+    /// Does nothing, through every part that others pass.
+    Noop,
+    /// Sleeps, through every part that others pass.
+    Sleep {
+        /// How long.
+        #[serde(with = "millis")]
+        duration: Duration,
+    },
+    /// A script for `sh`.
+    Shell {
+        /// Its text; `${names}` that are not known stay for the shell.
+        script: String,
+    },
+    /// A script for `python3`.
+    Python {
+        /// Its text.
+        script: String,
+    },
+    /// A program with its arguments, no shell in between.
+    Command {
+        /// Program first; each may hold expressions.
+        argv: Vec<String>,
+    },
+    /// A Spark job.
+    Spark {
+        /// Address of the program: `s3://…`; may hold expressions.
+        entry_point: String,
+        /// Its arguments; each may hold expressions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arguments: Vec<String>,
+        /// Options of `spark-submit`; may hold expressions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        submit: Option<String>,
+        /// All else that the target's own request takes; its texts may hold expressions.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        request: Map<String, Value>,
+    },
+    /// A script of Hive.
+    Hive {
+        /// Its text, or its address; `${names}` that are not known stay for Hive.
+        query: String,
+        /// Address of a script that runs before it; may hold expressions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        init: Option<String>,
+        /// Options of `hive`; may hold expressions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        options: Option<String>,
+        /// All else that the target's own request takes; its texts may hold expressions.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        request: Map<String, Value>,
+    },
+    /// A statement of SQL.
+    Sql {
+        /// Its text.
+        statement: String,
+        /// Values for its `?`, in order; each may hold expressions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arguments: Vec<String>,
+        /// The database that its tables are in; may hold expressions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        database: Option<String>,
+        /// All else that the target's own request takes; its texts may hold expressions.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        request: Map<String, Value>,
+    },
+    /// A call of a function.
+    Function {
+        /// Its name or ARN; may hold expressions.
+        name: String,
+        /// What it is given; its texts may hold expressions.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        input: Value,
+    },
+    /// An execution of a state machine.
+    StateMachine {
+        /// Its name or ARN; may hold expressions.
+        name: String,
+        /// What it is given; its texts may hold expressions.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        input: Value,
+    },
+    /// A kind of another system that has no executor here yet. Kept whole; a target that knows it may run it.
+    External {
+        /// `dolphinscheduler` …
+        system: String,
+        /// Its name there: `SPARK`, `SQL` …
+        name: String,
+        /// All of its parameters, as they were.
+        parameters: Value,
+    },
+}
+
+impl Kind {
+    /// The word for it: `shell`, `python`, and for a kind of another system its name there in lower case.
+    pub fn word(&self) -> Cow<'static, str> {
+        match self {
+            Self::Noop => "noop".into(),
+            Self::Sleep { .. } => "sleep".into(),
+            Self::Shell { .. } => "shell".into(),
+            Self::Python { .. } => "python".into(),
+            Self::Command { .. } => "command".into(),
+            Self::Spark { .. } => "spark".into(),
+            Self::Hive { .. } => "hive".into(),
+            Self::Sql { .. } => "sql".into(),
+            Self::Function { .. } => "function".into(),
+            Self::StateMachine { .. } => "state_machine".into(),
+            Self::External { name, .. } => name.to_lowercase().into(),
+        }
+    }
+
+    /// Whether it needs a target on AWS: no host runs it by itself.
+    pub const fn needs_target(&self) -> bool {
+        match self {
+            Self::Noop
+            | Self::Sleep { .. }
+            | Self::Shell { .. }
+            | Self::Python { .. }
+            | Self::Command { .. }
+            | Self::External { .. } => false,
+            Self::Spark { .. }
+            | Self::Hive { .. }
+            | Self::Sql { .. }
+            | Self::Function { .. }
+            | Self::StateMachine { .. } => true,
+        }
+    }
+
+    /// Its texts that may hold expressions wherever they stand, those of its JSON included.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts = Vec::new();
+        match self {
+            Self::Noop
+            | Self::Sleep { .. }
+            | Self::Shell { .. }
+            | Self::Python { .. }
+            | Self::External { .. } => {}
+            Self::Command { argv } => texts.extend(argv.iter().map(String::as_str)),
+            Self::Spark {
+                entry_point,
+                arguments,
+                submit,
+                request,
+            } => {
+                texts.push(entry_point);
+                texts.extend(arguments.iter().map(String::as_str));
+                texts.extend(submit.as_deref());
+                request.values().for_each(|value| gather(value, &mut texts));
+            }
+            Self::Hive {
+                query: _,
+                init,
+                options,
+                request,
+            } => {
+                texts.extend([init.as_deref(), options.as_deref()].into_iter().flatten());
+                request.values().for_each(|value| gather(value, &mut texts));
+            }
+            Self::Sql {
+                statement: _,
+                arguments,
+                database,
+                request,
+            } => {
+                texts.extend(arguments.iter().map(String::as_str));
+                texts.extend(database.as_deref());
+                request.values().for_each(|value| gather(value, &mut texts));
+            }
+            Self::Function { name, input } | Self::StateMachine { name, input } => {
+                texts.push(name);
+                gather(input, &mut texts);
+            }
+        }
+        texts
+    }
+}
+
+/// The texts within a value. No deeper than a definition may be.
+fn gather<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| gather(item, texts)),
+        Value::Object(members) => members.values().for_each(|member| gather(member, texts)),
+    }
+}
+
+/// How texts are rendered: as they are, or with their expressions resolved.
+pub type Render<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+impl Kind {
+    /// What a target is told to do: texts in a language of their own by `script`, all other texts by `value`.
+    ///
+    /// # Errors
+    /// What the two say.
+    pub fn work(&self, script: Render<'_>, value: Render<'_>) -> Result<Work, String> {
+        let values = |texts: &[String]| -> Result<Vec<String>, String> {
+            texts.iter().map(|text| value(text)).collect()
+        };
+        let optional = |text: &Option<String>| text.as_deref().map(value).transpose();
+        Ok(match self {
+            Self::Noop => Work::Noop,
+            Self::Sleep { duration } => Work::Sleep {
+                millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            },
+            Self::Shell { script: text } => Work::Shell {
+                script: script(text)?,
+            },
+            Self::Python { script: text } => Work::Python {
+                script: script(text)?,
+            },
+            Self::Command { argv } => Work::Command {
+                argv: values(argv)?,
+            },
+            Self::Spark {
+                entry_point,
+                arguments,
+                submit,
+                request: more,
+            } => Work::Spark {
+                entry_point: value(entry_point)?,
+                arguments: values(arguments)?,
+                submit: optional(submit)?,
+                request: request(more, value)?,
+            },
+            Self::Hive {
+                query,
+                init,
+                options,
+                request: more,
+            } => Work::Hive {
+                query: script(query)?,
+                init: optional(init)?,
+                options: optional(options)?,
+                request: request(more, value)?,
+            },
+            Self::Sql {
+                statement,
+                arguments,
+                database,
+                request: more,
+            } => Work::Sql {
+                statement: script(statement)?,
+                arguments: values(arguments)?,
+                database: optional(database)?,
+                request: request(more, value)?,
+            },
+            Self::Function { name, input: given } => Work::Function {
+                name: value(name)?,
+                input: input(given, value)?,
+            },
+            Self::StateMachine { name, input: given } => Work::StateMachine {
+                name: value(name)?,
+                input: input(given, value)?,
+            },
+            Self::External {
+                system,
+                name,
+                parameters,
+            } => Work::External {
+                system: system.clone(),
+                name: name.clone(),
+                parameters: parameters.to_string(),
+            },
+        })
+    }
+}
+
+fn request(request: &Map<String, Value>, value: Render<'_>) -> Result<Option<String>, String> {
+    if request.is_empty() {
+        return Ok(None);
+    }
+    let request = Value::Object(request.clone());
+    Ok(Some(json(&request, value)?.to_string()))
+}
+
+/// Nothing is an empty object.
+fn input(input: &Value, value: Render<'_>) -> Result<String, String> {
+    if input.is_null() {
+        return Ok("{}".to_owned());
+    }
+    Ok(json(input, value)?.to_string())
+}
+
+/// The texts within, rendered; names of members stay as they are. No deeper than a definition may be.
+fn json(within: &Value, value: Render<'_>) -> Result<Value, String> {
+    Ok(match within {
+        Value::Null | Value::Bool(_) | Value::Number(_) => within.clone(),
+        Value::String(text) => Value::String(value(text)?),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| json(item, value));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        Value::Object(members) => {
+            let members = members.iter();
+            let members = members.map(|(name, each)| Ok((name.clone(), json(each, value)?)));
+            Value::Object(members.collect::<Result<_, String>>()?)
+        }
+    })
+}
