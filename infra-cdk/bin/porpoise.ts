@@ -1,4 +1,7 @@
-/** `cdk synth`, `cdk deploy`: settings from the file that `-c settings=FILE` or `PORPOISE_SETTINGS` names. */
+/**
+ * `cdk synth`, `cdk deploy`: settings from the file that `-c settings=FILE` or `PORPOISE_SETTINGS` names; where the zips
+ * of the functions are, `PORPOISE_FUNCTIONS` may say instead.
+ */
 import { Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 
@@ -9,7 +12,8 @@ import { SettingsError, settingsFrom } from '../lib/settings.ts';
 const context = JSON.parse(process.env['CDK_CONTEXT_JSON'] ?? '{}');
 const file = context.settings ?? process.env['PORPOISE_SETTINGS'] ?? 'porpoise.json';
 try {
-  const settings = settingsFrom(file);
+  const functions = process.env['PORPOISE_FUNCTIONS'] || undefined;
+  const settings = { ...settingsFrom(file), ...(functions !== undefined && { functions }) };
   const { app } = stacks(settings);
   if (!settings.emulator) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   app.synth();

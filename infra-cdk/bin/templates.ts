@@ -19,8 +19,8 @@ const out = mkdtempSync(join(tmpdir(), 'porpoise-templates-'));
 try {
   // the region is that of no deployment: a template with parameters has none
   const { app } = stacks({ ...defaults('eu-central-1'), artefacts: 'parameters' }, out);
-  for (const { stackName, template } of app.synth().stacks) {
-    const file = join(folder, FILES[stackName] ?? `${stackName}.json`);
+  for (const { id, template } of app.synth().stacks) {
+    const file = join(folder, FILES[id] ?? `${id}.json`);
     const text = `${JSON.stringify(template, null, 1)}\n`;
     if (!check) {
       mkdirSync(folder, { recursive: true });

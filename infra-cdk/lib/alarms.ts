@@ -7,7 +7,7 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 
-import { topic } from './notifications.ts';
+import { accept } from './acceptance.ts';
 import type { ExtraAlarm } from './settings.ts';
 import type { PorpoiseStack } from './stack.ts';
 
@@ -37,7 +37,7 @@ export class Alarms extends Construct {
   constructor(readonly stack: PorpoiseStack) {
     super(stack, 'Alarms');
     const { email } = stack.settings.alarms;
-    this.topic = topic(stack, this, 'Topic', stack.names.of(`alarms-${stack.stackName.toLowerCase()}`));
+    this.topic = topic(stack, this, 'Topic', stack.names.of(`alarms-${stack.node.id.toLowerCase()}`));
     // the topic's policy says what it takes, so it has to say this too
     this.topic.addToResourcePolicy(
       new iam.PolicyStatement({
@@ -74,4 +74,11 @@ export class Alarms extends Construct {
 /** Five minutes of a queue that nobody may have to look at. */
 export function worst(metric: cloudwatch.Metric): cloudwatch.Metric {
   return metric.with({ statistic: cloudwatch.Stats.MAXIMUM, period: Duration.minutes(5) });
+}
+
+/** A topic that takes messages by TLS only. */
+function topic(stack: PorpoiseStack, scope: Construct, id: string, topicName: string): sns.Topic {
+  const topic = new sns.Topic(scope, id, { topicName, enforceSSL: !stack.settings.emulator });
+  accept(topic, 'AwsSolutions-SNS2', 'Encryption needs a customer key for alarms to get through, which costs a dollar a month.');
+  return topic;
 }

@@ -7,7 +7,6 @@ import { Alarms, worst } from './alarms.ts';
 import { Api } from './api.ts';
 import type { PorpoiseFunction } from './function.ts';
 import { Inputs } from './inputs.ts';
-import { Notifications } from './notifications.ts';
 import { reserved } from './parameters.ts';
 import type { Settings } from './settings.ts';
 import { PorpoiseStack } from './stack.ts';
@@ -26,7 +25,12 @@ export class Home extends PorpoiseStack {
   readonly reservedConcurrency: Settings['reservedConcurrency'];
 
   constructor(scope: Construct, settings: Settings) {
-    super(scope, 'PorpoiseHome', { settings, region: settings.homeRegion, description: 'The control plane of Porpoise' });
+    super(scope, 'PorpoiseHome', {
+      settings,
+      part: 'home',
+      region: settings.homeRegion,
+      description: 'The control plane of Porpoise',
+    });
     const { artefacts, reservedConcurrency } = settings;
     this.reservedConcurrency = artefacts === 'parameters' ? reserved(this, reservedConcurrency) : reservedConcurrency;
     const storage = new Storage(this, 'Storage', { tableName: this.names.table, tellsOfObjects: false });
@@ -47,9 +51,7 @@ export class Home extends PorpoiseStack {
       PORPOISE_DEAD_LETTERS_ARN: timers.deadLetters.queueArn,
       PORPOISE_BUSES: buses.json,
     };
-    const notifications = new Notifications(this, { environment: all, deadLetters: timers.deadLetters });
-    const told = { ...all, PORPOISE_NOTIFIER: notifications.notifier.function.functionName };
-    const stepper = inputs.stepper(told, this.reservedConcurrency.stepper);
+    const stepper = inputs.stepper(all, this.reservedConcurrency.stepper);
     const trigger = timers.trigger(all);
     const api = new Api(this, all, this.reservedConcurrency.api);
     for (const user of [stepper, trigger, api.function]) storage.letReadAndWrite(user);
@@ -57,10 +59,9 @@ export class Home extends PorpoiseStack {
     for (const user of [trigger, api.function]) inputs.letSend(user);
     // whoever steps sends what follows: the stepper, and the sweep of the trigger
     for (const user of [stepper, trigger]) user.allow('SendIntents', ['events:PutEvents'], buses.arns);
-    notifications.letNotify(stepper);
-    this.functions = [api.function, trigger, stepper, notifications.notifier];
+    this.functions = [api.function, trigger, stepper];
     const alarms = this.#alarms(inputs, timers, stepper, api);
-    this.#outputs({ storage, inputs, api, notifications, alarms });
+    this.#outputs({ storage, inputs, api, alarms });
   }
 
   /** Where the buses of the places are: written in, or a parameter. */
@@ -125,7 +126,7 @@ export class Home extends PorpoiseStack {
     return alarms;
   }
 
-  #outputs(made: { storage: Storage; inputs: Inputs; api: Api; notifications: Notifications; alarms: Alarms }): void {
+  #outputs(made: { storage: Storage; inputs: Inputs; api: Api; alarms: Alarms }): void {
     const outputs: Record<string, string | undefined> = {
       Place: this.names.place(this.region),
       ApiUrl: made.api.url,
@@ -133,7 +134,6 @@ export class Home extends PorpoiseStack {
       Table: made.storage.table.tableName,
       Bucket: made.storage.bucket.bucketName,
       InputsUrl: made.inputs.queue.queueUrl,
-      NotificationsTopic: made.notifications.topic.topicArn,
       AlarmsTopic: made.alarms.topic.topicArn,
     };
     for (const [id, value] of Object.entries(outputs)) if (value !== undefined) new CfnOutput(this, id, { value });

@@ -7,7 +7,7 @@ import { Aws } from 'aws-cdk-lib';
 import type { Settings } from './settings.ts';
 
 /** The functions, as the folders of their zips are called. */
-export const FUNCTIONS = ['api', 'trigger', 'stepper', 'dispatcher', 'poller', 'notifier'] as const;
+export const FUNCTIONS = ['api', 'trigger', 'stepper', 'dispatcher', 'poller'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 export class Names {

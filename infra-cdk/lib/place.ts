@@ -20,7 +20,12 @@ export class Place extends PorpoiseStack {
   /** Without a region, it is a template for any. */
   constructor(scope: Construct, settings: Settings, region?: string) {
     const id = region === undefined ? 'PorpoisePlace' : `PorpoisePlace-${region}`;
-    super(scope, id, { settings, region: region ?? '', description: 'A place where jobs of Porpoise run' });
+    super(scope, id, {
+      settings,
+      part: 'place',
+      region: region ?? '',
+      description: 'A place where jobs of Porpoise run',
+    });
     const storage = new Storage(this, 'Storage', { tableName: this.names.jobs, tellsOfObjects: true });
     const deadLetters = deadLetterQueue(this, this, 'Dead', this.names.of('place-dead'));
     const environment = {

@@ -14,6 +14,8 @@ export interface PorpoiseStackProps {
   readonly description: string;
   /** The region it is for. A template with parameters does not know it. */
   readonly region: string;
+  /** What its name has after that of the deployment; in a region, two deployments have stacks of their own. */
+  readonly part: 'home' | 'place';
 }
 
 export abstract class PorpoiseStack extends Stack {
@@ -32,7 +34,7 @@ export abstract class PorpoiseStack extends Stack {
       synthesizer: parameters
         ? new BootstraplessSynthesizer()
         : new DefaultStackSynthesizer({ generateBootstrapVersionRule: !settings.emulator }),
-      ...(parameters ? {} : { env: { region: props.region, ...(settings.account && { account: settings.account }) } }),
+      ...(parameters ? {} : { stackName: `${settings.name}-${props.part}`, env: { region: props.region, ...(settings.account && { account: settings.account }) } }),
     });
     this.settings = parameters ? parameterised(this, settings) : settings;
     this.names = new Names(this.settings);

@@ -17,7 +17,12 @@ test('it writes the stacks of the settings that the command line names', () => {
   assert.equal(status, 0, stderr);
   const manifest = JSON.parse(readFileSync(join(folder, 'out/manifest.json'), 'utf8'));
   const stacks = Object.entries<{ type: string }>(manifest.artifacts).filter(([, { type }]) => type === 'aws:cloudformation:stack');
-  assert.deepEqual(stacks.map(([name]) => name), ['PorpoiseHome', 'PorpoisePlace-eu-central-1', 'PorpoisePlace-us-east-1']);
+  assert.deepEqual(stacks.map(([id]) => id), ['PorpoiseHome', 'PorpoisePlace-eu-central-1', 'PorpoisePlace-us-east-1']);
+});
+
+test('it takes the zips of the folder that the environment names', () => {
+  const { status, stderr } = run({ homeRegion: 'eu-central-1', functions: join(folder, 'nowhere') }, { PORPOISE_FUNCTIONS: zips });
+  assert.equal(status, 0, stderr);
 });
 
 test('it says what is wrong with settings, and nothing else', () => {
@@ -26,10 +31,10 @@ test('it says what is wrong with settings, and nothing else', () => {
   assert.equal(stderr, 'the settings have faults:\n- `colour` is no setting\n');
 });
 
-function run(settings: object): { status: number | null; stderr: string } {
+function run(settings: object, more: Record<string, string> = {}): { status: number | null; stderr: string } {
   const file = join(folder, 'settings.json');
   writeFileSync(file, JSON.stringify(settings));
   const program = fileURLToPath(new URL('../bin/porpoise.ts', import.meta.url));
-  const env = { ...process.env, CDK_OUTDIR: join(folder, 'out'), CDK_CONTEXT_JSON: JSON.stringify({ settings: file }) };
+  const env = { ...process.env, ...more, CDK_OUTDIR: join(folder, 'out'), CDK_CONTEXT_JSON: JSON.stringify({ settings: file }) };
   return spawnSync(process.execPath, ['--import', 'tsx', program], { env, encoding: 'utf8' });
 }

@@ -7,7 +7,7 @@ import { FUNCTIONS } from '../lib/names.ts';
 import { HISTORY_EVENTS_A_TICK } from '../lib/poll-loop.ts';
 import { EXTRA_ALARMS } from '../lib/settings.ts';
 import { matchesSnapshot } from './support/snapshot.ts';
-import { ofType, plain, type Resource, synthesis, type Template } from './support/synthesis.ts';
+import { ofType, plain, type Resource, synthesis, type Template, unsynthesised } from './support/synthesis.ts';
 
 const { templates } = synthesis({ dataRegions: ['eu-central-1', 'us-east-1'] });
 const home = templates['PorpoiseHome'];
@@ -57,7 +57,7 @@ test('each queue that is worked has one for what could not be, and time for six 
 
 test('what is called asynchronously keeps what it could not handle', () => {
   const kept = all.flatMap((template) => ofType(template, 'AWS::Lambda::EventInvokeConfig'));
-  assert.equal(kept.length, 2 + 2 * 2); // trigger and notifier; dispatcher and poller of two places
+  assert.equal(kept.length, 1 + 2 * 2); // trigger; dispatcher and poller of two places
   for (const { Properties } of kept) assert.notEqual(Properties?.['DestinationConfig'].OnFailure.Destination, undefined);
   const targets = ofType(place, 'AWS::Events::Rule').flatMap(({ Properties }) => Properties?.['Targets']);
   for (const target of targets) assert.notEqual(target.DeadLetterConfig, undefined);
@@ -82,7 +82,7 @@ test('tables need nothing that strongly consistent tables of several regions lac
 
 test('functions are alike: arm64, 256 MB, a log that is kept a month', () => {
   const functions = all.flatMap((template) => ofType(template, 'AWS::Lambda::Function'));
-  assert.equal(functions.length, 4 + 2 * 2);
+  assert.equal(functions.length, 3 + 2 * 2);
   for (const { Properties } of functions) {
     assert.deepEqual([Properties?.['Architectures'], Properties?.['MemorySize'], Properties?.['Runtime']], [['arm64'], 256, 'provided.al2023']);
   }
@@ -181,6 +181,13 @@ test('targets of a sort that nobody has are neither granted nor listened to', ()
   const bare = synthesis({ targets: none }).templates['PorpoisePlace-eu-central-1'];
   assert.equal(ofType(bare, 'AWS::Events::Rule').length, ofType(place, 'AWS::Events::Rule').length - 3);
   assert.doesNotMatch(JSON.stringify(bare), /athena|secretsmanager|sts:AssumeRole","Effect":"Allow","Resource|\[\]/);
+});
+
+test('two deployments of one account share no stack, and not those of a region either', () => {
+  const names = (name: string) => unsynthesised({ name, dataRegions: ['eu-central-1', 'us-east-1'] }).app.synth().stacks;
+  const made = [...names('porpoise'), ...names('night')].map(({ stackName, environment }) => `${environment.region} ${stackName}`);
+  assert.deepEqual(made.slice(3).sort(), ['eu-central-1 night-home', 'eu-central-1 night-place', 'us-east-1 night-place']);
+  assert.equal(new Set(made).size, made.length);
 });
 
 test('two deployments of one account share no name', () => {

@@ -4,7 +4,7 @@ locals {
   regions = setunion([var.home_region], var.data_regions)
 
   functions = {
-    home  = ["api", "notifier", "stepper", "trigger"]
+    home  = ["api", "stepper", "trigger"]
     place = ["dispatcher", "poller"]
   }
 

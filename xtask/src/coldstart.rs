@@ -134,7 +134,6 @@ fn environment(name: &str) -> Vec<(&'static str, String)> {
             "PORPOISE_LOOP_ARN",
             "arn:aws:states:us-east-1:1:stateMachine:l",
         ),
-        ("PORPOISE_NOTIFICATIONS_ARN", "arn:aws:sns:us-east-1:1:n"),
     ];
     let mut all: Vec<_> = fixed.map(|(name, value)| (name, value.to_owned())).into();
     all.push(("AWS_LAMBDA_FUNCTION_NAME", name.to_owned()));

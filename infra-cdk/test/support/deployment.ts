@@ -101,8 +101,8 @@ export class Deployment {
       PorpoiseHome: { ...artefacts, ReserveConcurrency: 'no', Buses: JSON.stringify({ [place]: bus }), BusArns: bus },
       PorpoisePlace: { ...artefacts, HomeRegion: REGION },
     };
-    for (const { stackName, template } of assembly.stacks) {
-      await this.#createStack(stackName, JSON.stringify(template), parameters[stackName] ?? {});
+    for (const { id, template } of assembly.stacks) {
+      await this.#createStack(id, JSON.stringify(template), parameters[id] ?? {});
     }
   }
 
@@ -112,6 +112,7 @@ export class Deployment {
       StackName,
       TemplateBody,
       Capabilities: ['CAPABILITY_NAMED_IAM'],
+      Tags: [{ Key: 'porpoise', Value: this.name }],
       Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue })),
     });
     try {

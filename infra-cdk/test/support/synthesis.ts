@@ -39,10 +39,10 @@ export function unsynthesised(given: object = {}): Stacks {
   return stacks(settings({ homeRegion: 'eu-central-1', functions: folder, ...given }), mkdtempSync(join(folder, 'out-')));
 }
 
-/** The same, with their templates. */
+/** The same, with their templates, by the ids of the stacks in the app. */
 export function synthesis(given: object = {}): Synthesis {
   const made = unsynthesised(given);
-  const templates = made.app.synth().stacks.map(({ stackName, template }) => [stackName, template] as const);
+  const templates = made.app.synth().stacks.map(({ id, template }) => [id, template] as const);
   return { stacks: made, templates: Object.fromEntries(templates) };
 }
 

@@ -30,7 +30,7 @@ run "zips_and_templates_lie_in_the_region_that_needs_them_and_in_no_other" {
 
   assert {
     condition = toset(keys(aws_s3_object.function)) == toset([
-      "eu-central-1/api", "eu-central-1/notifier", "eu-central-1/stepper", "eu-central-1/trigger",
+      "eu-central-1/api", "eu-central-1/stepper", "eu-central-1/trigger",
       "eu-central-1/dispatcher", "eu-central-1/poller", "us-east-1/dispatcher", "us-east-1/poller",
     ])
     error_message = "Zips: ${join(", ", keys(aws_s3_object.function))}."
