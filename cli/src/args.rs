@@ -139,9 +139,64 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N")]
         slots: Option<u32>,
     },
+    /// List, show or set targets: where tasks execute that do more than the server's own machine can.
+    #[command(subcommand)]
+    Target(Target),
     /// Turn workflows of other systems into definition files.
     #[command(subcommand)]
     Import(Import),
+    /// Deploy the control plane and its places to AWS, with the CDK.
+    Deploy(Deploy),
+    /// Look whether a deployment on AWS is whole: what is missing, and what mends it.
+    Doctor(Doctor),
+}
+
+#[derive(Debug, ClapArgs)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
+pub(crate) struct Deploy {
+    /// The folder of the CDK app [default: `infra-cdk` of the checkout that this is called in].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) infra: Option<PathBuf>,
+    /// The settings of the deployment [default: `porpoise.json` in the folder of the CDK app].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+    /// The folder that holds `NAME/bootstrap.zip` for each function [default: what the settings say].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) functions: Option<PathBuf>,
+    /// Only tell what would be done, and what is missing.
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Prepare regions for the CDK where that was never done: it makes a bucket and roles in each.
+    #[arg(long)]
+    pub(crate) bootstrap: bool,
+    /// Do not ask before grants are widened.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Make again what somebody deleted or changed by hand.
+    #[arg(long)]
+    pub(crate) revert_drift: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Doctor {
+    /// Look at the API only, and ask nothing of AWS itself.
+    #[arg(long)]
+    pub(crate) api: bool,
+    /// The name of the deployment.
+    #[arg(long, default_value = "porpoise", value_name = "NAME")]
+    pub(crate) name: String,
+    #[arg(
+        long,
+        value_name = "REGION",
+        help = "The region of its control plane [default: $AWS_REGION, or what `aws` is configured for]"
+    )]
+    pub(crate) region: Option<String>,
+    /// Compare what the functions run with the `NAME/bootstrap.zip` of this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) functions: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -241,6 +296,25 @@ pub(crate) struct Rerun {
     /// Only tell what would run.
     #[arg(long)]
     pub(crate) preview: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Target {
+    /// List targets.
+    List,
+    /// Show a target.
+    Show {
+        /// The target, as `NAME` or `PROJECT/NAME`.
+        target: String,
+    },
+    /// Make a target, or change it for the runs that are created from then on.
+    Put {
+        /// A JSON file, such as `show --json` prints; `-` reads standard input.
+        file: PathBuf,
+        /// The target, as `NAME` or `PROJECT/NAME` [default: what the file says].
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,12 +10,14 @@ mod rerun;
 mod run;
 mod schedule;
 mod show;
+mod target;
 mod tree;
 mod watch;
 
 use serde_json::{Value, json};
 
 use crate::args::{Command, Import};
+use crate::cloud;
 use crate::failure::Failure;
 use crate::output::Session;
 use crate::server;
@@ -57,6 +59,9 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         } => schedule::schedule(session, &workflow, online, offline),
         Command::Pools => list::pools(session),
         Command::Pool { name, slots } => list::pool(session, &name, slots),
+        Command::Target(command) => target::target(session, &command),
+        Command::Deploy(args) => cloud::deploy(session, &args),
+        Command::Doctor(args) => cloud::doctor(session, &args),
         Command::Import(Import::Dolphinscheduler {
             file,
             out,

@@ -9,6 +9,7 @@
 
 mod args;
 mod client;
+mod cloud;
 mod command;
 mod config;
 mod failure;

@@ -13,7 +13,7 @@ mod support;
 use support::{Place, masked};
 
 const PAGE: &str = include_str!("../../docs/cli.md");
-const EXAMPLES: [(&str, &str); 3] = [
+const EXAMPLES: [(&str, &str); 4] = [
     (
         "daily-sales.yaml",
         include_str!("../../examples/daily-sales.yaml"),
@@ -25,6 +25,11 @@ const EXAMPLES: [(&str, &str); 3] = [
     (
         "wrong.yaml",
         "workflow: wrong\ntasks:\n  load: { shell: echo, after: [extrakt] }\n  extract: { shell: echo }\n",
+    ),
+    (
+        "nightly-eu.json",
+        r#"{"name": "nightly-eu", "kind": "emr-serverless", "place": "aws.eu-central-1.111122223333",
+            "settings": {"application_name": "nightly"}, "default_for": ["spark", "hive"]}"#,
     ),
 ];
 

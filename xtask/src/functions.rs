@@ -49,6 +49,14 @@ impl Architecture {
         }
     }
 
+    /// As AWS calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
     fn is_here(self) -> bool {
         match self {
             Self::X86_64 => cfg!(target_arch = "x86_64"),
@@ -82,6 +90,8 @@ pub(crate) fn functions(architecture: Architecture, measure: bool) -> anyhow::Re
             broken.push(format!("zip of {name}"));
         }
     }
+    // what `porpoise deploy` compares with its settings: a function for other processors does not start
+    std::fs::write(folder.join("architecture"), architecture.name())?;
     eprintln!("xtask: packed as {}/NAME/bootstrap.zip", folder.display());
     if measure {
         anyhow::ensure!(

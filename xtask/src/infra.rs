@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::components::{self, Servers};
+use crate::functions;
 use crate::machine;
 use crate::steps::Steps;
 
@@ -59,6 +60,13 @@ pub(crate) fn test(steps: &mut Steps, servers: &Servers) {
                 Ok(Some(python)) => _ = tests.env("PORPOISE_LOCALSTACK_PYTHON", python),
                 Ok(None) => {} // said loudly
                 Err(error) => steps.fail("LocalStack", &error),
+            }
+            match command_line(&tools.infra) {
+                Ok((porpoise, python)) => {
+                    tests.env("PORPOISE_CLI", porpoise);
+                    tests.env("PORPOISE_AWS_PYTHON", python);
+                }
+                Err(error) => steps.fail("the command lines of Porpoise and AWS", &error),
             }
             steps.run("tests of the infrastructure", &mut tests);
             terraform(steps);
@@ -167,6 +175,16 @@ fn second_opinion(infra: &Path) -> anyhow::Result<Option<PathBuf>> {
         return Ok(None);
     };
     python(&interpreter, &infra.join("localstack.txt")).map(Some)
+}
+
+/// Our own command line, and the Python that has the one of AWS: `deploy` and `doctor` are tested with both.
+fn command_line(infra: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let mut build = machine::cargo();
+    build.args(["build", "--locked", "--quiet", "--package", "porpoise"]);
+    run(build.current_dir(machine::root()?))?;
+    let porpoise = functions::target()?.join("debug").join("porpoise");
+    let python = python("python3".as_ref(), &infra.join("aws.txt"))?;
+    Ok((porpoise.canonicalize()?, python))
 }
 
 /// From the path, or of pyenv.

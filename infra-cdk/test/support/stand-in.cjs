@@ -24,12 +24,17 @@ async function main() {
 
 function decide(event) {
   if (event.Records !== undefined) return { answer: { batchItemFailures: [] } };
+  if (event.rawPath === '/v1/version') return { answer: { statusCode: 200, body: JSON.stringify(version()) } };
   if (event.requestContext !== undefined) return { answer: { statusCode: 200, body: JSON.stringify({ path: event.rawPath }) } };
   if (event.epoch === undefined) return { answer: {} };
   if (event.fail) return { error: event.fail };
   const { place, epoch, tick, last } = event;
   if (tick === last) return { error: 'LoopEnded' };
   return { answer: { wait: 0, place, epoch, tick: tick + 1, last } };
+}
+
+function version() {
+  return { name: 'porpoise', version: process.env.STAND_IN_VERSION ?? '', api: 'v1' };
 }
 
 process.on('SIGTERM', () => process.exit(0));

@@ -1,0 +1,174 @@
+//! `target`: lists, shows and sets where tasks execute that do more than the server's own machine can.
+
+use std::path::Path;
+
+use porpoise_api::Code;
+use serde_json::{Map, Value, json};
+
+use crate::args::Target;
+use crate::client::{Client, encode};
+use crate::failure::{Failure, REFUSED, USAGE};
+use crate::output::{Session, table};
+
+use super::define::bytes;
+use super::find::{self, project_path};
+use super::{field, text};
+
+/// What the server says of a target and nobody sets.
+const SAID: [&str; 4] = ["project", "revision", "changed_by", "changed_at"];
+
+/// Carries out one of the commands.
+pub(crate) fn target(session: &Session, command: &Target) -> Result<u8, Failure> {
+    let client = session.client()?;
+    match command {
+        Target::List => list(session, &client),
+        Target::Show { target } => show(session, &client, target),
+        Target::Put { file, name } => put(session, &client, file, name.as_deref()),
+    }
+}
+
+fn list(session: &Session, client: &Client) -> Result<u8, Failure> {
+    let (mut rows, mut all) = (Vec::new(), Vec::new());
+    for project in find::projects(session, client)? {
+        for target in client.list(&path(&project, None), usize::MAX)? {
+            rows.push(vec![
+                format!("{project}/{}", text(&target, "name")),
+                text(&target, "kind").to_owned(),
+                text(&target, "place").to_owned(),
+                kinds(&target),
+            ]);
+            all.push(of(target, &project));
+        }
+    }
+    session.result(&json!({ "targets": all }), || {
+        table(&["TARGET", "KIND", "PLACE", "DEFAULT FOR"], &rows)
+    });
+    Ok(0)
+}
+
+fn show(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> {
+    let (project, name) = named(session, client, given)?;
+    let target = of(client.get(&path(&project, Some(&name)))?, &project);
+    session.result(&target, || shown(session, &target));
+    Ok(0)
+}
+
+/// Makes or changes a target. What `show --json` prints may be given as it is.
+fn put(session: &Session, client: &Client, file: &Path, name: Option<&str>) -> Result<u8, Failure> {
+    let mut fields = read(file)?;
+    let within = fields.get("project").and_then(Value::as_str);
+    let within = within.map(str::to_owned);
+    let stands = fields.remove("name");
+    let stands = stands.as_ref().and_then(Value::as_str);
+    let Some(given) = name.or(stands) else {
+        let message = format!("`{}` does not say which target it is", file.display());
+        return Err(
+            Failure::new(USAGE, message).hint("write `\"name\": \"…\"` into it, or give `--name`")
+        );
+    };
+    let (project, name) = match within.filter(|_| session.config.project.is_none()) {
+        Some(project) if !given.contains('/') => (project, given.to_owned()),
+        _ => named(session, client, given)?,
+    };
+    for said in SAID {
+        fields.remove(said);
+    }
+    let stored = client.put(&path(&project, Some(&name)), &Value::Object(fields))?;
+    let stored = of(stored, &project);
+    session.result(&stored, || {
+        let revision = field(&stored, "revision");
+        format!("{project}/{name}: revision {revision}\n")
+    });
+    Ok(0)
+}
+
+fn read(file: &Path) -> Result<Map<String, Value>, Failure> {
+    let fault = |why: String| {
+        let message = format!("`{}` holds no target", file.display());
+        Failure::new(REFUSED, message)
+            .cause(why)
+            .hint("docs/targets.md shows some; `porpoise target show NAME --json` prints one")
+    };
+    match serde_json::from_slice(&bytes(file)?) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(fault("it is no JSON object".to_owned())),
+        Err(error) => Err(fault(error.to_string())),
+    }
+}
+
+/// The project and the name that `NAME` or `PROJECT/NAME` means.
+fn named(session: &Session, client: &Client, given: &str) -> Result<(String, String), Failure> {
+    if session.config.project.is_none()
+        && let Some((project, name)) = given.split_once('/')
+    {
+        return Ok((project.to_owned(), name.to_owned()));
+    }
+    let projects = find::projects(session, client)?;
+    if let [project] = projects.as_slice() {
+        return Ok((project.clone(), given.to_owned()));
+    }
+    let mut found = Vec::new();
+    for project in projects {
+        let targets = client.list(&path(&project, None), usize::MAX)?;
+        if targets.iter().any(|target| text(target, "name") == given) {
+            found.push(project);
+        }
+    }
+    let (code, message) = match found.as_slice() {
+        [project] => return Ok((project.clone(), given.to_owned())),
+        [] => (Code::NoTarget, format!("no project has a target `{given}`")),
+        [_, _, ..] => (
+            Code::Refused,
+            format!("target `{given}` is in several projects"),
+        ),
+    };
+    Err(Failure::new(REFUSED, message)
+        .coded(code)
+        .hint("name it as `PROJECT/NAME`, or with `--project`"))
+}
+
+fn path(project: &str, target: Option<&str>) -> String {
+    let targets = format!("{}/targets", project_path(project));
+    match target {
+        Some(name) => format!("{targets}/{}", encode(name)),
+        None => targets,
+    }
+}
+
+fn of(mut target: Value, project: &str) -> Value {
+    if let Some(fields) = target.as_object_mut() {
+        fields.insert("project".to_owned(), project.into());
+    }
+    target
+}
+
+fn kinds(target: &Value) -> String {
+    let kinds = field(target, "default_for")
+        .as_array()
+        .into_iter()
+        .flatten();
+    let kinds: Vec<_> = kinds.filter_map(Value::as_str).collect();
+    kinds.join(", ")
+}
+
+fn shown(session: &Session, target: &Value) -> String {
+    let role = field(target, "role");
+    let changed = format!(
+        "revision {}, {}",
+        field(target, "revision"),
+        session.time_of(text(target, "changed_at"))
+    );
+    let lines = [
+        ("kind", text(target, "kind").to_owned()),
+        ("place", text(target, "place").to_owned()),
+        ("served by", text(target, "served_by").to_owned()),
+        ("role", text(role, "arn").to_owned()),
+        ("default for", kinds(target)),
+        ("settings", field(target, "settings").to_string()),
+        ("changed", changed),
+    ];
+    let lines = lines.iter().filter(|(_, value)| !value.is_empty());
+    let lines = lines.map(|(name, value)| format!("  {name:<11}  {value}\n"));
+    let name = format!("{}/{}\n", text(target, "project"), text(target, "name"));
+    name + &lines.collect::<String>()
+}
