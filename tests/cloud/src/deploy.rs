@@ -16,20 +16,7 @@ pub(crate) const HOME: &str = "PorpoiseHome";
 /// The stack of a data place.
 pub(crate) const PLACE: &str = "PorpoisePlace";
 /// The functions of both.
-const FUNCTIONS: [&str; 6] = [
-    "api",
-    "dispatcher",
-    "notifier",
-    "poller",
-    "stepper",
-    "trigger",
-];
-/// Functions that there are no binaries of yet: nothing calls them, and whoever did would be told that there is no code.
-const WITHOUT_CODE: [&str; 1] = ["notifier"];
-/// A zip of nothing.
-const EMPTY_ZIP: [u8; 22] = [
-    b'P', b'K', 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-];
+const FUNCTIONS: [&str; 5] = ["api", "dispatcher", "poller", "stepper", "trigger"];
 /// Where the zips lie in the bucket.
 const PREFIX: &str = "1/";
 /// Looks at a stack that is being made, and how long is waited in between: half a minute.
@@ -237,9 +224,6 @@ impl Deployer {
 }
 
 fn code(functions: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
-    if WITHOUT_CODE.contains(&name) {
-        return Ok(EMPTY_ZIP.into());
-    }
     let zip = functions.join(name).join("bootstrap.zip");
     std::fs::read(&zip).with_context(|| {
         let zip = zip.display();
