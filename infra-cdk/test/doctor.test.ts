@@ -105,6 +105,18 @@ suite('deploy and doctor', () => {
     ]);
   });
 
+  test('what a real account is checked with can be carried out', { skip }, async () => {
+    const script = join(TREE, 'infra-cdk/real/check.sh');
+    const env = { NAME, HOME_REGION: REGION };
+    const listed = (await call(script, ['list'], env)).stdout.trim().split('\n');
+    const page = readFileSync(join(TREE, 'docs/dev/first-real-account.md'), 'utf8');
+    const named = new Set([...page.matchAll(/^\| `([a-z-]+)`/gm)].map(([, name]) => name));
+    assert.deepEqual(listed, [...named].sort());
+    const { status, stdout, stderr } = await call(script, ['kms', 'loop-ended'], env);
+    assert.deepEqual([status, stdout.match(/^ok /gm)?.length, stdout.match(/^DIFFERS/gm)], [0, 4 + 3, null], stdout + stderr);
+    assert.equal((await call(script, ['nothing'], env)).status, 64);
+  });
+
   test('the doctor names what is gone, off, dead or of another release, and what mends it', { skip }, async () => {
     await breakIt();
     const looked = await doctor();

@@ -29,7 +29,7 @@ function decide(event) {
   if (event.epoch === undefined) return { answer: {} };
   if (event.fail) return { error: event.fail };
   const { place, epoch, tick, last } = event;
-  if (tick === last) return { error: 'LoopEnded' };
+  if (tick === last || epoch === 0) return { error: 'LoopEnded' };
   return { answer: { wait: 0, place, epoch, tick: tick + 1, last } };
 }
 
