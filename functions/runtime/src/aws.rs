@@ -39,14 +39,17 @@ impl std::fmt::Debug for Aws {
 }
 
 /// The services that an endpoint can be named for, as the SDKs spell them in `AWS_ENDPOINT_URL_…`.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 10] = [
+    "ATHENA",
     "DYNAMODB",
+    "EMR_SERVERLESS",
     "EVENTBRIDGE",
     "S3",
     "SCHEDULER",
     "SFN",
     "SNS",
     "SQS",
+    "STS",
 ];
 
 impl Aws {
@@ -75,6 +78,11 @@ impl Aws {
     /// The region of the function.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// What the function itself may do.
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Where a service answers, if not where AWS has it.
@@ -112,6 +120,18 @@ macro_rules! config {
 config!(
     /// For DynamoDB; its table sets how patient it is.
     dynamodb, aws_sdk_dynamodb, "DYNAMODB"
+);
+config!(
+    /// For EMR Serverless, in the region of a target.
+    emr_serverless, aws_sdk_emrserverless, "EMR_SERVERLESS"
+);
+config!(
+    /// For Athena, in the region of a target.
+    athena, aws_sdk_athena, "ATHENA"
+);
+config!(
+    /// For sessions of roles.
+    sts, aws_sdk_sts, "STS"
 );
 config!(
     /// For EventBridge, in the region of a bus.

@@ -22,4 +22,5 @@ pub mod ports;
 pub mod run;
 pub mod steps;
 pub mod system;
+pub mod targets;
 pub mod wakes;

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::aws::Aws;
 use crate::config::{Common, ConfigError, Reader, inputs_url, loop_arn};
 use crate::system::{OsIds, SystemClock};
+use crate::targets::with_targets;
 use crate::{ports, steps};
 
 /// Where a function may write, for as long as its environment lives.
@@ -53,7 +54,8 @@ impl Place {
             clock: Arc::clone(&clock),
             ids: Arc::new(OsIds::default()),
         };
-        let app = App::new(ports, executors(clock)?).at_home(common.home);
+        let executors = with_targets(executors(clock)?, &aws);
+        let app = App::new(ports, executors).at_home(common.home);
         Ok(Self {
             app: app.with_loops(loops),
             name: common.place.to_string(),

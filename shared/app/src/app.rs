@@ -9,7 +9,9 @@ use porpoise_model::{Address, Place, id};
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Blobs, Bus, Clock, Ids, Loops, Queue, Table, Timers};
 
+use crate::budget::Purse;
 use crate::context::Plans;
+use crate::dispatcher::Entries;
 use crate::executors::Executors;
 use crate::index::OpenIndex;
 use crate::job_view::Views;
@@ -58,6 +60,9 @@ pub struct App {
     pub(crate) plans: Plans,
     pub(crate) warm: Warm,
     pub(crate) views: Views,
+    pub(crate) purse: Purse,
+    /// By place, the entry of the index that this process adds to.
+    pub(crate) entries: Entries,
     pub(crate) run_views: RunViews,
     pub(crate) loops: Option<Arc<dyn Loops>>,
     pub(crate) pace: Pace,
@@ -76,6 +81,8 @@ impl App {
             plans: Plans::default(),
             warm: Warm::default(),
             views: Views::default(),
+            purse: Purse::default(),
+            entries: Entries::default(),
             run_views: RunViews::default(),
             loops: None,
             pace: Pace::Local,

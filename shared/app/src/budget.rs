@@ -1,9 +1,16 @@
 //! Budgets of calls that AWS limits: a token bucket for each account, region and API, which every process of a place
 //! shares. Calls are taken from it before they are made; a throttle empties it.
 //!
+//! Who takes calls takes a few more for the next time, if there are plenty, so that jobs which come one by one cost no
+//! write each. What is not used soon is lost, which only paces. Who does not know whether others wait in line takes
+//! nothing from a bucket of which somebody went away with less than was wanted.
+//!
 //! Item: partition `budget/{place}`, sort key the name of the rate. Body: CBOR `[1, bucket]`.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
 use porpoise_ports::executor::Rate;
 use porpoise_ports::table::{Condition, Item, Key};
@@ -19,6 +26,49 @@ struct Bucket {
     #[n(1)]
     #[cbor(with = "porpoise_model::codec::timestamp")]
     at: Timestamp,
+    /// Whether who took last wanted more than there was: others wait in line.
+    #[n(2)]
+    #[cbor(default)]
+    crowded: bool,
+}
+
+/// Calls that were taken in advance are good for so long.
+const PURSE_AGE_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// Whether who wants to submit knows who else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It knows everybody who waits, and comes in their order.
+    InLine,
+    /// It knows of no one but those that it brings.
+    Newcomer,
+}
+
+/// Calls that this process has taken in advance, by the name of their budget.
+#[derive(Debug, Default)]
+pub(crate) struct Purse {
+    by_name: Mutex<BTreeMap<String, (u32, Timestamp)>>,
+}
+
+impl Purse {
+    /// Takes `wanted` calls out of it, or none.
+    fn take(&self, name: &str, wanted: u32, now: Timestamp) -> bool {
+        let mut purses = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((left, since)) = purses.get_mut(name) else {
+            return false;
+        };
+        let age = now.duration_since(*since);
+        let good = !age.is_negative() && age <= PURSE_AGE_MAX && *left >= wanted;
+        if good {
+            *left -= wanted;
+        }
+        good
+    }
+
+    fn put(&self, name: &str, calls: u32, now: Timestamp) {
+        let mut purses = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        purses.insert(name.to_owned(), (calls, now));
+    }
 }
 
 impl Bucket {
@@ -26,6 +76,7 @@ impl Bucket {
         Self {
             thousandths: capacity(rate),
             at,
+            crowded: false,
         }
     }
 
@@ -42,18 +93,30 @@ impl Bucket {
         Self {
             thousandths: self.thousandths.saturating_add(came).min(capacity(rate)),
             at: now,
+            crowded: self.crowded,
         }
     }
 
     /// Takes up to `wanted` calls.
     fn take(self, wanted: u32) -> (Self, u32) {
-        let whole = u32::try_from(self.thousandths / 1_000).unwrap_or(u32::MAX);
-        let taken = whole.min(wanted);
+        let taken = self.whole().min(wanted);
         let left = Self {
             thousandths: self.thousandths - u64::from(taken) * 1_000,
             at: self.at,
+            crowded: taken < wanted,
         };
         (left, taken)
+    }
+
+    /// How many more to take than `wanted`: a fifth of the burst, if at least as many are left after that.
+    fn spare(self, rate: &Rate, wanted: u32) -> u32 {
+        let spare = rate.burst / 5;
+        let plenty = wanted.saturating_add(spare.saturating_mul(2));
+        if self.whole() >= plenty { spare } else { 0 }
+    }
+
+    fn whole(self) -> u32 {
+        u32::try_from(self.thousandths / 1_000).unwrap_or(u32::MAX)
     }
 }
 
@@ -64,18 +127,30 @@ const fn capacity(rate: &Rate) -> u64 {
 
 impl App {
     /// Takes up to `wanted` calls of a budget; returns how many may be made. Costs a read and a put; a read alone if
-    /// nothing is left.
+    /// nothing is left, and nothing if enough was taken in advance.
     pub(crate) async fn spend(
         &self,
         place: &str,
         rate: &Rate,
         wanted: u32,
+        standing: Standing,
     ) -> Result<u32, JobsError> {
+        if self.purse.take(&rate.name, wanted, self.now()) {
+            return Ok(wanted);
+        }
         for _ in 0..TRIES_MAX {
             let (bucket, revision) = self.bucket(place, rate).await?;
-            let (left, taken) = bucket.take(wanted);
-            if taken == 0 || self.keep_bucket(place, rate, left, revision).await? {
-                return Ok(taken);
+            if bucket.crowded && standing == Standing::Newcomer {
+                return Ok(0);
+            }
+            let spare = bucket.spare(rate, wanted);
+            let (left, taken) = bucket.take(wanted + spare);
+            if taken == 0 && bucket.crowded {
+                return Ok(0);
+            }
+            if self.keep_bucket(place, rate, left, revision).await? {
+                self.purse.put(&rate.name, spare, self.now());
+                return Ok(taken.min(wanted));
             }
         }
         // Others take from it all the time: they had their share, and this one comes again.
@@ -84,9 +159,11 @@ impl App {
 
     /// The service says that its own bucket is empty: so is ours.
     pub(crate) async fn empty(&self, place: &str, rate: &Rate) -> Result<(), JobsError> {
+        self.purse.put(&rate.name, 0, self.now());
         let (bucket, revision) = self.bucket(place, rate).await?;
         let empty = Bucket {
             thousandths: 0,
+            crowded: true,
             ..bucket
         };
         self.keep_bucket(place, rate, empty, revision).await?;
@@ -167,6 +244,38 @@ mod tests {
             (bucket, taken) = (left, taken + some);
         }
         assert_eq!(taken, 10);
+    }
+
+    #[test]
+    fn who_finds_plenty_takes_some_for_the_next_time() {
+        let rate = rate();
+        let full = Bucket::full(&rate, at(0));
+        assert_eq!(full.spare(&rate, 1), 5);
+        assert_eq!(full.spare(&rate, 15), 5);
+        assert_eq!(full.spare(&rate, 16), 0, "others come, too");
+        let purse = Purse::default();
+        assert!(!purse.take(&rate.name, 1, at(0)));
+        purse.put(&rate.name, 5, at(0));
+        let taken = [(3, 0), (3, 0), (1, 60_000), (1, 60_001), (1, -1)];
+        let taken = taken.map(|(wanted, when)| purse.take(&rate.name, wanted, at(when)));
+        assert_eq!(taken, [true, false, true, false, false]);
+    }
+
+    #[test]
+    fn who_goes_away_with_less_leaves_a_crowd() {
+        let rate = rate();
+        let (left, taken) = Bucket::full(&rate, at(0)).take(26);
+        assert!(left.crowded && taken == 25);
+        assert!(left.refilled(&rate, at(5_000)).crowded);
+        let (left, taken) = left.refilled(&rate, at(5_000)).take(5);
+        assert!(!left.crowded && taken == 5);
+    }
+
+    #[test]
+    fn buckets_of_the_first_release_still_read() {
+        let first = minicbor::to_vec((1_u8, (7_u64, 1_000_i64))).unwrap();
+        let (_, bucket): (u8, Bucket) = minicbor::decode(&first).unwrap();
+        assert_eq!((bucket.thousandths, bucket.crowded), (7, false));
     }
 
     #[test]

@@ -1,16 +1,21 @@
 //! The dispatcher of a place: records intents, submits what the targets take, reports home.
 //!
-//! The path of an intent is one durable put (its item, and beside it one index entry for the batch), then the target.
+//! The path of an intent is one durable put (its item, and beside it the index entry of the batch), then the target.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use porpoise_engine::effect::{CancelIntent, Intent};
 use porpoise_engine::input::ReportKind;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_model::{AttemptKey, ProjectId};
+use porpoise_ports::meter::WRITE_UNIT_BYTES;
 use porpoise_ports::table::Condition;
 
-use crate::app::{App, HOME};
+use crate::app::{App, HOME, Pace};
+use crate::budget::Standing;
 use crate::executors::executor_of;
 use crate::job_item::{JobEvent, JobId, JobItem, Status, index_item};
 use crate::send::Order;
@@ -18,6 +23,33 @@ use crate::submit::{Change, Changes, JobsError, TRIES_MAX, no_executor};
 
 /// Intents that share an entry of the index: about 41 bytes each, of an item's 400 KB.
 const RECORDED_AT_ONCE: usize = 1_000;
+
+/// An entry of the index that more jobs are added to, up to a write unit.
+#[derive(Debug, Clone)]
+struct Growing {
+    sort: String,
+    revision: u64,
+    jobs: Vec<JobId>,
+}
+
+/// The entries that a process adds to, by place.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    by_place: Mutex<BTreeMap<String, Growing>>,
+}
+
+impl Entries {
+    /// Takes it out: two batches at the same time do not add to the same entry.
+    fn take(&self, place: &str) -> Option<Growing> {
+        let mut entries = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(place)
+    }
+
+    fn give(&self, place: &str, entry: Growing) {
+        let mut entries = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(place.to_owned(), entry);
+    }
+}
 
 /// What a batch of intents left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +69,8 @@ enum Recording {
 impl App {
     /// Carries out a batch of intents of a place. A batch may come twice, late, or after a later one.
     ///
-    /// Costs one put for each thousand dispatches and one for each of them; then, beside the calls of the targets, one message for
-    /// each run, and one more put for each job that was submitted.
+    /// Costs one put for each thousand dispatches and one for each of them; then, beside the calls of the targets, a read
+    /// of the poll loop where it is outside, one message for each run, and one more put for each job that was submitted.
     ///
     /// # Errors
     /// What could not be recorded is not reported: it is to be delivered again, and comes again anyway.
@@ -57,16 +89,19 @@ impl App {
         }
         let mut changes = Changes::default();
         let mut result = Ok(());
+        let mut entries = Vec::new();
         if !dispatches.is_empty() {
             while !dispatches.is_empty() {
                 let count = dispatches.len().min(RECORDED_AT_ONCE);
                 let batch = dispatches.drain(..count).collect();
-                let recorded = self.record(place, batch, &mut changes).await;
+                let recorded = self.record(place, batch, &mut entries, &mut changes).await;
                 result = result.and(recorded);
             }
+            let woken = self.wake_loop(place);
+            let submitted = self.submit_waiting(place, self.standing(), &mut changes);
+            let (woken, submitted) = join(woken, submitted).await;
             // Before anything is said of them: what is not acknowledged is dispatched again.
-            self.wake_loop(place).await?;
-            let submitted = self.submit_waiting(place, &mut changes).await;
+            woken?;
             result = result.and(submitted);
         }
         for canceled in join_all(cancels.into_iter().map(|c| self.cancel(place, c))).await {
@@ -78,8 +113,25 @@ impl App {
             }
         }
         let home = self.carry_home(place, changes).await;
-        let open = self.views.with(place, |view| !view.is_empty());
+        let open = self.views.with(place, |view| {
+            let open = !view.is_empty();
+            if self.pace == Pace::Billed {
+                // The poll loop looks after them, elsewhere.
+                for sort in &entries {
+                    view.leave(sort);
+                }
+            }
+            open
+        });
         result.and(home).map(|()| Dispatched { open })
+    }
+
+    /// A dispatcher whose poll loop is elsewhere knows none of those who wait there.
+    const fn standing(&self) -> Standing {
+        match self.pace {
+            Pace::Local => Standing::InLine,
+            Pace::Billed => Standing::Newcomer,
+        }
     }
 
     async fn keep_unreadable(
@@ -99,12 +151,10 @@ impl App {
         &self,
         place: &str,
         intents: Vec<Intent>,
+        entries: &mut Vec<String>,
         changes: &mut Changes<'_>,
     ) -> Result<(), JobsError> {
-        let store = |error| JobsError::Store(place.to_owned(), error);
-        let sort = format!("{:032x}", self.ports.ids.fresh());
         let ids: Vec<JobId> = intents.iter().map(JobId::of_intent).collect();
-        let entry = index_item(place, sort.clone(), &ids);
         let mut again = Vec::new();
         if mutant::on(Mutant::SubmitTwice) {
             again.clone_from(&intents);
@@ -114,11 +164,9 @@ impl App {
                 .into_iter()
                 .map(|intent| self.record_one(place, intent)),
         );
-        let entry = self.store.put(entry, Condition::Absent);
-        let (items, entry) = futures_util::future::join(items, entry).await;
-        entry.map_err(store)?;
+        let (items, listed) = join(items, self.list_open(place, &ids)).await;
+        entries.push(listed?);
         let mut result = Ok(());
-        self.views.with(place, |view| view.add_entry(&sort, ids));
         for recording in items {
             match recording {
                 Ok(recording) => {
@@ -132,6 +180,43 @@ impl App {
         }
         self.submit_twice(again).await;
         result
+    }
+
+    /// Adds jobs to the index: to the entry that this process has written last, if they fit in and nobody has removed it
+    /// meanwhile. Returns which it was.
+    async fn list_open(&self, place: &str, ids: &[JobId]) -> Result<String, JobsError> {
+        let store = |error| JobsError::Store(place.to_owned(), error);
+        if let Some(mut entry) = self.entries.take(place) {
+            let revision = entry.revision + 1;
+            entry.jobs.extend_from_slice(ids);
+            let item = index_item(place, entry.sort.clone(), revision, &entry.jobs);
+            let fits = item.size() <= WRITE_UNIT_BYTES;
+            let seen = Condition::Revision(entry.revision);
+            if fits && self.store.put(item, seen).await.map_err(store)? {
+                return Ok(self.listed(place, Growing { revision, ..entry }));
+            }
+        }
+        let sort = format!("{:032x}", self.ports.ids.fresh());
+        let item = index_item(place, sort.clone(), 1, ids);
+        let put = self.store.put(item, Condition::Absent).await;
+        put.map_err(store)?;
+        let entry = Growing {
+            sort,
+            revision: 1,
+            jobs: ids.to_vec(),
+        };
+        Ok(self.listed(place, entry))
+    }
+
+    /// An entry was written. The view is told of all that is in it, at once: of earlier batches, items may still be on
+    /// their way, and whoever believes that an entry has less in it than it has may remove it.
+    fn listed(&self, place: &str, entry: Growing) -> String {
+        let sort = entry.sort.clone();
+        let jobs = entry.jobs.iter().copied();
+        self.views
+            .with(place, |view| view.add_entry(&sort, entry.revision, jobs));
+        self.entries.give(place, entry);
+        sort
     }
 
     async fn record_one(&self, place: &str, intent: Intent) -> Result<Recording, JobsError> {

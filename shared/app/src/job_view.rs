@@ -43,6 +43,16 @@ impl Known {
     }
 }
 
+/// An entry of the index.
+#[derive(Debug, Default)]
+struct Entry {
+    revision: u64,
+    /// Those of its jobs that are not known to be over.
+    jobs: BTreeSet<JobId>,
+    /// The others: the entry may still name them when it is read again.
+    over: BTreeSet<JobId>,
+}
+
 /// The open jobs of a place.
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -50,8 +60,8 @@ pub(crate) struct View {
     by_key: BTreeMap<AttemptKey, JobId>,
     /// Recorded jobs that nobody submits right now.
     waiting: BTreeMap<Line, BTreeSet<Turn>>,
-    /// Entries of the index, with those of their jobs that are not known to be over.
-    entries: BTreeMap<String, BTreeSet<JobId>>,
+    /// Entries of the index.
+    entries: BTreeMap<String, Entry>,
     /// Those of them that have no such jobs.
     spent: BTreeSet<String>,
     /// In which entries a job stands.
@@ -99,7 +109,7 @@ impl View {
     /// An entry is gone from the index: somebody saw all of its jobs end.
     pub(crate) fn drop_entry(&mut self, sort: &str) {
         self.spent.remove(sort);
-        for id in self.entries.remove(sort).unwrap_or_default() {
+        for id in self.entries.remove(sort).unwrap_or_default().jobs {
             let Some(listed) = self.listed.get_mut(&id) else {
                 continue;
             };
@@ -110,21 +120,38 @@ impl View {
         }
     }
 
-    pub(crate) fn has_entry(&self, sort: &str) -> bool {
-        self.entries.contains_key(sort)
+    /// Whether an entry is known as it is at this revision, or at a later one.
+    pub(crate) fn has_entry(&self, sort: &str, revision: u64) -> bool {
+        let known = self.entries.get(sort);
+        known.is_some_and(|known| known.revision >= revision)
     }
 
-    pub(crate) fn add_entry(&mut self, sort: &str, jobs: impl IntoIterator<Item = JobId>) {
+    /// An entry has these jobs at this revision, and maybe more.
+    pub(crate) fn add_entry(
+        &mut self,
+        sort: &str,
+        revision: u64,
+        jobs: impl IntoIterator<Item = JobId>,
+    ) {
         let entry = self.entries.entry(sort.to_owned()).or_default();
+        entry.revision = entry.revision.max(revision);
         for job in jobs {
-            entry.insert(job);
+            if entry.over.contains(&job) {
+                continue;
+            }
+            entry.jobs.insert(job);
             self.listed.entry(job).or_default().insert(sort.to_owned());
         }
-        if entry.is_empty() {
+        if entry.jobs.is_empty() {
             self.spent.insert(sort.to_owned());
         } else {
             self.spent.remove(sort);
         }
+    }
+
+    /// Others look after the jobs of this entry: they are forgotten here.
+    pub(crate) fn leave(&mut self, sort: &str) {
+        self.drop_entry(sort);
     }
 
     /// Jobs of entries of which no item was seen yet.
@@ -136,9 +163,11 @@ impl View {
             .collect()
     }
 
-    /// Entries all of whose jobs are over.
-    pub(crate) fn spent(&self) -> Vec<String> {
-        self.spent.iter().cloned().collect()
+    /// Entries all of whose jobs are over, at the revisions that are known.
+    pub(crate) fn spent(&self) -> Vec<(String, u64)> {
+        let spent = self.spent.iter();
+        let known = |sort: &String| self.entries.get(sort).map_or(0, |entry| entry.revision);
+        spent.map(|sort| (sort.clone(), known(sort))).collect()
     }
 
     pub(crate) fn forget_entry(&mut self, sort: &str) {
@@ -182,14 +211,16 @@ impl View {
         }
     }
 
-    fn over(&mut self, id: &JobId) {
+    /// It has ended, and its run was told.
+    pub(crate) fn over(&mut self, id: &JobId) {
         self.unwait(id);
         self.jobs.remove(id);
         self.by_key.remove(&id.key());
         for sort in self.listed.remove(id).unwrap_or_default() {
             if let Some(entry) = self.entries.get_mut(&sort) {
-                entry.remove(id);
-                if entry.is_empty() {
+                entry.jobs.remove(id);
+                entry.over.insert(*id);
+                if entry.jobs.is_empty() {
                     self.spent.insert(sort);
                 }
             }

@@ -9,6 +9,7 @@ use porpoise_model::AttemptKey;
 use porpoise_ports::table::Query;
 
 use crate::app::{App, Pace};
+use crate::budget::Standing;
 use crate::job_item::{JobId, index_jobs, index_partition};
 use crate::job_view::{Known, View};
 use crate::submit::{Changes, JobsError};
@@ -40,12 +41,13 @@ pub enum Next {
 impl App {
     /// One tick of the poll loop of a place.
     ///
-    /// Costs a query of the index, a read of each job that this process has not seen, a list call for each hundred
+    /// Costs a query of the index, a delete of each entry whose jobs are over, a read of each job that this process has not seen, a list call for each hundred
     /// submitted jobs of a kind, and a put and a share of a message for each job of which there is news.
     pub async fn tick(&self, place: &str) -> Result<Next, JobsError> {
         let mut result = self.refresh(place).await;
         let jobs = self.views.with(place, |view| view.to_ask());
         result = result.and(self.advance(place, jobs).await);
+        result = result.and(self.drop_spent(place).await);
         self.next(place, result)
     }
 
@@ -133,7 +135,9 @@ impl App {
             let asked = self.ask_kind(&kind, &jobs, &mut changes).await;
             result = result.and(asked);
         }
-        let submitted = self.submit_waiting(place, &mut changes).await;
+        let submitted = self
+            .submit_waiting(place, Standing::InLine, &mut changes)
+            .await;
         let home = self.carry_home(place, changes).await;
         result.and(submitted).and(home)
     }
@@ -173,25 +177,24 @@ impl App {
             }
         });
         for entry in entries {
-            let known = self
+            let (sort, revision) = (&entry.key.sort, entry.revision);
+            if self
                 .views
-                .with(place, |view| view.has_entry(&entry.key.sort));
+                .with(place, |view| view.has_entry(sort, revision))
+            {
+                continue;
+            }
             match index_jobs(&entry.body) {
-                Ok(_) if known => {}
-                Ok(jobs) => self.learn(place, &entry.key.sort, jobs).await?,
+                Ok(jobs) => self
+                    .views
+                    .with(place, |view| view.add_entry(sort, revision, jobs)),
                 Err(error) => {
-                    tracing::error!(place, sort = entry.key.sort, %error, "index entry of jobs cannot be read");
+                    tracing::error!(place, sort, %error, "index entry of jobs cannot be read");
                 }
             }
         }
         let unseen = self.views.with(place, |view| view.unseen());
         self.read_jobs(place, &unseen).await
-    }
-
-    async fn learn(&self, place: &str, sort: &str, jobs: Vec<JobId>) -> Result<(), JobsError> {
-        self.views
-            .with(place, |view| view.add_entry(sort, jobs.iter().copied()));
-        self.read_jobs(place, &jobs).await
     }
 
     /// One that has no item yet stays unseen: its dispatcher is about to write it, or will do so when it is

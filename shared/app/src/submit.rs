@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use porpoise_engine::Input;
 use porpoise_engine::effect::Intent;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
@@ -14,9 +14,10 @@ use porpoise_ports::queue::Message;
 use porpoise_ports::table::{Condition, Key};
 use porpoise_ports::{Executor, Unavailable};
 
-use crate::app::App;
+use crate::app::{App, Pace};
+use crate::budget::Standing;
 use crate::job_item::{JobEvent, JobId, JobItem, Line, index_partition};
-use crate::job_view::{Claim, Known};
+use crate::job_view::{Claim, Known, View};
 use crate::send::batches;
 use crate::store::StoreError;
 
@@ -26,6 +27,9 @@ const AT_ONCE: usize = 16;
 const WRITES_AT_ONCE: usize = 256;
 /// Keys of one list call.
 const LIST_KEYS_MAX: usize = 100;
+/// So long after its dispatch, it is said of a job that it was taken, if nothing else was said: well before its run asks
+/// again.
+const EARLY: SignedDuration = SignedDuration::from_secs(60);
 /// Times that an item is written again because somebody else wrote it meanwhile.
 pub(crate) const TRIES_MAX: u32 = 4;
 
@@ -66,13 +70,15 @@ impl JobsError {
 pub(crate) struct Change {
     pub(crate) events: Vec<JobEvent>,
     pub(crate) report: Option<ReportKind>,
+    /// Its target tells the end again, whoever asks.
+    pub(crate) remembered: bool,
 }
 
 impl Change {
     pub(crate) fn say(report: ReportKind) -> Self {
         Self {
-            events: Vec::new(),
             report: Some(report),
+            ..Self::default()
         }
     }
 
@@ -80,6 +86,7 @@ impl Change {
         Self {
             events: vec![JobEvent::Ended(end.clone())],
             report: Some(end),
+            remembered: false,
         }
     }
 
@@ -103,6 +110,7 @@ impl<'a> Changes<'a> {
         let known = self.by_job.entry(id).or_default();
         if !known.ends() {
             known.events.extend(change.events);
+            known.remembered = change.remembered;
             known.report = change.report.or(known.report.take());
         }
     }
@@ -129,12 +137,13 @@ impl App {
     pub(crate) async fn submit_waiting<'a>(
         &'a self,
         place: &str,
+        standing: Standing,
         changes: &mut Changes<'a>,
     ) -> Result<(), JobsError> {
         let mut result = Ok(());
         let now = self.now();
         for line in self.views.with(place, |view| view.waiting_lines(now)) {
-            let submitted = self.submit_line(place, &line, changes).await;
+            let submitted = self.submit_line(place, &line, standing, changes).await;
             result = result.and(submitted);
         }
         result
@@ -144,6 +153,7 @@ impl App {
         &'a self,
         place: &str,
         line: &Line,
+        standing: Standing,
         changes: &mut Changes<'a>,
     ) -> Result<(), JobsError> {
         let Some(target) = self.executors.target(&line.kind) else {
@@ -163,7 +173,7 @@ impl App {
             let rate = target.executor.rate(first.job.target.as_ref());
             if let Some(rate) = &rate {
                 let wanted = claim.jobs.len();
-                let granted = self.grant(place, rate, wanted).await?;
+                let granted = self.grant(place, rate, wanted, standing).await?;
                 claim.keep_first(granted);
                 if granted < wanted {
                     self.say_why_they_wait(place, line, changes);
@@ -205,9 +215,15 @@ impl App {
         }
     }
 
-    async fn grant(&self, place: &str, rate: &Rate, wanted: usize) -> Result<usize, JobsError> {
+    async fn grant(
+        &self,
+        place: &str,
+        rate: &Rate,
+        wanted: usize,
+        standing: Standing,
+    ) -> Result<usize, JobsError> {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let granted = self.spend(place, rate, wanted).await?;
+        let granted = self.spend(place, rate, wanted, standing).await?;
         Ok(usize::try_from(granted).unwrap_or(usize::MAX))
     }
 
@@ -241,7 +257,7 @@ impl App {
                 .collect();
             for job in jobs {
                 match reports.get(&job.item.id.key()) {
-                    Some(report) => changes.add(job.item.id, told(report)),
+                    Some(report) => changes.add(job.item.id, told(report, executor.remembers())),
                     None => self.left_out(executor, job, changes).await?,
                 }
             }
@@ -273,8 +289,8 @@ impl App {
         Ok(())
     }
 
-    /// Carries changes home: reports in as few messages as they fit in, then items, then the index. What is over is
-    /// noted as such only after its run was told.
+    /// Carries changes home: reports in as few messages as they fit in, then items. What is over is noted as such only
+    /// after its run was told, and not at all if its target remembers.
     pub(crate) async fn carry_home(
         &self,
         place: &str,
@@ -289,14 +305,18 @@ impl App {
                     .retain(|event| !matches!(event, JobEvent::Ended(_)));
             }
             let known = self.views.with(place, |view| view.job(&id).cloned())?;
+            if change.remembered && change.ends() && known.is_submitted() {
+                // Whoever asks the target for it is told the same.
+                self.views.with(place, |view| view.over(&id));
+                return None;
+            }
             (!change.events.is_empty()).then(|| self.update(place, known, change.events))
         });
         let written = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE);
         let written: Vec<_> = written.collect().await;
         drop(claims);
         told?;
-        written.into_iter().collect::<Result<(), _>>()?;
-        self.drop_spent(place).await
+        written.into_iter().collect()
     }
 
     async fn report(
@@ -308,6 +328,9 @@ impl App {
             let news = by_job.iter().filter_map(|(id, change)| {
                 let what = change.report.clone()?;
                 let (attempt, id) = (id.attempt, *id);
+                if self.is_early(view, &id, &what) {
+                    return None;
+                }
                 (view.say(&id, &what) || change.ends()).then_some((id, Report { attempt, what }))
             });
             news.collect()
@@ -322,6 +345,30 @@ impl App {
                 .with(place, |view| ids.iter().for_each(|id| view.unsay(id)));
         }
         sent
+    }
+
+    /// Whether something is not worth a message of its own yet: that a job was taken and has not started is soon said
+    /// together with its start, or with its end. Where looking costs nothing, so does saying.
+    fn is_early(&self, view: &View, id: &JobId, what: &ReportKind) -> bool {
+        let young = |job: &Known| {
+            let age = self.now().duration_since(job.job_ref().since);
+            !age.is_negative() && age < EARLY
+        };
+        match (self.pace, what) {
+            (Pace::Billed, ReportKind::Accepted) => view.job(id).is_some_and(young),
+            (Pace::Billed, ReportKind::Waiting { .. }) => {
+                let submitted = |job: &&Known| job.is_submitted();
+                view.job(id).filter(submitted).is_some_and(young)
+            }
+            (
+                Pace::Billed,
+                ReportKind::Started { .. }
+                | ReportKind::Succeeded { .. }
+                | ReportKind::Failed { .. }
+                | ReportKind::Canceled { .. },
+            )
+            | (Pace::Local, _) => false,
+        }
     }
 
     /// One message a run, or as many as its reports need.
@@ -407,16 +454,19 @@ impl App {
         }
     }
 
-    /// Removes entries of the index whose jobs are all over.
-    async fn drop_spent(&self, place: &str) -> Result<(), JobsError> {
+    /// Removes entries of the index whose jobs are all over, unless somebody has added to them meanwhile.
+    pub(crate) async fn drop_spent(&self, place: &str) -> Result<(), JobsError> {
         let spent = self.views.with(place, |view| view.spent());
-        let drops = spent.iter().map(|sort| {
+        let drops = spent.iter().map(|(sort, revision)| {
             let key = Key::new(index_partition(place), sort.clone());
-            async move { self.store.delete_unhurried(&key, Condition::None).await }
+            let seen = Condition::Revision(*revision);
+            async move { self.store.delete_unhurried(&key, seen).await }
         });
-        for (sort, dropped) in spent.iter().zip(join_all(drops).await) {
-            dropped.map_err(|error| JobsError::Store(place.to_owned(), error))?;
-            self.views.with(place, |view| view.forget_entry(sort));
+        for ((sort, _), dropped) in spent.iter().zip(join_all(drops).await) {
+            // If it stands, it was added to: the next look at the index finds what.
+            if dropped.map_err(|error| JobsError::Store(place.to_owned(), error))? {
+                self.views.with(place, |view| view.forget_entry(sort));
+            }
         }
         Ok(())
     }
@@ -465,6 +515,7 @@ impl Round {
                 Change {
                     events: vec![JobEvent::Submitted { external_id }],
                     report: Some(ReportKind::Accepted),
+                    remembered: false,
                 }
             }
             Err(SubmitError::Rejected { message, .. }) => Change::ended(rejected(message, now)),
@@ -495,7 +546,7 @@ impl Round {
 }
 
 /// What an executor says of a job, for its run and its item.
-fn told(report: &JobReport) -> Change {
+fn told(report: &JobReport, remembered: bool) -> Change {
     let submitted = JobEvent::Submitted {
         external_id: report.external_id.clone(),
     };
@@ -506,6 +557,7 @@ fn told(report: &JobReport) -> Change {
                 report: Some(ReportKind::Waiting {
                     why: why.unwrap_or_else(|| "target".to_owned()),
                 }),
+                remembered: false,
             };
         }
         JobState::Running { started } => {
@@ -515,6 +567,7 @@ fn told(report: &JobReport) -> Change {
                     at: started,
                     external_id: report.external_id.clone(),
                 }),
+                remembered: false,
             };
         }
         JobState::Succeeded {
@@ -537,5 +590,8 @@ fn told(report: &JobReport) -> Change {
         },
         JobState::Canceled { ended } => ReportKind::Canceled { ended },
     };
-    Change::ended(end)
+    Change {
+        remembered,
+        ..Change::ended(end)
+    }
 }

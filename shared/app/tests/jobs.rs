@@ -134,8 +134,9 @@ fn a_noop_is_recorded_submitted_and_reported_in_four_calls() {
         .map(|call| call.split(' ').take(1).collect())
         .collect();
     assert_eq!(calls[..5], ["put", "put", "submit", "list", "queue"]);
-    assert_eq!(calls[5..], ["put", "delete"], "nothing is left open");
+    assert_eq!(calls[5..], ["put"]);
     assert_eq!(tick(&app), Next::Idle);
+    assert!(world.open_entries().is_empty(), "nothing is left open");
 }
 
 #[test]
@@ -174,7 +175,7 @@ fn an_event_of_a_service_reports_the_job_that_it_is_about_and_no_other() {
     assert!(!hear(&app, &about(1)), "it comes late, or again");
     assert!(!hear(&app, "job of somebody else"));
     assert_eq!(reports(&world), "");
-    assert!(hear(&app, "what nobody can read"));
+    assert!(hear(&world.app(), "what nobody can read"));
     assert_eq!(reports(&world), "0 succeeded");
 }
 
@@ -224,7 +225,62 @@ fn a_batch_of_more_intents_than_an_entry_of_the_index_holds_is_taken() {
             .collect(),
     );
     assert_eq!(reports(&world).matches("succeeded").count(), 10_000);
+    assert_eq!(tick(&app), Next::Idle);
     assert!(world.open_entries().is_empty());
+}
+
+#[test]
+fn jobs_that_come_one_by_one_share_an_entry_of_the_index_until_it_is_full() {
+    let (world, app) = world();
+    for task in 0..10 {
+        send(&app, vec![shell(task)]);
+        assert_eq!(world.open_entries().len(), 1);
+    }
+    for task in 10..200 {
+        send(&app, vec![shell(task)]);
+    }
+    assert!((2..5).contains(&world.open_entries().len()));
+    let other = world.app();
+    tick(&other);
+    world.end_jobs();
+    reports(&world);
+    assert_eq!(tick(&other), Next::Idle);
+    assert_eq!(reports(&world).matches("succeeded").count(), 200);
+    assert!(world.open_entries().is_empty());
+    send(&app, vec![shell(200)]);
+    assert_eq!(
+        world.open_entries().len(),
+        1,
+        "the one that it knew is gone"
+    );
+    reports(&world);
+    world.end_jobs();
+    tick(&other);
+    assert_eq!(reports(&world), "200 succeeded");
+}
+
+#[test]
+fn an_entry_that_grows_is_not_removed_by_who_saw_less_of_it() {
+    let (world, app) = world();
+    send(&app, vec![shell(0)]);
+    let other = world.app();
+    tick(&other);
+    world.end_jobs();
+    send(&app, vec![shell(1)]);
+    reports(&world);
+    other
+        .check(PLACE, &[key(0)])
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    assert_eq!(reports(&world), "0 succeeded");
+    world.end_jobs();
+    assert_eq!(tick(&other), Next::Idle);
+    assert_eq!(
+        reports(&world),
+        "1 succeeded",
+        "and nothing of the first again"
+    );
 }
 
 #[test]

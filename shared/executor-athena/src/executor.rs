@@ -207,6 +207,11 @@ impl Executor for AthenaExecutor {
         Ok(None)
     }
 
+    // Athena keeps what became of a query for 45 days. Source: user guide, "View recent queries".
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn rate(&self, target: Option<&Target>) -> Option<Rate> {
         let place = &target?.place;
         Some(Rate {

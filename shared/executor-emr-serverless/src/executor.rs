@@ -223,6 +223,11 @@ impl Executor for EmrServerlessExecutor {
         Ok(None)
     }
 
+    // A run that is over is told of by its id for as long as its application stands.
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn rate(&self, target: Option<&Target>) -> Option<Rate> {
         let place = &target?.place;
         Some(Rate {

@@ -43,6 +43,12 @@ pub trait Executor: Debug + Send + Sync {
         None
     }
 
+    /// Whether [`Executor::list`] tells the same of a job that is over for weeks. Then its end is noted nowhere else, and
+    /// whoever asks again is answered by asking the target again.
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// What a job that is over was billed; `None`: not known (yet).
     async fn usage(&self, job: &JobRef) -> Result<Option<JobUsage>, Unavailable> {
         _ = job;

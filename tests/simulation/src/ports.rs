@@ -264,6 +264,10 @@ impl Executor for Hub {
         lock(&self.world).target.rate()
     }
 
+    fn remembers(&self) -> bool {
+        lock(&self.world).target.remembers()
+    }
+
     async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
         self.call(Op::Submit, |world| world.submit(job))
             .await

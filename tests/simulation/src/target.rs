@@ -60,6 +60,8 @@ pub(crate) struct Target {
     longest: u64,
     /// How much jobs say: of large DAGs more, so that their logs outgrow their snapshots.
     chatter: usize,
+    /// Whether it tells of jobs that are over for as long as anybody asks.
+    remembers: bool,
 }
 
 impl Target {
@@ -80,6 +82,7 @@ impl Target {
             capacity: *chance.pick(&[1, 3, 10, 1_000, 1_000]),
             longest: *chance.pick(&[10, 1_000, 10_000, 60_000, 600_000]),
             chatter: 1,
+            remembers: chance.happens(0.5),
         }
     }
 
@@ -102,6 +105,11 @@ impl Target {
     pub(crate) fn event(&self, key: &AttemptKey) -> Option<String> {
         let known = self.jobs.get(key)?;
         Some(format!("x{}", known.external))
+    }
+
+    /// Whether it tells of jobs that are over for as long as anybody asks.
+    pub(crate) const fn remembers(&self) -> bool {
+        self.remembers
     }
 
     /// What it publishes of its limits.
