@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shared/store-*", &["shared/model", "shared/ports"]),
     ("shared/executor-*", &["shared/model", "shared/ports"]),
     ("shared/queue-*", &["shared/model", "shared/ports"]),
+    ("shared/loops-*", &["shared/ports"]),
     ("shared/timers-*", &["shared/model", "shared/ports"]),
     ("shared/bus-*", &["shared/model", "shared/ports"]),
     ("shared/blobs-*", &["shared/model", "shared/ports"]),

@@ -55,6 +55,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "shared/store-*",
             "shared/executor-*",
             "shared/queue-*",
+            "shared/loops-*",
             "shared/timers-*",
             "shared/bus-*",
             "shared/blobs-*",
