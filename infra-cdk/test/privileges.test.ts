@@ -1,5 +1,6 @@
 /** What each role may do, as text that shows in a review; UPDATE_SNAPSHOTS=1 writes it again. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { matchesSnapshot } from './support/snapshot.ts';
@@ -50,6 +51,28 @@ test('a wildcard without a reason is refused', () => {
   assert.throws(() => stepper?.allow('Odd', ['s3:*'], ['arn:aws:s3:::a']), /one by one/);
 });
 
+/** Crates that call AWS from a place, and what IAM calls their service. */
+const CALLERS: Record<string, string> = {
+  'executor-athena': 'athena',
+  'executor-emr-serverless': 'emr-serverless',
+  'loops-step-functions': 'states',
+};
+/** What is granted and no call of that name is made. */
+const UNCALLED: Record<string, string> = {
+  'emr-serverless:TagResource': 'asked for by StartJobRun, as job runs get tags',
+  'states:ListExecutions': 'for state machines as targets, which have no executor yet',
+  'states:StopExecution': 'the same',
+};
+
+test('what a place calls on targets and its loop is granted, and what is granted is called', () => {
+  const called = Object.entries(CALLERS).flatMap(([crate, service]) => calls(crate).map((call) => `${service}:${call}`));
+  assert.ok(called.length > 12, called.join());
+  for (const name of ['dispatcher', 'poller']) {
+    const granted = actions(templates['PorpoisePlace-eu-central-1'], name).filter((action) => Object.values(CALLERS).includes(action.split(':')[0] ?? ''));
+    assert.deepEqual(granted.sort(), [...new Set([...called, ...Object.keys(UNCALLED)])].sort(), name);
+  }
+});
+
 test('data regions and targets that are named are granted by name', () => {
   const targets = { emrServerlessApplications: ['00f1abc'], accounts: ['111122223333'], lambdaFunctions: ['resize'] };
   const named = synthesis({ dataRegions: ['eu-central-1', 'us-east-1'], targets }).templates;
@@ -67,6 +90,25 @@ test('data regions and targets that are named are granted by name', () => {
 });
 
 /** About as long as with values instead of references. */
+/** The operations that a crate asks of its client, as IAM calls them. */
+function calls(crate: string): string[] {
+  const folder = new URL(`../../shared/${crate}/src/`, import.meta.url);
+  const texts = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'));
+  const operation = /\.((?:start|stop|get|list|cancel|batch|create|delete|update|tag|describe|invoke|send|put)_[a-z_]+)\(\)/g;
+  const found = texts.flatMap((text) => [...text.matchAll(operation)].map(([, name = '']) => name));
+  const asked = found.filter((name) => !name.startsWith('get_or_'));
+  return asked.map((name) => name.replace(/(?:^|_)([a-z])/g, (_, first: string) => first.toUpperCase()));
+}
+
+/** What the role of a function may do, service by service. */
+function actions(template: Template | undefined, name: string): string[] {
+  const policies = ofType(template, 'AWS::IAM::Policy').map(({ Properties }) => Properties ?? {});
+  const own = policies.filter((policy) => plain(policy['Roles']).toLowerCase().includes(`${name}role`));
+  assert.equal(own.length, 1, `the policies of ${name}`);
+  const all = own.flatMap((policy) => (policy['PolicyDocument'].Statement as Statement[]).flatMap(({ Action }) => [Action].flat()));
+  return [...new Set(all)];
+}
+
 function plainPolicy(policy: unknown): string {
   const flat = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(flat);
