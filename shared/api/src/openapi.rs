@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, pool, project, run, run_list, schedule, server, start, target, task,
+    command, fact, log, pool, project, run, run_list, schedule, server, start, target, task, usage,
     workflow,
 };
 
@@ -19,7 +19,7 @@ use crate::resource::{
         server::health, server::version, server::openapi, project::list,
         workflow::list, workflow::apply, workflow::show, workflow::versions, workflow::version,
         schedule::list, schedule::show, schedule::switch, schedule::outcome,
-        start::start, run_list::list, run::show, task::list, task::show, fact::list, fact::events,
+        start::start, run_list::list, run::show, task::list, task::show, usage::show, fact::list, fact::events,
         command::give, command::outcome, command::rerun_preview, log::read,
         pool::list, pool::show, pool::resize, pool::outcome,
         target::list, target::show, target::set,

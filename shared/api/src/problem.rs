@@ -6,6 +6,7 @@ use std::ops::Deref;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use porpoise_app::JobsError;
+use porpoise_app::billing::UsageError;
 use porpoise_app::context::ContextError;
 use porpoise_app::create::CreateRunError;
 use porpoise_app::lists::ListError;
@@ -272,7 +273,8 @@ failed!(
     StoreError,
     ContextError,
     Unavailable,
-    JobsError
+    JobsError,
+    UsageError
 );
 
 impl From<ListError> for Problem {

@@ -13,4 +13,5 @@ pub(crate) mod server;
 pub(crate) mod start;
 pub(crate) mod target;
 pub(crate) mod task;
+pub(crate) mod usage;
 pub(crate) mod workflow;

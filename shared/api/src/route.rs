@@ -12,7 +12,7 @@ use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, pool, project, run, run_list, schedule, server, start, target, task,
+    command, fact, log, pool, project, run, run_list, schedule, server, start, target, task, usage,
     workflow,
 };
 use crate::{Api, Code};
@@ -79,6 +79,7 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects/{project}/runs/{run}"                                 Read    Run => run::show;
         GET  "/v1/projects/{project}/runs/{run}/tasks"                           Read    Run => task::list;
         GET  "/v1/projects/{project}/runs/{run}/tasks/{task}"                    Read    Run => task::show;
+        GET  "/v1/projects/{project}/runs/{run}/usage"                           Read    Run => usage::show;
         GET  "/v1/projects/{project}/runs/{run}/facts"                           Read    Run => fact::list;
         GET  "/v1/projects/{project}/runs/{run}/events"                          Read    Run => fact::events;
         POST "/v1/projects/{project}/runs/{run}/commands"                        Operate Run => command::give;

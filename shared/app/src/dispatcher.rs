@@ -58,6 +58,26 @@ pub struct Dispatched {
     pub open: bool,
 }
 
+/// What a cancel came to.
+#[derive(Default)]
+struct Canceled {
+    /// The poll loop has to look after the job until it has stopped.
+    open: bool,
+    /// The entry of the index in which the job was put for that, if it stood in none that is known here.
+    entry: Option<String>,
+    /// What is known of it by now.
+    change: Option<(JobId, Change)>,
+}
+
+impl Canceled {
+    fn said(id: JobId, change: Change) -> Self {
+        Self {
+            change: Some((id, change)),
+            ..Self::default()
+        }
+    }
+}
+
 /// What recording an intent came to.
 enum Recording {
     /// This call wrote the item.
@@ -104,13 +124,25 @@ impl App {
             woken?;
             result = result.and(submitted);
         }
+        let mut stopping = false;
         for canceled in join_all(cancels.into_iter().map(|c| self.cancel(place, c))).await {
             match canceled {
-                Ok(canceled) => canceled
-                    .into_iter()
-                    .for_each(|(id, change)| changes.add(id, change)),
+                Ok(Canceled {
+                    open,
+                    entry,
+                    change,
+                }) => {
+                    stopping |= open;
+                    entries.extend(entry);
+                    if let Some((id, change)) = change {
+                        changes.add(id, change);
+                    }
+                }
                 Err(error) => result = result.and(Err(error)),
             }
+        }
+        if stopping {
+            self.wake_loop(place).await?;
         }
         let home = self.carry_home(place, changes).await;
         let open = self.views.with(place, |view| {
@@ -277,18 +309,14 @@ impl App {
     }
 
     /// Stops a job, or sees to it that it is never started.
-    async fn cancel(
-        &self,
-        place: &str,
-        cancel: CancelIntent,
-    ) -> Result<Option<(JobId, Change)>, JobsError> {
+    async fn cancel(&self, place: &str, cancel: CancelIntent) -> Result<Canceled, JobsError> {
         let store = |error| JobsError::Store(place.to_owned(), error);
         let id = JobId::of_cancel(&cancel);
         let canceled = ReportKind::Canceled { ended: self.now() };
         for _ in 0..TRIES_MAX {
             let Some((item, revision)) = self.read_job(place, &id).await? else {
                 if mutant::on(Mutant::CancelBeforeDispatchIgnored) {
-                    return Ok(Some((id, Change::say(canceled))));
+                    return Ok(Canceled::said(id, Change::say(canceled)));
                 }
                 let tombstone = JobItem::tombstone(id).to_item(place, 1);
                 if self
@@ -297,7 +325,7 @@ impl App {
                     .await
                     .map_err(store)?
                 {
-                    return Ok(Some((id, Change::say(canceled))));
+                    return Ok(Canceled::said(id, Change::say(canceled)));
                 }
                 continue;
             };
@@ -307,7 +335,7 @@ impl App {
                 Status::Recorded(_) | Status::Submitted { .. } => None,
             };
             if let Some(end) = said {
-                return Ok(Some((id, Change::say(end))));
+                return Ok(Canceled::said(id, Change::say(end)));
             }
             let (item, revision) = match item.apply(&JobEvent::Cancel) {
                 Some(marked) => {
@@ -320,9 +348,20 @@ impl App {
                 }
                 None => (item, revision),
             };
+            // Whoever dispatched it may have died before it was listed.
+            let listed = self.views.with(place, |view| view.is_listed(&id));
+            let entry = match listed {
+                true => None,
+                false => Some(self.list_open(place, &[id]).await?),
+            };
             self.views
                 .with(place, |view| view.see(item.clone(), revision));
-            return self.stop(place, &item).await;
+            let change = self.stop(place, &item).await?;
+            return Ok(Canceled {
+                open: true,
+                entry,
+                change,
+            });
         }
         Err(JobsError::Contended(id.run))
     }

@@ -43,6 +43,17 @@ impl Known {
     }
 }
 
+/// A job that is over, whose bill is still to come.
+#[derive(Debug, Clone)]
+pub(crate) struct Owed {
+    pub(crate) id: JobId,
+    /// By which its executor is found.
+    pub(crate) kind: String,
+    pub(crate) job: JobRef,
+    /// Its run was told that it is over.
+    pub(crate) since: Timestamp,
+}
+
 /// An entry of the index.
 #[derive(Debug, Default)]
 struct Entry {
@@ -58,6 +69,8 @@ struct Entry {
 pub(crate) struct View {
     jobs: BTreeMap<JobId, Known>,
     by_key: BTreeMap<AttemptKey, JobId>,
+    /// Jobs that are over, and whose targets have not said yet what they were billed.
+    owed: BTreeMap<JobId, Owed>,
     /// Recorded jobs that nobody submits right now.
     waiting: BTreeMap<Line, BTreeSet<Turn>>,
     /// Entries of the index.
@@ -154,11 +167,16 @@ impl View {
         self.drop_entry(sort);
     }
 
+    /// Whether a job stands in an entry that is known.
+    pub(crate) fn is_listed(&self, id: &JobId) -> bool {
+        self.listed.contains_key(id)
+    }
+
     /// Jobs of entries of which no item was seen yet.
     pub(crate) fn unseen(&self) -> Vec<JobId> {
         let listed = self.listed.keys();
         listed
-            .filter(|id| !self.jobs.contains_key(id))
+            .filter(|id| !self.jobs.contains_key(id) && !self.owed.contains_key(id))
             .copied()
             .collect()
     }
@@ -189,6 +207,7 @@ impl View {
         let said = known.and_then(|known| known.said.clone());
         let fresh = known.is_none();
         self.unwait(&id);
+        self.owed.remove(&id);
         self.by_key.insert(id.key(), id);
         let known = Known {
             item,
@@ -211,10 +230,36 @@ impl View {
         }
     }
 
+    /// It has ended, and its run was told; what it was billed will be known later. Until then it stays in the index.
+    pub(crate) fn owe(&mut self, id: &JobId, since: Timestamp) {
+        self.unwait(id);
+        self.by_key.remove(&id.key());
+        if let Some(known) = self.jobs.remove(id) {
+            let owed = Owed {
+                id: *id,
+                kind: known.item.kind.clone(),
+                job: known.job_ref(),
+                since,
+            };
+            self.owed.insert(*id, owed);
+        }
+    }
+
+    /// Whether all jobs are over, and nothing else is to come of them.
+    pub(crate) fn awaits_bills_only(&self) -> bool {
+        !self.owed.is_empty() && self.jobs.is_empty() && self.unseen().is_empty()
+    }
+
+    /// The jobs whose bills are still to come.
+    pub(crate) fn owed(&self) -> Vec<Owed> {
+        self.owed.values().cloned().collect()
+    }
+
     /// It has ended, and its run was told.
     pub(crate) fn over(&mut self, id: &JobId) {
         self.unwait(id);
         self.jobs.remove(id);
+        self.owed.remove(id);
         self.by_key.remove(&id.key());
         for sort in self.listed.remove(id).unwrap_or_default() {
             if let Some(entry) = self.entries.get_mut(&sort) {

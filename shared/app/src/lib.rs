@@ -12,6 +12,7 @@
 //! Start reading at [`step`], then [`dispatcher`] and [`poller`].
 
 pub mod app;
+pub mod billing;
 mod budget;
 pub mod context;
 pub mod create;

@@ -47,6 +47,7 @@ impl App {
         let mut result = self.refresh(place).await;
         let jobs = self.views.with(place, |view| view.to_ask());
         result = result.and(self.advance(place, jobs).await);
+        result = result.and(self.collect_bills(place).await);
         result = result.and(self.drop_spent(place).await);
         self.next(place, result)
     }
@@ -84,6 +85,9 @@ impl App {
             self.tick(place).await?;
             return Ok(true);
         };
+        if let Some(usage) = news.usage {
+            return self.on_bill(place, &news.external_id, usage).await;
+        }
         let find = |view: &mut View| view.by_external(&news.external_id);
         let mut keys = self.views.with(place, find);
         if keys.is_empty() {
@@ -219,6 +223,7 @@ fn tick_of(pace: Pace, view: &View, now: Timestamp) -> SignedDuration {
         Pace::Billed if view.has_waiting() => TICK_WAITING,
         Pace::Billed => match view.youngest() {
             Some(since) if now.duration_since(since) > YOUNG_MAX => TICK_OLD,
+            None if view.awaits_bills_only() => TICK_OLD,
             Some(_) | None => TICK_YOUNG,
         },
     }

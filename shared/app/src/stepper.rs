@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use porpoise_engine::gate::Gate;
+use porpoise_engine::input::{Annotation, RunInput};
 use porpoise_engine::plan::Plan;
 use porpoise_engine::pool::Pool;
 use porpoise_engine::run::Run;
@@ -82,6 +83,11 @@ impl App {
         let mut inputs = Vec::with_capacity(bodies.len());
         for body in bodies {
             match minicbor::decode::<Input>(&body) {
+                Ok(Input::Run(RunInput::Annotated(annotation)))
+                    if address.kind == AggregateKind::Run =>
+                {
+                    self.keep(address, annotation).await?;
+                }
                 Ok(input) if input.kind() == address.kind => inputs.push(input),
                 Ok(_) => {
                     self.reject(address, body, "for another sort of aggregate")
@@ -90,7 +96,16 @@ impl App {
                 Err(error) => self.reject(address, body, &error.to_string()).await?,
             }
         }
+        if inputs.is_empty() {
+            return Ok(StepReport::default());
+        }
         self.step_any(address, inputs).await
+    }
+
+    async fn keep(&self, address: Address, annotation: Annotation) -> Result<(), StepError> {
+        let Annotation { name, body } = annotation;
+        let kept = self.note(address, &name, body.into()).await;
+        kept.map_err(|error| StepError::Books(address, error))
     }
 
     /// A wake: "look again".

@@ -305,18 +305,41 @@ impl App {
                     .retain(|event| !matches!(event, JobEvent::Ended(_)));
             }
             let known = self.views.with(place, |view| view.job(&id).cloned())?;
-            if change.remembered && change.ends() && known.is_submitted() {
-                // Whoever asks the target for it is told the same.
-                self.views.with(place, |view| view.over(&id));
-                return None;
+            let over = change.remembered && change.ends();
+            if over {
+                // Whoever asks the target for it is told the same: it is enough that it is known to have it.
+                let submitted = known.is_submitted();
+                change
+                    .events
+                    .retain(|event| !submitted && matches!(event, JobEvent::Submitted { .. }));
             }
-            (!change.events.is_empty()).then(|| self.update(place, known, change.events))
+            let kind = known.item.kind.clone();
+            Some(async move {
+                if !change.events.is_empty() {
+                    self.update(place, known, change.events).await?;
+                }
+                if over {
+                    self.see_over(place, &id, &kind);
+                }
+                Ok(())
+            })
         });
         let written = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE);
         let written: Vec<_> = written.collect().await;
         drop(claims);
         told?;
         written.into_iter().collect()
+    }
+
+    /// A job is over, and its target remembers it: it may still say what it billed.
+    fn see_over(&self, place: &str, id: &JobId, kind: &str) {
+        let executor = self.executors.of(kind);
+        let bills = executor.and_then(|executor| executor.billed_after());
+        let now = self.now();
+        self.views.with(place, |view| match bills {
+            Some(_) => view.owe(id, now),
+            None => view.over(id),
+        });
     }
 
     async fn report(
@@ -590,8 +613,8 @@ fn told(report: &JobReport, remembered: bool) -> Change {
         },
         JobState::Canceled { ended } => ReportKind::Canceled { ended },
     };
-    Change {
-        remembered,
-        ..Change::ended(end)
-    }
+    let mut change = Change::ended(end);
+    change.remembered = remembered;
+    change.events.insert(0, submitted);
+    change
 }

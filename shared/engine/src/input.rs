@@ -74,6 +74,21 @@ pub enum RunInput {
     /// The shell has carried out an effect.
     #[n(6)]
     Done(#[n(0)] EffectKey),
+    /// Something is to be kept beside the log. Nothing is decided by it.
+    #[n(7)]
+    Annotated(#[n(0)] Annotation),
+}
+
+/// What is kept beside a log, once: another one of the same name changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Annotation {
+    /// What it is called: `usage/…`.
+    #[n(0)]
+    pub name: String,
+    /// In the form of whoever reads such annotations.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub body: Vec<u8>,
 }
 
 /// What a dispatcher or poller says of an attempt.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_athena::Client;
 use aws_sdk_athena::types::QueryExecution;
+use jiff::SignedDuration;
 use porpoise_model::Target;
 use porpoise_model::job::Job;
 use porpoise_model::value::Outputs;
@@ -219,6 +220,10 @@ impl Executor for AthenaExecutor {
             every_ms: START_EVERY_MS,
             burst: START_BURST,
         })
+    }
+
+    fn billed_after(&self) -> Option<SignedDuration> {
+        Some(SignedDuration::ZERO)
     }
 
     async fn usage(&self, job: &JobRef) -> Result<Option<JobUsage>, Unavailable> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_emrserverless::Client;
 use aws_sdk_emrserverless::operation::start_job_run::StartJobRunInput;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use porpoise_model::job::Job;
 use porpoise_model::{AwsPlace, Target};
 use porpoise_ports::executor::{
@@ -235,6 +235,11 @@ impl Executor for EmrServerlessExecutor {
             every_ms: START_EVERY_MS,
             burst: START_BURST,
         })
+    }
+
+    // Usage is complete a few minutes after the end. Source: EMR Serverless user guide, "Job resource utilization".
+    fn billed_after(&self) -> Option<SignedDuration> {
+        Some(SignedDuration::from_mins(3))
     }
 
     async fn usage(&self, job: &JobRef) -> Result<Option<JobUsage>, Unavailable> {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
 pub use porpoise_model::job::{Job, Work};
 use porpoise_model::{AttemptKey, Cause, Outputs, Target};
@@ -47,6 +47,11 @@ pub trait Executor: Debug + Send + Sync {
     /// whoever asks again is answered by asking the target again.
     fn remembers(&self) -> bool {
         false
+    }
+
+    /// How long after its end the target says what a job was billed; `None`: it never does.
+    fn billed_after(&self) -> Option<SignedDuration> {
+        None
     }
 
     /// What a job that is over was billed; `None`: not known (yet).

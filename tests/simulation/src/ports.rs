@@ -5,10 +5,13 @@ use std::collections::btree_map::Entry;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use porpoise_app::billing::Billed;
 use porpoise_model::job::Job;
 use porpoise_model::{Address, ProjectId, Target, VersionHash};
-use porpoise_ports::executor::{JobRef, JobReport, LogChunk, News, Rate, SubmitError, Submitted};
+use porpoise_ports::executor::{
+    JobRef, JobReport, JobUsage, LogChunk, News, Rate, SubmitError, Submitted,
+};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
@@ -103,6 +106,13 @@ impl World {
         if op == Op::PutRecord {
             self.mix_bytes(&body);
             self.recorded(&key, revision, &body);
+        } else if key.sort.starts_with("note/usage/") {
+            let note = minicbor::decode::<(u8, Vec<Billed>)>(&body);
+            let billed = note.map(|note| note.1).unwrap_or_default();
+            for Billed { attempt, .. } in billed {
+                let job = (key.partition.clone(), attempt.task, attempt.number);
+                self.billed.insert(job);
+            }
         } else if key.sort.starts_with("note/") {
             let note = minicbor::decode::<(u8, VersionHash, String, i64)>(&body);
             let why = note.map_or_else(|error| error.to_string(), |note| note.2);
@@ -262,6 +272,17 @@ impl Loops for Hub {
 impl Executor for Hub {
     fn rate(&self, _: Option<&Target>) -> Option<Rate> {
         lock(&self.world).target.rate()
+    }
+
+    fn billed_after(&self) -> Option<SignedDuration> {
+        let bills = lock(&self.world).target.remembers();
+        bills.then_some(SignedDuration::from_secs(90))
+    }
+
+    async fn usage(&self, job: &JobRef) -> Result<Option<JobUsage>, Unavailable> {
+        self.call(Op::List, |world| world.target.bill(&job.key))
+            .await
+            .map_err(|_| unavailable("the target"))
     }
 
     fn remembers(&self) -> bool {

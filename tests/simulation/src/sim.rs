@@ -501,6 +501,8 @@ impl Sim {
         let acknowledged = self.clients.iter().all(|client| client.acknowledged);
         let mut world = lock(&self.world);
         let looping = world.loops.values().any(|alive| *alive);
+        let unbilled = world.unbilled();
+        let looping = looping || self.looping || unbilled.is_some();
         let busy = world.target.busy() > 0 || !world.mail.is_empty() || self.running > 0 || looping;
         let records = world.checks.records;
         if records != self.last_news.0 || world.target.busy() > 0 {
@@ -512,7 +514,9 @@ impl Sim {
         }
         if world.now - self.last_news.1 > STUCK {
             let what = restless.unwrap_or_else(|| {
-                format!("open index {open:?}, all acknowledged: {acknowledged}, busy: {busy}")
+                format!(
+                    "open index {open:?}, all acknowledged: {acknowledged}, busy: {busy}, not billed: {unbilled:?}"
+                )
             });
             world.violate("nothing-stuck", what);
         }

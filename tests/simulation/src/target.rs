@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, Outputs, RunId, Value};
-use porpoise_ports::executor::{JobRef, JobReport, JobState, Rate, SubmitError, Submitted};
+use porpoise_ports::executor::{
+    JobRef, JobReport, JobState, JobUsage, JobUsageLine, Rate, SubmitError, Submitted,
+};
 
 use crate::fault::{Fault, Op};
 use crate::random::Chance;
@@ -105,6 +107,26 @@ impl Target {
     pub(crate) fn event(&self, key: &AttemptKey) -> Option<String> {
         let known = self.jobs.get(key)?;
         Some(format!("x{}", known.external))
+    }
+
+    /// What it bills for a job that is over, once it knows.
+    pub(crate) fn bill(&self, key: &AttemptKey) -> Option<JobUsage> {
+        let known = self.jobs.get(key)?;
+        let over = matches!(known.state, State::Ended(_));
+        over.then(|| JobUsage {
+            lines: vec![JobUsageLine {
+                measure: "sim_jobs".to_owned(),
+                millionths: 1_000_000,
+                nanodollars: Some(u64::from(known.task)),
+            }],
+        })
+    }
+
+    /// The jobs for which it bills: those that have ended.
+    pub(crate) fn bills(&self) -> impl Iterator<Item = (String, u32, u32)> {
+        let ended = |job: &&Known| matches!(job.state, State::Ended(_));
+        let jobs = self.jobs.values().filter(ended);
+        jobs.map(|job| (job.address.to_string(), job.task, job.attempt))
     }
 
     /// Whether it tells of jobs that are over for as long as anybody asks.

@@ -2,7 +2,7 @@
 //! can go wrong does.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -159,6 +159,8 @@ pub(crate) struct World {
     pub(crate) story: Option<VecDeque<String>>,
     /// Set when the poll loop has work: counts what was dispatched.
     pub(crate) dispatched: u64,
+    /// The jobs of which it was kept what they were billed: run, task, attempt.
+    pub(crate) billed: BTreeSet<(String, u32, u32)>,
     /// Poll loops outside of the hosts, by epoch: whether they are alive.
     pub(crate) loops: BTreeMap<u64, bool>,
     /// The current call takes effect and fails: what it does in parts, it may do in part.
@@ -171,6 +173,12 @@ pub(crate) type Shared = Arc<Mutex<World>>;
 const STORY_LINES: usize = 100_000;
 
 impl World {
+    /// A job that is over, of which nobody has kept what it was billed, at a target that says so.
+    pub(crate) fn unbilled(&self) -> Option<(String, u32, u32)> {
+        let mut bills = self.target.bills();
+        bills.find(|job| self.target.remembers() && !self.billed.contains(job))
+    }
+
     pub(crate) fn new(mut chance: Chance, rates: Rates, checks: Checks, hosts: usize) -> Self {
         let target = Target::draw(&mut chance);
         let mail = Mail::draw(&mut chance);
@@ -194,6 +202,7 @@ impl World {
             violation: None,
             story: None,
             dispatched: 0,
+            billed: BTreeSet::new(),
             loops: BTreeMap::new(),
             partial: false,
         }

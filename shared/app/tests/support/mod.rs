@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use porpoise_app::{App, Executors, Ports};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, ProjectId, VersionHash};
 use porpoise_ports::executor::{
-    JobRef, JobReport, JobState, LogChunk, News, SubmitError, Submitted,
+    JobRef, JobReport, JobState, JobUsage, JobUsageLine, LogChunk, News, SubmitError, Submitted,
 };
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
@@ -62,6 +62,16 @@ fn counts_down(left: &AtomicU64) -> bool {
         .is_ok()
 }
 
+pub fn bill(hours: u64) -> JobUsage {
+    JobUsage {
+        lines: vec![JobUsageLine {
+            measure: "vcpu_hours".to_owned(),
+            millionths: hours * 1_000_000,
+            nanodollars: None,
+        }],
+    }
+}
+
 fn lost() -> Unavailable {
     Unavailable::new("the world", "answer lost")
 }
@@ -86,6 +96,8 @@ pub struct World {
     pub errors: AtomicU64,
     /// Whether messages, intents and wakes die with the process.
     pub forgetful: AtomicBool,
+    /// Whether the target tells of jobs that are over for ever, and what it billed for them.
+    pub remembers: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -116,6 +128,7 @@ impl World {
             throttled_queries: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             forgetful: AtomicBool::new(false),
+            remembers: AtomicBool::new(false),
         })
     }
 
@@ -411,11 +424,36 @@ impl Executor for Port {
         Ok(None)
     }
 
+    fn remembers(&self) -> bool {
+        self.0.remembers.load(Ordering::SeqCst)
+    }
+
+    fn billed_after(&self) -> Option<SignedDuration> {
+        self.remembers().then_some(SignedDuration::from_mins(3))
+    }
+
+    async fn usage(&self, job: &JobRef) -> Result<Option<JobUsage>, Unavailable> {
+        let heard = self.0.fuse.pass("usage").await;
+        let jobs = self.0.jobs.lock().unwrap();
+        let over = jobs
+            .get(&job.key)
+            .is_some_and(|(_, state)| state.is_terminal());
+        if heard {
+            Ok(over.then(|| bill(7)))
+        } else {
+            Err(lost())
+        }
+    }
+
     fn read_event(&self, event: &str) -> Option<News> {
-        event.starts_with("job of ").then(|| News {
-            external_id: event.to_owned(),
+        let (id, billed) = match event.strip_prefix("bill of ") {
+            Some(id) => (id, true),
+            None => (event, false),
+        };
+        id.starts_with("job of ").then(|| News {
+            external_id: id.to_owned(),
             state: None,
-            usage: None,
+            usage: billed.then(|| bill(8)),
         })
     }
 }

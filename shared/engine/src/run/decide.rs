@@ -28,7 +28,7 @@ pub fn decide(state: &State, plan: &Plan, input: &RunInput, now: Timestamp) -> D
     }
     match input {
         RunInput::Start => Decision::facts(start(state, plan)),
-        RunInput::Woken => Decision::nothing(),
+        RunInput::Woken | RunInput::Annotated(_) => Decision::nothing(),
         RunInput::Reported(reports) => Decision::facts(reported(state, plan, reports, now)),
         RunInput::Commanded(command) => Decision::facts(command::decide(state, plan, command, now)),
         RunInput::Slot(answer) => slot(state, plan, answer),
