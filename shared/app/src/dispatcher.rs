@@ -350,9 +350,10 @@ impl App {
             };
             // Whoever dispatched it may have died before it was listed.
             let listed = self.views.with(place, |view| view.is_listed(&id));
-            let entry = match listed {
-                true => None,
-                false => Some(self.list_open(place, &[id]).await?),
+            let entry = if listed {
+                None
+            } else {
+                Some(self.list_open(place, &[id]).await?)
             };
             self.views
                 .with(place, |view| view.see(item.clone(), revision));

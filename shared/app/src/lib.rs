@@ -14,6 +14,7 @@
 pub mod app;
 pub mod billing;
 mod budget;
+mod carry;
 pub mod context;
 pub mod create;
 mod decide;

@@ -1,35 +1,25 @@
-//! Submitting recorded jobs in their order, and carrying what became of jobs home: report first, item after.
+//! Submitting recorded jobs in their order, and asking what became of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use futures_util::stream::{self, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
-use porpoise_engine::Input;
+use jiff::Timestamp;
 use porpoise_engine::effect::Intent;
-use porpoise_engine::input::{Report, ReportKind, RunInput};
+use porpoise_engine::input::ReportKind;
 use porpoise_model::{AttemptKey, Cause, RunId};
 use porpoise_ports::executor::{JobRef, JobReport, JobState, Rate, SubmitError, Submitted};
-use porpoise_ports::queue::Message;
-use porpoise_ports::table::{Condition, Key};
 use porpoise_ports::{Executor, Unavailable};
 
-use crate::app::{App, Pace};
+use crate::app::App;
 use crate::budget::Standing;
-use crate::job_item::{JobEvent, JobId, JobItem, Line, index_partition};
-use crate::job_view::{Claim, Known, View};
-use crate::send::batches;
+use crate::job_item::{JobEvent, JobId, Line};
+use crate::job_view::{Claim, Known};
 use crate::store::StoreError;
 
 /// Jobs that are submitted, or asked for, at the same time.
 const AT_ONCE: usize = 16;
-/// Items that are written at the same time: what others write meanwhile does not wait for all of them.
-const WRITES_AT_ONCE: usize = 256;
 /// Keys of one list call.
 const LIST_KEYS_MAX: usize = 100;
-/// So long after its dispatch, it is said of a job that it was taken, if nothing else was said: well before its run asks
-/// again.
-const EARLY: SignedDuration = SignedDuration::from_secs(60);
 /// Times that an item is written again because somebody else wrote it meanwhile.
 pub(crate) const TRIES_MAX: u32 = 4;
 
@@ -90,7 +80,7 @@ impl Change {
         }
     }
 
-    fn ends(&self) -> bool {
+    pub(crate) fn ends(&self) -> bool {
         let ended = |event: &JobEvent| matches!(event, JobEvent::Ended(_));
         self.events.iter().any(ended)
     }
@@ -99,9 +89,9 @@ impl Change {
 /// What a call has to carry home.
 #[derive(Debug, Default)]
 pub(crate) struct Changes<'a> {
-    by_job: BTreeMap<JobId, Change>,
+    pub(crate) by_job: BTreeMap<JobId, Change>,
     /// Jobs that nobody else may submit until their items say so.
-    claims: Vec<Claim<'a>>,
+    pub(crate) claims: Vec<Claim<'a>>,
 }
 
 impl<'a> Changes<'a> {
@@ -285,211 +275,6 @@ impl App {
                 cause: Cause::Lost,
             };
             changes.add(id, Change::ended(lost));
-        }
-        Ok(())
-    }
-
-    /// Carries changes home: reports in as few messages as they fit in, then items. What is over is noted as such only
-    /// after its run was told, and not at all if its target remembers.
-    pub(crate) async fn carry_home(
-        &self,
-        place: &str,
-        changes: Changes<'_>,
-    ) -> Result<(), JobsError> {
-        let Changes { by_job, claims } = changes;
-        let told = self.report(place, &by_job).await;
-        let writes = by_job.into_iter().filter_map(|(id, mut change)| {
-            if told.is_err() {
-                change
-                    .events
-                    .retain(|event| !matches!(event, JobEvent::Ended(_)));
-            }
-            let known = self.views.with(place, |view| view.job(&id).cloned())?;
-            let over = change.remembered && change.ends();
-            if over {
-                // Whoever asks the target for it is told the same: it is enough that it is known to have it.
-                let submitted = known.is_submitted();
-                change
-                    .events
-                    .retain(|event| !submitted && matches!(event, JobEvent::Submitted { .. }));
-            }
-            let kind = known.item.kind.clone();
-            Some(async move {
-                if !change.events.is_empty() {
-                    self.update(place, known, change.events).await?;
-                }
-                if over {
-                    self.see_over(place, &id, &kind);
-                }
-                Ok(())
-            })
-        });
-        let written = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE);
-        let written: Vec<_> = written.collect().await;
-        drop(claims);
-        told?;
-        written.into_iter().collect()
-    }
-
-    /// A job is over, and its target remembers it: it may still say what it billed.
-    fn see_over(&self, place: &str, id: &JobId, kind: &str) {
-        let executor = self.executors.of(kind);
-        let bills = executor.and_then(|executor| executor.billed_after());
-        let now = self.now();
-        self.views.with(place, |view| match bills {
-            Some(_) => view.owe(id, now),
-            None => view.over(id),
-        });
-    }
-
-    async fn report(
-        &self,
-        place: &str,
-        by_job: &BTreeMap<JobId, Change>,
-    ) -> Result<(), Unavailable> {
-        let news: Vec<(JobId, Report)> = self.views.with(place, |view| {
-            let news = by_job.iter().filter_map(|(id, change)| {
-                let what = change.report.clone()?;
-                let (attempt, id) = (id.attempt, *id);
-                if self.is_early(view, &id, &what) {
-                    return None;
-                }
-                (view.say(&id, &what) || change.ends()).then_some((id, Report { attempt, what }))
-            });
-            news.collect()
-        });
-        if news.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<JobId> = news.iter().map(|(id, _)| *id).collect();
-        let sent = self.ports.queue.send(self.messages(news)).await;
-        if sent.is_err() {
-            self.views
-                .with(place, |view| ids.iter().for_each(|id| view.unsay(id)));
-        }
-        sent
-    }
-
-    /// Whether something is not worth a message of its own yet: that a job was taken and has not started is soon said
-    /// together with its start, or with its end. Where looking costs nothing, so does saying.
-    fn is_early(&self, view: &View, id: &JobId, what: &ReportKind) -> bool {
-        let young = |job: &Known| {
-            let age = self.now().duration_since(job.job_ref().since);
-            !age.is_negative() && age < EARLY
-        };
-        match (self.pace, what) {
-            (Pace::Billed, ReportKind::Accepted) => view.job(id).is_some_and(young),
-            (Pace::Billed, ReportKind::Waiting { .. }) => {
-                let submitted = |job: &&Known| job.is_submitted();
-                view.job(id).filter(submitted).is_some_and(young)
-            }
-            (
-                Pace::Billed,
-                ReportKind::Started { .. }
-                | ReportKind::Succeeded { .. }
-                | ReportKind::Failed { .. }
-                | ReportKind::Canceled { .. },
-            )
-            | (Pace::Local, _) => false,
-        }
-    }
-
-    /// One message a run, or as many as its reports need.
-    pub(crate) fn messages(&self, news: Vec<(JobId, Report)>) -> Vec<Message> {
-        let mut by_run: BTreeMap<_, Vec<Report>> = BTreeMap::new();
-        for (id, report) in news {
-            by_run.entry(id.address()).or_default().push(report);
-        }
-        let mut messages = Vec::new();
-        for (address, reports) in by_run {
-            let size = |report: &Report| minicbor::to_vec(report).map_or(0, |bytes| bytes.len());
-            for reports in batches(reports, size) {
-                let input = Input::Run(RunInput::Reported(reports));
-                messages.push(self.message(address, &input));
-            }
-        }
-        messages
-    }
-
-    /// Writes what happened to a job into its item. Who finds that it was canceled meanwhile cancels at once.
-    async fn update(
-        &self,
-        place: &str,
-        known: Known,
-        events: Vec<JobEvent>,
-    ) -> Result<(), JobsError> {
-        let store = |error| JobsError::Store(place.to_owned(), error);
-        let Known {
-            mut item,
-            mut revision,
-            ..
-        } = known;
-        for _ in 0..TRIES_MAX {
-            let next = events.iter().fold(None, |next: Option<JobItem>, event| {
-                next.as_ref().unwrap_or(&item).apply(event).or(next)
-            });
-            let next = match next {
-                Some(next) => {
-                    let stored = next.to_item(place, revision + 1);
-                    let condition = Condition::Revision(revision);
-                    if self
-                        .store
-                        .put_unhurried(stored, condition)
-                        .await
-                        .map_err(store)?
-                    {
-                        revision += 1;
-                        Some(next)
-                    } else {
-                        None
-                    }
-                }
-                None => Some(item.clone()),
-            };
-            if let Some(next) = next {
-                let stop = next.is_open() && next.cancel;
-                let (kind, job) = (next.kind.clone(), next.job_ref());
-                self.views.with(place, |view| view.see(next, revision));
-                if stop && let Some(executor) = self.executors.of(&kind) {
-                    executor.cancel(&job).await?;
-                }
-                return Ok(());
-            }
-            match self.read_job(place, &item.id).await? {
-                Some(found) => (item, revision) = found,
-                None => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn read_job(
-        &self,
-        place: &str,
-        id: &JobId,
-    ) -> Result<Option<(JobItem, u64)>, JobsError> {
-        let found = self.store.get(&id.item_key(place)).await;
-        let found = found.map_err(|error| JobsError::Store(place.to_owned(), error))?;
-        let Some(found) = found else { return Ok(None) };
-        match JobItem::from_body(&found.body) {
-            Ok(item) => Ok(Some((item, found.revision))),
-            Err(error) => Err(JobsError::Unreadable(id.run, error)),
-        }
-    }
-
-    /// Removes entries of the index whose jobs are all over, unless somebody has added to them meanwhile.
-    pub(crate) async fn drop_spent(&self, place: &str) -> Result<(), JobsError> {
-        let spent = self.views.with(place, |view| view.spent());
-        let drops = spent.iter().map(|(sort, revision)| {
-            let key = Key::new(index_partition(place), sort.clone());
-            let seen = Condition::Revision(*revision);
-            async move { self.store.delete_unhurried(&key, seen).await }
-        });
-        for ((sort, _), dropped) in spent.iter().zip(join_all(drops).await) {
-            // If it stands, it was added to: the next look at the index finds what.
-            if dropped.map_err(|error| JobsError::Store(place.to_owned(), error))? {
-                self.views.with(place, |view| view.forget_entry(sort));
-            }
         }
         Ok(())
     }
