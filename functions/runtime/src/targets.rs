@@ -10,6 +10,7 @@ use aws_sdk_sts::config::timeout::TimeoutConfig;
 use porpoise_app::Executors;
 use porpoise_executor_athena::AthenaExecutor;
 use porpoise_executor_emr_serverless::EmrServerlessExecutor;
+use porpoise_executor_step_functions::{KIND, LAMBDA_KIND, StepFunctionsExecutor};
 use porpoise_model::Place;
 use porpoise_model::target::AssumedRole;
 use porpoise_ports::Executor;
@@ -43,10 +44,22 @@ pub fn with_targets(executors: Executors, aws: &Aws) -> Executors {
             aws_sdk_athena::Client::from_conf(config.build())
         },
     ));
-    let (emr, athena): (Arc<dyn Executor>, Arc<dyn Executor>) = (Arc::new(emr), Arc::new(athena));
+    let clients = aws.clone();
+    let machines = StepFunctionsExecutor::new(Arc::new(
+        move |place: &Place, role: Option<&AssumedRole>| {
+            let config = aws::sfn(&clients, region(&clients, place));
+            let config = config.credentials_provider(rights(&clients, role));
+            let config = config.timeout_config(patient());
+            aws_sdk_sfn::Client::from_conf(config.build())
+        },
+    ));
+    let emr: Arc<dyn Executor> = Arc::new(emr);
+    let athena: Arc<dyn Executor> = Arc::new(athena);
+    let machines: Arc<dyn Executor> = Arc::new(machines);
     executors
         .with(["emr-serverless"], &emr)
         .with(["athena"], &athena)
+        .with([KIND, LAMBDA_KIND], &machines)
 }
 
 /// A target lies at a region, or else its executor refuses it before anything is called.
