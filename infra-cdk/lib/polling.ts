@@ -101,11 +101,6 @@ export class Polling extends Construct {
       stateMachineArn: wildcards(machines),
       status: ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'],
     });
-    // what was invoked is named with its version
-    const versions = known.lambdaFunctions.map((name) => (name.endsWith('*') ? name : `${name}:*`));
-    const functions = versions.map((name) => names.arn('lambda', region, `function:${name}`));
-    const results = ['Lambda Function Invocation Result - Success', 'Lambda Function Invocation Result - Failure'];
-    this.#on('Invocations', 'lambda', results, { requestContext: { functionArn: wildcards(functions) } });
     this.#on('Receipts', 'aws.s3', ['Object Created'], {
       bucket: { name: [this.props.receipts.bucketName] },
       object: { key: [{ prefix: 'receipts/' }] },

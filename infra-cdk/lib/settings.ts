@@ -15,7 +15,7 @@ export interface Targets {
   /** Ids of EMR Serverless applications; empty: those that carry the tag `porpoise` with the name of the deployment. */
   readonly emrServerlessApplications: readonly string[];
   readonly athenaWorkgroups: readonly string[];
-  readonly lambdaFunctions: readonly string[];
+  /** Standard state machines; functions are called by one of these. */
   readonly stateMachines: readonly string[];
   /** Names of roles that jobs run as, which may be passed to the services that run them. */
   readonly jobRoles: readonly string[];
@@ -84,7 +84,6 @@ export function defaults(homeRegion: string, name = 'porpoise'): Settings {
     targets: {
       emrServerlessApplications: [],
       athenaWorkgroups: [`${name}-target-*`],
-      lambdaFunctions: [`${name}-target-*`],
       stateMachines: [`${name}-target-*`],
       jobRoles: [`${name}-job-*`],
       assumedRoles: [`${name}-target-*`],

@@ -46,13 +46,16 @@ function athena(user: PorpoiseFunction, { names, region, settings }: PorpoiseSta
 }
 
 function others(user: PorpoiseFunction, { names, region, settings: { targets } }: PorpoiseStack): void {
-  const functions = targets.lambdaFunctions.map((name) => names.arn('lambda', region, `function:${name}`));
-  allowNamed(user, 'InvokeTargets', ['lambda:InvokeFunction'], functions);
   const machines = targets.stateMachines.map((name) => names.arn('states', region, `stateMachine:${name}`));
-  allowNamed(user, 'StartTargets', ['states:StartExecution', 'states:ListExecutions'], machines);
+  allowNamed(user, 'StartTargets', ['states:StartExecution', 'states:ListExecutions', 'states:DescribeStateMachine'], machines);
   const executions = targets.stateMachines.map((name) => names.arn('states', region, `execution:${name}:*`));
   const why = 'executions are named by their attempt';
-  if (executions.length > 0) user.allow('FollowExecutions', ['states:DescribeExecution', 'states:StopExecution'], executions, { why });
+  if (executions.length > 0) {
+    user.allow('FollowExecutions', ['states:DescribeExecution', 'states:StopExecution'], executions, { why });
+    // Source: Step Functions developer guide, "Creating granular permissions", service-level permissions
+    const list = { why: 'a start whose answer was lost is looked for in every state machine: the list has no resource of its own' };
+    user.allow('ListMachines', ['states:ListStateMachines'], [names.arn('states', region, '*')], list);
+  }
   const secrets = targets.secrets.map((name) => names.arn('secretsmanager', region, `secret:${name}`));
   allowNamed(user, 'ResolveSecrets', ['secretsmanager:GetSecretValue'], secrets);
 }

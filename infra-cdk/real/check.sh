@@ -153,6 +153,7 @@ check_grants() {
   for decision in StartQueryExecution BatchGetQueryExecution ListQueryExecutions GetQueryResults StopQueryExecution; do
     expect "$decision" "$(simulate "athena:$decision" "arn:aws:athena:$REGION:$(account):workgroup/$NAME-target-check")" is allowed
   done
+  expect ListStateMachines "$(simulate states:ListStateMachines "arn:aws:states:$REGION:$(account):stateMachine:*")" is allowed
   expect 'deleting its table' "$(simulate dynamodb:DeleteTable "arn:aws:dynamodb:$REGION:$(account):table/$NAME-jobs")" is implicitDeny
 }
 

@@ -55,13 +55,12 @@ test('a wildcard without a reason is refused', () => {
 const CALLERS: Record<string, string> = {
   'executor-athena': 'athena',
   'executor-emr-serverless': 'emr-serverless',
+  'executor-step-functions': 'states',
   'loops-step-functions': 'states',
 };
 /** What is granted and no call of that name is made. */
 const UNCALLED: Record<string, string> = {
   'emr-serverless:TagResource': 'asked for by StartJobRun, as job runs get tags',
-  'states:ListExecutions': 'for state machines as targets, which have no executor yet',
-  'states:StopExecution': 'the same',
 };
 
 test('what a place calls on targets and its loop is granted, and what is granted is called', () => {
@@ -74,7 +73,7 @@ test('what a place calls on targets and its loop is granted, and what is granted
 });
 
 test('data regions and targets that are named are granted by name', () => {
-  const targets = { emrServerlessApplications: ['00f1abc'], accounts: ['111122223333'], lambdaFunctions: ['resize'] };
+  const targets = { emrServerlessApplications: ['00f1abc'], accounts: ['111122223333'], stateMachines: ['resize'] };
   const named = synthesis({ dataRegions: ['eu-central-1', 'us-east-1'], targets }).templates;
   const home = Object.values(named['PorpoiseHome'] ?? {}).length > 0 ? statements(named['PorpoiseHome']) : [];
   const buses = home.find(({ Sid }) => Sid === 'SendIntents')?.Resource;
@@ -82,7 +81,7 @@ test('data regions and targets that are named are granted by name', () => {
   const place = statements(named['PorpoisePlace-us-east-1']);
   const resources = (sid: string) => [place.find(({ Sid }) => Sid === sid)?.Resource].flat().map(plain);
   assert.deepEqual(resources('UseApplications'), ['arn:<Partition>:emr-serverless:us-east-1:<AccountId>:/applications/00f1abc']);
-  assert.deepEqual(resources('InvokeTargets'), ['arn:<Partition>:lambda:us-east-1:<AccountId>:function:resize']);
+  assert.deepEqual(resources('StartTargets'), ['arn:<Partition>:states:us-east-1:<AccountId>:stateMachine:resize']);
   assert.deepEqual(resources('AssumeTargetRoles'), [
     'arn:<Partition>:iam::<AccountId>:role/porpoise-target-*',
     'arn:<Partition>:iam::111122223333:role/porpoise-target-*',
