@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, pool, project, run, run_list, schedule, server, start, target, task, usage,
-    workflow,
+    command, fact, log, pool, project, residency, run, run_list, schedule, server, start, target,
+    task, usage, workflow,
 };
 
 #[derive(OpenApi)]
@@ -17,6 +17,7 @@ use crate::resource::{
     info(title = "Porpoise", description = "API of Porpoise, version 1. Errors are problems (RFC 9457) with a stable code."),
     paths(
         server::health, server::version, server::openapi, project::list,
+        residency::show, residency::set,
         workflow::list, workflow::apply, workflow::show, workflow::versions, workflow::version,
         schedule::list, schedule::show, schedule::switch, schedule::outcome,
         start::start, run_list::list, run::show, task::list, task::show, usage::show, fact::list, fact::events,

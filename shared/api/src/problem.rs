@@ -318,7 +318,13 @@ impl From<CreateRunError> for Problem {
                 let hint = "name a target in the task, or make one the default for this kind";
                 Self::refused(error.to_string()).hint(hint)
             }
-            CreateRunError::Place(error @ PlaceError::Store(_)) => Self::failed(&error),
+            CreateRunError::Place(error @ PlaceError::Outside { .. }) => {
+                let hint = "name a target in one of its places, or add this place to its residency";
+                Self::refused(error.to_string()).hint(hint)
+            }
+            CreateRunError::Place(error @ (PlaceError::Store(_) | PlaceError::Residency(_))) => {
+                Self::failed(&error)
+            }
             CreateRunError::Store(_) | CreateRunError::Start(_) => Self::failed(&error),
         }
     }

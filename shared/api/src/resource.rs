@@ -6,6 +6,7 @@ pub(crate) mod log;
 pub(crate) mod outcome;
 pub(crate) mod pool;
 pub(crate) mod project;
+pub(crate) mod residency;
 pub(crate) mod run;
 pub(crate) mod run_list;
 pub(crate) mod schedule;

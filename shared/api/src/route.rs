@@ -12,8 +12,8 @@ use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, pool, project, run, run_list, schedule, server, start, target, task, usage,
-    workflow,
+    command, fact, log, pool, project, residency, run, run_list, schedule, server, start, target,
+    task, usage, workflow,
 };
 use crate::{Api, Code};
 
@@ -61,7 +61,9 @@ fn table() -> Vec<Route> {
         GET  "/v1/version"      Greet Server => server::version;
         GET  "/v1/openapi.json" Greet Server => server::openapi;
 
-        GET  "/v1/projects" Read Project => project::list;
+        GET  "/v1/projects"                     Read  Project => project::list;
+        GET  "/v1/projects/{project}/residency" Read  Project => residency::show;
+        PUT  "/v1/projects/{project}/residency" Write Project => residency::set;
 
         GET  "/v1/projects/{project}/workflows"                               Read  Workflow => workflow::list;
         POST "/v1/projects/{project}/workflows"                               Write Workflow => workflow::apply;

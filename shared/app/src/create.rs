@@ -54,7 +54,9 @@ impl CreateRunError {
     pub const fn is_final(&self) -> bool {
         match self {
             Self::UnknownWorkflow(..)
-            | Self::Place(PlaceError::Unknown { .. } | PlaceError::None { .. }) => true,
+            | Self::Place(
+                PlaceError::Unknown { .. } | PlaceError::None { .. } | PlaceError::Outside { .. },
+            ) => true,
             Self::Version(error) => match error {
                 ContextError::Missing(_)
                 | ContextError::Unreadable(..)
@@ -63,7 +65,7 @@ impl CreateRunError {
             },
             Self::Head(HeadError::Unreadable(..)) => true,
             Self::Head(HeadError::Store(..))
-            | Self::Place(PlaceError::Store(_))
+            | Self::Place(PlaceError::Store(_) | PlaceError::Residency(_))
             | Self::Store(_)
             | Self::Start(_) => false,
         }

@@ -10,7 +10,8 @@ use futures_util::future::{join, join_all};
 use porpoise_engine::effect::{CancelIntent, Intent};
 use porpoise_engine::input::ReportKind;
 use porpoise_engine::mutant::{self, Mutant};
-use porpoise_model::{AttemptKey, ProjectId};
+use porpoise_model::job::Work;
+use porpoise_model::{AttemptKey, Place, ProjectId};
 use porpoise_ports::meter::WRITE_UNIT_BYTES;
 use porpoise_ports::table::Condition;
 
@@ -19,7 +20,7 @@ use crate::budget::Standing;
 use crate::executors::executor_of;
 use crate::job_item::{JobEvent, JobId, JobItem, Status, index_item};
 use crate::send::Order;
-use crate::submit::{Change, Changes, JobsError, TRIES_MAX, no_executor};
+use crate::submit::{Change, Changes, JobsError, TRIES_MAX, no_executor, rejected};
 
 /// Intents that share an entry of the index: about 41 bytes each, of an item's 400 KB.
 const RECORDED_AT_ONCE: usize = 1_000;
@@ -255,9 +256,13 @@ impl App {
         let id = JobId::of_intent(&intent);
         let kind = executor_of(&intent.job);
         let mut item = JobItem::recorded(intent);
-        if self.executors.of(&kind).is_none() {
-            let rejected = JobEvent::Ended(no_executor(&kind, self.now()));
-            item = item.apply(&rejected).unwrap_or(item);
+        let refused = match outside(place, &item) {
+            Some(message) => Some(rejected(message, self.now())),
+            None if self.executors.of(&kind).is_none() => Some(no_executor(&kind, self.now())),
+            None => None,
+        };
+        if let Some(end) = refused {
+            item = item.apply(&JobEvent::Ended(end)).unwrap_or(item);
         }
         let put = self
             .store
@@ -384,4 +389,30 @@ impl App {
         self.ask(&**executor, &known, &mut changes).await?;
         Ok(changes.take(&item.id).map(|change| (item.id, change)))
     }
+}
+
+/// Why a job may not be submitted here: its run's data may be in some places only. It was checked when the run was
+/// placed, and is once more by whoever would do it.
+fn outside(place: &str, item: &JobItem) -> Option<String> {
+    let Status::Recorded(intent) = &item.status else {
+        return None;
+    };
+    let residency = &intent.job.residency;
+    if residency.is_empty() || matches!(intent.job.work, Work::Noop | Work::Sleep { .. }) {
+        return None;
+    }
+    let here = place.parse::<Place>().ok();
+    let target = intent
+        .job
+        .target
+        .as_ref()
+        .map(|target| target.place.clone());
+    let known = here.iter().chain(&target);
+    let allowed = here.is_some() && known.clone().all(|place| residency.contains(place));
+    (!allowed).then(|| {
+        let target = target
+            .as_ref()
+            .map_or(place.to_owned(), ToString::to_string);
+        format!("the data of the run may not be at `{target}`, served by `{place}`")
+    })
 }

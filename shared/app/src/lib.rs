@@ -31,6 +31,7 @@ pub mod poll_loop;
 pub mod poller;
 mod pool_store;
 pub mod recall;
+pub mod residency;
 mod rest;
 pub mod send;
 mod snapshot;

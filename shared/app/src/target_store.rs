@@ -15,6 +15,7 @@ use porpoise_model::{Actor, AssumedRole, Name, Place, ProjectId, Target, id};
 use porpoise_ports::table::{Condition, Item, Key, Query};
 
 use crate::app::App;
+use crate::residency::{ResidencyError, first_outside};
 use crate::store::StoreError;
 
 /// Times that a change starts over because somebody else changed the same target.
@@ -70,6 +71,12 @@ pub enum TargetError {
     /// The same call may succeed later.
     #[error("cannot store the target")]
     Store(#[from] StoreError),
+    /// Where its project's data may be.
+    #[error(transparent)]
+    Residency(#[from] ResidencyError),
+    /// Its project's data may not be there.
+    #[error("target `{0}` would be at `{1}`, where the data of its project may not be")]
+    Outside(Name, Place),
     /// Others set it at the same time, each time.
     #[error("target `{0}` was changed by somebody else {TRIES_MAX} times meanwhile")]
     Contended(Name),
@@ -81,6 +88,21 @@ pub enum PlaceError {
     /// The targets of the project.
     #[error("cannot read the targets of the project")]
     Store(#[from] StoreError),
+    /// Where the data of the project may be.
+    #[error(transparent)]
+    Residency(#[from] ResidencyError),
+    /// A task would execute where the data of its project may not be.
+    #[error(
+        "task `{task}` would execute at `{place}`, where the data of project `{project}` may not be"
+    )]
+    Outside {
+        /// Whose.
+        task: Name,
+        /// Where.
+        place: Place,
+        /// Whose data.
+        project: Name,
+    },
     /// Nobody set a target of this name, or a task could not run there.
     #[error(
         "task `{task}` names the target `{target}`, which project `{project}` does not have: {}",
@@ -137,13 +159,17 @@ fn key(project: ProjectId, name: &Name) -> Key {
 
 impl App {
     /// Sets a target: makes it, or changes it for the runs that are created from now on. Setting what stands changes
-    /// nothing. Costs a read and a put.
+    /// nothing. Costs two reads and a put.
     pub async fn set_target(
         &self,
         project: ProjectId,
         spec: TargetSpec,
         actor: &Actor,
     ) -> Result<StoredTarget, TargetError> {
+        let places = self.places_of(project).await?;
+        if let Some(place) = first_outside(&spec, &places) {
+            return Err(TargetError::Outside(spec.name.clone(), place.clone()));
+        }
         let key = key(project, &spec.name);
         for _ in 0..TRIES_MAX {
             let found = self.store.get(&key).await?;
@@ -183,8 +209,8 @@ impl App {
         Ok(targets)
     }
 
-    /// Where the tasks of a run that is created now execute. Costs a query if any of them does more than pass the time
-    /// or names a target.
+    /// Where the tasks of a run that is created now execute. Costs a read if any of them does more than pass the time,
+    /// and a query if any of those is for a target.
     pub(crate) async fn place_run(
         &self,
         new: &NewRun,
@@ -207,6 +233,43 @@ impl App {
             !new.simulates(&task.kind)
                 && (task.target.is_some() || !(passes(&task.kind) || local(&task.kind)))
         };
+        let works = |task: &&porpoise_model::workflow::Task| {
+            !new.simulates(&task.kind) && !passes(&task.kind)
+        };
+        if !tasks.iter().any(|task| placed(task) || works(&task)) {
+            return Ok(placement);
+        }
+        placement.residency = self.places_of(new.project).await?;
+        let placement = self.place_tasks(new, plan, placement, &placed).await?;
+        let residency = &placement.residency;
+        let outside = |task: &&porpoise_model::workflow::Task| {
+            let place = match placement.of(task) {
+                Some(placed) => [&placed.target.place, &placed.place],
+                None => [&placement.place, &placement.place],
+            };
+            let mut places = place.into_iter();
+            let place = places.find(|place| !residency.contains(place))?;
+            Some((task.name.clone(), place.clone()))
+        };
+        let mut working = tasks.iter().filter(|task| placed(task) || works(task));
+        match working.find_map(|task| outside(&task)) {
+            Some((task, place)) if !residency.is_empty() => Err(PlaceError::Outside {
+                task,
+                place,
+                project: plan.workflow().project.clone(),
+            }),
+            Some(_) | None => Ok(placement),
+        }
+    }
+
+    async fn place_tasks(
+        &self,
+        new: &NewRun,
+        plan: &Plan,
+        mut placement: Placement,
+        placed: &impl Fn(&porpoise_model::workflow::Task) -> bool,
+    ) -> Result<Placement, PlaceError> {
+        let tasks = &plan.workflow().tasks;
         if !tasks.iter().any(placed) {
             return Ok(placement);
         }

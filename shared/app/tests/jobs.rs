@@ -284,6 +284,29 @@ fn an_entry_that_grows_is_not_removed_by_who_saw_less_of_it() {
 }
 
 #[test]
+fn a_job_whose_data_may_not_be_here_is_refused_whatever_placed_it() {
+    let (world, app) = world();
+    let restricted = |task: u32, places: &[&str]| {
+        let Order::Dispatch(mut intent) = minicbor::decode(&shell(task)).unwrap() else {
+            panic!("no dispatch");
+        };
+        intent.job.residency = places.iter().map(|place| place.parse().unwrap()).collect();
+        Bytes::from(minicbor::to_vec(Order::Dispatch(intent)).unwrap())
+    };
+    let there = "aws.eu-central-1.111122223333";
+    send(
+        &app,
+        vec![restricted(0, &[there]), restricted(1, &[there, PLACE])],
+    );
+    let told = reports(&world);
+    assert!(
+        told.contains("0 failed") && told.contains("1 accepted"),
+        "{told}"
+    );
+    assert_eq!(*world.submits.lock().unwrap(), [(1, 1)]);
+}
+
+#[test]
 fn a_dispatch_that_is_repeated_starts_nothing_and_hears_what_became_of_it() {
     let (world, app) = world();
     for app in [&app, &app, &world.app()] {

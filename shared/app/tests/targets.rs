@@ -206,3 +206,63 @@ fn a_kind_that_only_a_target_runs_is_refused_without_one() {
     let placed = create(&mut host, tasks(None), "default").unwrap();
     assert_eq!(placed.defaults.get("sql"), Some(&0));
 }
+
+fn places(texts: &[&str]) -> BTreeSet<porpoise_model::Place> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn reside(host: &mut Host, texts: &[&str]) -> Result<u64, String> {
+    let places = places(texts);
+    let set = host.call(async |app| {
+        app.set_residency(project(), places.clone(), &Actor::engine())
+            .await
+    });
+    let set = set.unwrap();
+    set.map(|stored| stored.revision)
+        .map_err(|error| error.to_string())
+}
+
+fn set(host: &mut Host, spec: &TargetSpec) -> Result<u64, String> {
+    let set = host.call(async |app| {
+        app.set_target(project(), spec.clone(), &Actor::engine())
+            .await
+    });
+    let set = set.unwrap();
+    set.map(|stored| stored.revision)
+        .map_err(|error| error.to_string())
+}
+
+const EU: &str = "aws.eu-central-1.111122223333";
+
+#[test]
+fn data_stays_in_its_places_when_targets_are_set_and_when_runs_are_placed() {
+    let world = World::new(-1, Fault::Cut);
+    let mut host = Host::new(world);
+    assert_eq!(reside(&mut host, &[EU]), Ok(1));
+    assert_eq!(reside(&mut host, &[EU]), Ok(1), "nothing changed");
+    set(&mut host, &spec("eu", "eu-central-1", &["spark"])).unwrap();
+    let error = set(&mut host, &spec("us", "us-east-1", &[])).unwrap_err();
+    assert!(error.contains("aws.us-east-1.111122223333"), "{error}");
+    let placement = create(&mut host, vec![spark("load", Some("eu"))], "1").unwrap();
+    assert_eq!(placement.residency, places(&[EU]));
+    let shell = Task::new(
+        "clean".parse().unwrap(),
+        Kind::Shell {
+            script: "true".to_owned(),
+        },
+    );
+    let error = create(&mut host, vec![shell.clone()], "2").unwrap_err();
+    assert!(
+        error.contains("task `clean` would execute at `local`"),
+        "{error}"
+    );
+    let noop = Task::new("wait".parse().unwrap(), Kind::Noop);
+    create(&mut host, vec![noop], "3").unwrap();
+    assert_eq!(reside(&mut host, &[EU, "local"]), Ok(2));
+    create(&mut host, vec![shell], "4").unwrap();
+    let error = reside(&mut host, &["local"]).unwrap_err();
+    assert!(
+        error.contains("`eu` at `aws.eu-central-1.111122223333`"),
+        "{error}"
+    );
+}

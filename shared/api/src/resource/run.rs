@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use porpoise_app::view::RunView;
+use porpoise_engine::placement::{Placed, Placement};
 use porpoise_engine::run::reason::Reason;
 use porpoise_engine::run::state::{Gate, State as RunFold};
 use porpoise_model::{Address, ProjectId, RunId, RunState};
@@ -65,12 +66,60 @@ pub(crate) struct RunDetail {
     pub(crate) gate: Option<&'static str>,
     /// It is on hold.
     pub(crate) hold: Option<HoldView>,
+    /// Where its tasks execute: settled when it was created.
+    pub(crate) placement: PlacementView,
     /// How many task instances are in each state.
     pub(crate) counts: BTreeMap<&'static str, u32>,
     /// How many tasks it has.
     pub(crate) task_count: u32,
     /// The last record of its log that is told here: where `…/facts?after=` goes on.
     pub(crate) sequence: u64,
+}
+
+/// Where the tasks of a run execute.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Placement)]
+pub(crate) struct PlacementView {
+    /// What dispatches tasks that name no target.
+    pub(crate) place: String,
+    /// The targets that its tasks use, as they were when it was created.
+    pub(crate) targets: Vec<PlacedView>,
+    /// The places that its data may be in; none: anywhere.
+    pub(crate) residency: Vec<String>,
+}
+
+/// A target that a run uses.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlacedTarget)]
+pub(crate) struct PlacedView {
+    /// Its name.
+    pub(crate) name: String,
+    /// The revision that the run uses.
+    pub(crate) revision: u64,
+    /// `emr-serverless`, `athena`, `lambda`, `step-functions`.
+    pub(crate) kind: String,
+    /// Where it lies.
+    pub(crate) place: String,
+    /// The data place that serves it.
+    pub(crate) served_by: String,
+}
+
+impl From<&Placement> for PlacementView {
+    fn from(placement: &Placement) -> Self {
+        let placed = |placed: &Placed| PlacedView {
+            name: placed.target.name.to_string(),
+            revision: placed.target.revision,
+            kind: placed.target.kind.clone(),
+            place: placed.target.place.to_string(),
+            served_by: placed.place.to_string(),
+        };
+        let residency = placement.residency.iter();
+        Self {
+            place: placement.place.to_string(),
+            targets: placement.targets.iter().map(placed).collect(),
+            residency: residency.map(ToString::to_string).collect(),
+        }
+    }
 }
 
 /// Shows a run.
@@ -119,6 +168,7 @@ fn shown(project: String, view: &RunView) -> RunDetail {
         simulate: new.simulate,
         gate: gate(state),
         hold: state.hold.as_ref().map(HoldView::from),
+        placement: PlacementView::from(&new.placement),
         counts,
         task_count: view.plan.len(),
         sequence: view.sequence,

@@ -156,7 +156,9 @@ async fn set_in(
     let set = api.app.set_target(project, spec, &caller.actor).await;
     set.map_err(|error| match error {
         TargetError::Contended(_) => Problem::refused(error.to_string()).hint("set it again"),
-        TargetError::Store(_) => Problem::failed(&error),
+        TargetError::Outside(..) => Problem::refused(error.to_string())
+            .hint("add the place to the residency of the project"),
+        TargetError::Store(_) | TargetError::Residency(_) => Problem::failed(&error),
     })
 }
 

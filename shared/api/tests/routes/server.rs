@@ -229,6 +229,7 @@ async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
             "schedule" => "{\"online\": true}",
             "{pool}" => "{\"slots\": 1}",
             "{target}" if route.method == Method::PUT => TARGET,
+            "residency" if route.method == Method::PUT => "{\"places\": []}",
             "commands" => "{\"command\": \"pause\"}",
             "rerun-preview" => "{\"command\": \"rerun_failed\"}",
             _ => "",

@@ -91,3 +91,36 @@ async fn a_run_whose_target_is_missing_is_refused() {
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn what_lies_outside_of_the_places_of_a_project_is_refused() {
+    const PLACES: &str = "/v1/projects/shop/residency";
+    let server = shop().await;
+    let none = server.get(PLACES).await.expect(200);
+    assert_eq!(
+        (&none["places"], &none["revision"]),
+        (&json!([]), &json!(0))
+    );
+    let wrong = server.put(PLACES, json!({"places": ["here", "there"]}).to_string());
+    let wrong = wrong.await.expect(400);
+    assert_eq!(wrong["faults"].as_array().map(Vec::len), Some(2));
+    let eu = json!({"places": ["local", "aws.eu-central-1.111122223333"]});
+    let set = server.put(PLACES, eu.to_string()).await.expect(200);
+    assert_eq!(
+        (&set["places"], &set["revision"]),
+        (&eu["places"], &json!(1))
+    );
+    let refused = server.put(EU, emr("aws.us-east-1.111122223333")).await;
+    let title = refused.expect(409)["title"].clone();
+    assert!(
+        title
+            .as_str()
+            .unwrap()
+            .contains("aws.us-east-1.111122223333")
+    );
+    let inside = server.put(EU, emr("aws.eu-central-1.111122223333")).await;
+    inside.expect(200);
+    let local = json!({"places": ["local"]}).to_string();
+    let title = server.put(PLACES, local).await.expect(409)["title"].clone();
+    assert!(title.as_str().unwrap().contains("`eu`"), "{title}");
+}
