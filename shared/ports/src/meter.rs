@@ -18,13 +18,15 @@ pub const READ_UNIT_BYTES: usize = 4096;
 
 /// A table that counts what passes through it.
 ///
-/// A write costs a unit for each KB begun, also when its condition does not hold; a delete costs what it removes, for
-/// which it is read first, uncounted. A put that replaces a larger item costs more on DynamoDB than is counted here.
-/// Calls that fail otherwise cost nothing.
+/// A write costs a unit for each KB begun, also when its condition does not hold: a put by the larger of the item and
+/// of what stands under its key, as far as that was written through this table; a delete by what it removes, for which
+/// that is read first, uncounted. Calls that fail otherwise cost nothing.
 #[derive(Debug)]
 pub struct Metered<T> {
     inner: T,
     meter: Arc<Meter>,
+    /// Bytes of what was written.
+    standing: Mutex<BTreeMap<Key, usize>>,
 }
 
 /// Names the kind of item that stands at a partition and a sort key (for a query: at the start of its range).
@@ -81,6 +83,7 @@ impl<T> Metered<T> {
                 kind_of,
                 kinds: Mutex::default(),
             }),
+            standing: Mutex::default(),
         }
     }
 
@@ -265,12 +268,22 @@ impl<T: Table> Table for Metered<T> {
 
 impl<T: Table> Metered<T> {
     fn count_put(&self, key: &Key, bytes: usize, outcome: &Result<(), WriteError>) {
-        let mut counts = Counts::write(bytes, outcome);
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = standing.get(key).copied().unwrap_or_default();
+        if outcome.is_ok() {
+            standing.insert(key.clone(), bytes);
+        }
+        drop(standing);
+        let mut counts = Counts::write(bytes.max(before), outcome);
         counts.puts = 1;
         self.meter.count(&key.partition, &key.sort, counts);
     }
 
     fn count_delete(&self, key: &Key, bytes: usize, outcome: &Result<(), WriteError>) {
+        if outcome.is_ok() {
+            let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+            standing.remove(key);
+        }
         let mut counts = Counts::write(bytes, outcome);
         counts.deletes = 1;
         self.meter.count(&key.partition, &key.sort, counts);

@@ -86,6 +86,11 @@ async fn the_estimate_of_the_port_is_what_dynamodb_reports() {
         .await
         .unwrap();
     check("a put in the place of another");
+    for size in [3500, 200, 200] {
+        let put = table.put(item("0", size), Condition::None).await;
+        put.unwrap();
+        check("a put in the place of a smaller or larger one");
+    }
     let before = table.inner().consumed();
     assert!(before.write_units > 300.0 && before.read_units > 300.0);
 }

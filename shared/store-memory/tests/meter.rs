@@ -53,6 +53,19 @@ fn a_put_costs_a_unit_for_each_kilobyte_begun() {
 }
 
 #[test]
+fn a_put_costs_by_the_larger_of_what_it_writes_and_what_it_replaces() {
+    let table = metered();
+    let unit = |size| {
+        let before = table.meter().snapshot();
+        now(table.put(item("log#1", size), Condition::None)).unwrap();
+        table.meter().snapshot().since(&before).total.write_units
+    };
+    assert_eq!([3000, 100, 100, 2000, 100].map(unit), [3, 3, 1, 2, 2]);
+    now(table.delete(&Key::new("p", "log#1"), Condition::None)).unwrap();
+    assert_eq!(unit(100), 1);
+}
+
+#[test]
 fn a_refused_write_costs_as_much_as_one_that_happens() {
     let table = metered();
     now(table.put(item("log#1", 3000), Condition::None)).unwrap();
