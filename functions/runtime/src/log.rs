@@ -27,7 +27,13 @@ const CUT: &str = "…";
 /// From now on everything of ours is logged, and warnings of everybody else.
 pub fn start() {
     // an error means that it has started before
-    _ = tracing::subscriber::set_global_default(Registry::default().with(Lines));
+    _ = tracing::subscriber::set_global_default(Registry::default().with(Lines { write }));
+}
+
+/// Calls `run`; what it logs meanwhile on this thread goes to `write` line by line, as it would be written. For those
+/// who count it.
+pub fn to<R>(write: fn(&str), run: impl FnOnce() -> R) -> R {
+    tracing::subscriber::with_default(Registry::default().with(Lines { write }), run)
 }
 
 /// Writes a line.
@@ -40,7 +46,9 @@ pub(crate) fn write(line: &str) {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Lines;
+struct Lines {
+    write: fn(&str),
+}
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn enabled(&self, about: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
@@ -51,7 +59,7 @@ impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        write(&fields.line(SystemClock.now(), *event.metadata().level()));
+        (self.write)(&fields.line(SystemClock.now(), *event.metadata().level()));
     }
 }
 

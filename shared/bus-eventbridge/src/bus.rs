@@ -8,11 +8,11 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use bytes::Bytes;
 use porpoise_ports::backoff::backoff;
-use porpoise_ports::usage::{Ledger, Line, chunks};
+use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Bus, Unavailable};
 
 use crate::error::{NoRegion, SendError};
-use crate::event::{CALL_BYTES_MAX, DETAIL_TYPE, SOURCE, billed_bytes, details, event_bytes};
+use crate::event::{CALL_BYTES_MAX, DETAIL_TYPE, SOURCE, billed, details, event_bytes};
 
 /// Events of one call. Source: EventBridge API reference, `PutEvents`.
 const CALL_EVENTS_MAX: usize = 10;
@@ -142,7 +142,7 @@ impl Route {
         let answers = answers.chain(std::iter::repeat(None));
         for (detail, answer) in details.into_iter().zip(answers) {
             if answer.is_some_and(|answer| answer.event_id().is_some()) {
-                ledger.count(Line::Events, chunks(billed_bytes(&detail)));
+                ledger.count(Line::Events, billed(&detail));
                 continue;
             }
             let complaint = complaint(bus, answer);
@@ -201,6 +201,23 @@ fn calls(details: Vec<String>) -> Vec<Vec<String>> {
         }
     }
     calls
+}
+
+/// The calls that [`EventBridgeBus`] makes for these intents, one after the other, if all is taken: each a list of
+/// events, told by their detail and by what they are billed as. For those who count calls and what they cost.
+///
+/// # Errors
+/// One of them fits in no event.
+pub fn outline(place: &str, intents: &[Bytes]) -> Result<Vec<Vec<(String, u64)>>, Unavailable> {
+    let details = details(place, intents).map_err(|error| Unavailable::new("the bus", error))?;
+    let call = |call: Vec<String>| {
+        let events = call.into_iter().map(|detail| {
+            let billed = billed(&detail);
+            (detail, billed)
+        });
+        events.collect()
+    };
+    Ok(calls(details).into_iter().map(call).collect())
 }
 
 #[expect(

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use data_encoding::BASE64_NOPAD;
+use porpoise_ports::usage::chunks;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SendError;
@@ -101,10 +102,10 @@ pub(crate) fn details(place: &str, intents: &[Bytes]) -> Result<Vec<String>, Sen
     Ok(texts.collect())
 }
 
-/// What an event is billed by. Source: EventBridge user guide, "Calculating event entry size": 14 bytes for its
-/// time, which is never given here.
-pub(crate) const fn billed_bytes(detail: &str) -> usize {
-    SOURCE.len() + DETAIL_TYPE.len() + detail.len()
+/// How many events an event is billed as: by the chunks of its size. Source: EventBridge user guide, "Calculating event
+/// entry size": 14 bytes for its time, which is never given here.
+pub(crate) fn billed(detail: &str) -> u64 {
+    chunks(SOURCE.len() + DETAIL_TYPE.len() + detail.len())
 }
 
 /// What an event counts for in a call: its detail and what stands around it.

@@ -14,6 +14,6 @@ mod bus;
 mod error;
 mod event;
 
-pub use bus::{EventBridgeBus, Settings};
+pub use bus::{EventBridgeBus, Settings, outline};
 pub use error::{NoRegion, SendError};
 pub use event::{DETAIL_TYPE, Intents, SOURCE};

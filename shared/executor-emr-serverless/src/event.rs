@@ -55,7 +55,7 @@ impl From<Billed> for Hours {
 
 /// What an event says of a job. That a run is over is said without a state: the event does not tell when it began,
 /// so it has to be asked for.
-pub(crate) fn read(text: &str) -> Option<News> {
+pub fn read(text: &str) -> Option<News> {
     let event: Event = serde_json::from_str(text).ok()?;
     let detail = event.detail;
     if event.source != SOURCE {

@@ -7,7 +7,7 @@ use aws_sdk_emrserverless::Client;
 use aws_sdk_emrserverless::operation::start_job_run::StartJobRunInput;
 use jiff::{SignedDuration, Timestamp};
 use porpoise_model::job::Job;
-use porpoise_model::{AwsPlace, Target};
+use porpoise_model::{AwsPlace, Place, Target};
 use porpoise_ports::executor::{
     JobRef, JobReport, JobUsage, LogChunk, News, Rate, SubmitError, Submitted,
 };
@@ -26,6 +26,20 @@ use crate::{event, start};
 /// user guide.
 const START_EVERY_MS: u32 = 1_000;
 const START_BURST: u32 = 25;
+
+/// What the executor says of whether the service remembers runs that are over.
+pub const REMEMBERS: bool = true;
+/// Usage is complete a few minutes after the end. Source: EMR Serverless user guide, "Job resource utilization".
+pub const BILLED_AFTER: SignedDuration = SignedDuration::from_mins(3);
+
+/// How fast jobs may be started at a place.
+pub fn start_rate(place: &Place) -> Rate {
+    Rate {
+        name: format!("emr-serverless {place} StartJobRun"),
+        every_ms: START_EVERY_MS,
+        burst: START_BURST,
+    }
+}
 
 /// Job runs on EMR Serverless.
 #[derive(Debug, Clone)]
@@ -225,21 +239,15 @@ impl Executor for EmrServerlessExecutor {
 
     // A run that is over is told of by its id for as long as its application stands.
     fn remembers(&self) -> bool {
-        true
+        REMEMBERS
     }
 
     fn rate(&self, target: Option<&Target>) -> Option<Rate> {
-        let place = &target?.place;
-        Some(Rate {
-            name: format!("emr-serverless {place} StartJobRun"),
-            every_ms: START_EVERY_MS,
-            burst: START_BURST,
-        })
+        Some(start_rate(&target?.place))
     }
 
-    // Usage is complete a few minutes after the end. Source: EMR Serverless user guide, "Job resource utilization".
     fn billed_after(&self) -> Option<SignedDuration> {
-        Some(SignedDuration::from_mins(3))
+        Some(BILLED_AFTER)
     }
 
     async fn usage(&self, job: &JobRef) -> Result<Option<JobUsage>, Unavailable> {

@@ -32,7 +32,8 @@ mod state;
 mod tags;
 mod usage;
 
-pub use executor::EmrServerlessExecutor;
+pub use event::read as read_event;
+pub use executor::{BILLED_AFTER, EmrServerlessExecutor, REMEMBERS, start_rate};
 pub use settings::{Imported, Prices, Settings};
 
 /// The kind of target that this executor serves.

@@ -19,12 +19,14 @@
 //! [is due]: porpoise_ports::timers::Wake::is_due
 
 mod error;
+mod outline;
 mod pack;
 mod queue;
 mod receive;
 mod timers;
 
 pub use error::SendError;
+pub use outline::{Call, Packed, WAKE, rounds};
 pub use queue::{Settings, SqsQueue};
 pub use receive::{ReceiveError, Received, receive};
 pub use timers::{DELAY_MAX, SqsTimers};

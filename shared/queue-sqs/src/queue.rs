@@ -18,7 +18,7 @@ use crate::pack::{Line, MESSAGE_BYTES_MAX, Pack, lines};
 /// Messages of one call. Source: SQS API reference, `SendMessageBatch`.
 const CALL_MESSAGES_MAX: usize = 10;
 /// Calls that are under way at the same time.
-const CALLS_MAX: usize = 8;
+pub(crate) const CALLS_MAX: usize = 8;
 
 /// Which queue, and how long its sender waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,8 +107,8 @@ impl SqsQueue {
             .send()
             .await
             .map_err(|error| failed(error.into()))?;
-        let bytes = call.iter().map(|(_, pack)| pack.text.len()).sum();
-        self.ledger.count(usage::Line::FifoRequests, chunks(bytes));
+        let requests = requests(call.iter().map(|(_, pack)| *pack));
+        self.ledger.count(usage::Line::FifoRequests, requests);
         let mut complaint = None;
         for entry in output.failed() {
             let (_, pack) = call
@@ -148,6 +148,11 @@ impl SqsQueue {
     }
 }
 
+/// What a call is billed as.
+pub(crate) fn requests<'a>(call: impl Iterator<Item = &'a Pack>) -> u64 {
+    chunks(call.map(|pack| pack.text.len()).sum())
+}
+
 /// What became of calls that did not fail as a whole.
 #[derive(Default)]
 struct Outcome {
@@ -173,7 +178,7 @@ fn may_be_taken_later(entry: &BatchResultErrorEntry) -> bool {
 
 /// The first packs of all lines, each with the number of its line, in calls that SQS takes. A call never has two of
 /// one group: it might be taken in part.
-fn calls(lines: &[Line]) -> Vec<Vec<(usize, &Pack)>> {
+pub(crate) fn calls(lines: &[Line]) -> Vec<Vec<(usize, &Pack)>> {
     let mut calls: Vec<Vec<(usize, &Pack)>> = Vec::new();
     let mut used = 0;
     let firsts = lines.iter().enumerate();

@@ -8,10 +8,11 @@ use aws_sdk_sqs::Client;
 use jiff::Timestamp;
 use porpoise_model::Address;
 use porpoise_ports::timers::Wake;
-use porpoise_ports::usage::{Ledger, Line};
+use porpoise_ports::usage::Ledger;
 use porpoise_ports::{Clock, Timers, Unavailable};
 
 use crate::error::SendError;
+use crate::outline::WAKE;
 use crate::queue::{Settings, within};
 
 /// The longest delay of a message. Source: SQS API reference, `SendMessage`.
@@ -59,7 +60,8 @@ impl SqsTimers {
             url: self.settings.url.clone(),
             source: error.into(),
         })?;
-        self.ledger.count(Line::QueueRequests, 1);
+        let (line, pieces) = WAKE;
+        self.ledger.count(line, pieces);
         Ok(())
     }
 }

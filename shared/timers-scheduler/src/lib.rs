@@ -14,4 +14,4 @@ mod error;
 mod timers;
 
 pub use error::ScheduleError;
-pub use timers::{EARLY, NEAR_MAX, SchedulerTimers, Settings};
+pub use timers::{EARLY, NEAR_MAX, SCHEDULED, SchedulerTimers, Settings};

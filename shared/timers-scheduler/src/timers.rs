@@ -25,6 +25,9 @@ pub const NEAR_MAX: Duration = Duration::from_mins(15);
 /// a minute.
 pub const EARLY: Duration = Duration::from_mins(1);
 
+/// What a schedule is billed as: that it fires, and the message that it sends then.
+pub const SCHEDULED: [(Line, u64); 2] = [(Line::ScheduleInvocations, 1), (Line::QueueRequests, 1)];
+
 /// What schedules send, and where they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -103,8 +106,9 @@ impl SchedulerTimers {
             .send()
             .await;
         let Err(error) = created else {
-            self.ledger.count(Line::ScheduleInvocations, 1);
-            self.ledger.count(Line::QueueRequests, 1);
+            for (line, pieces) in SCHEDULED {
+                self.ledger.count(line, pieces);
+            }
             return Ok(());
         };
         let stands = error
