@@ -2,9 +2,10 @@
 //!
 //! Start reading at `section`, which says what is measured and against which bar; `shape` has the workflows, `server`
 //! the host in this process, `real` the server as a process of its own, `process` the loops without a server, `cost`
-//! the meter, `engine` the core alone.
+//! the meter, `engine` the core alone, `cloud` the control plane as it is deployed.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+mod cloud;
 mod cost;
 mod engine;
 mod machine;
@@ -47,6 +48,8 @@ enum Part {
     Large,
     /// Start and idling with 10,000 runs in the store.
     Idle,
+    /// What a deployment on AWS costs.
+    Bill,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<()> {
             Part::Cost => section::cost(&mut report, &runtime),
             Part::Large => section::large(&mut report, &sub),
             Part::Idle => section::idle(&mut report, &runtime, &sub),
+            Part::Bill => section::bill(&mut report),
         };
         match measured {
             Ok(table) => println!("\n{table}"),

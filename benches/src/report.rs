@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) noop: Vec<ServerRow>,
     pub(crate) processes: Vec<ProcessRow>,
     pub(crate) cost: Vec<CostRow>,
+    /// Scenarios, each with every line of its bill.
+    pub(crate) bill: Vec<serde_json::Value>,
     pub(crate) bars: Vec<Bar>,
 }
 

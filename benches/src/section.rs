@@ -1,6 +1,7 @@
 //! The parts: what is measured, how often, and what is asked for. Each gives its table.
 
 mod alone;
+mod bill;
 mod cost;
 mod idle;
 mod large;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use porpoise_model::workflow::Kind;
 
 pub(crate) use alone::alone;
+pub(crate) use bill::bill;
 pub(crate) use cost::cost;
 pub(crate) use idle::idle;
 pub(crate) use large::large;

@@ -2,7 +2,7 @@
 //!
 //! `up` and `test` work on a machine that has a Rust toolchain and nothing else; what more a part needs, [`tool`] gets
 //! from the package registries, pinned, into a cache outside the tree. What the programs themselves do is not here:
-//! `up`, `simulate` and `bench` build one of them and hand over.
+//! `up`, `simulate`, `bill` and `bench` build one of them and hand over.
 //!
 //! Start reading at [`Task`].
 #![expect(
@@ -83,6 +83,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Print what a deployment on AWS costs, line by line: `[--json FILE]`.
+    #[command(disable_help_flag = true)]
+    Bill {
+        /// Passed on to the benchmarks.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Run the benchmarks: `[--json FILE]`.
     #[command(disable_help_flag = true)]
     Bench {
@@ -125,6 +132,7 @@ fn main() -> anyhow::Result<()> {
         Task::Audit => audit::audit(),
         Task::Generate => check::generate(),
         Task::Simulate { args } => program::simulate(args),
+        Task::Bill { args } => program::bill(args),
         Task::Bench { args } => program::bench(args),
     }
 }

@@ -41,6 +41,13 @@ pub(crate) fn bench(args: Vec<OsString>) -> anyhow::Result<()> {
     hand_over(run)
 }
 
+/// The part of the benchmarks that tells what a deployment costs: it needs no server.
+pub(crate) fn bill(args: Vec<OsString>) -> anyhow::Result<()> {
+    let mut run = cargo_run("porpoise-benches", "release");
+    run.args(["--", "--only", "bill"]).args(args);
+    hand_over(run)
+}
+
 pub(crate) fn cargo_run(package: &str, profile: &str) -> Command {
     let mut run = machine::cargo();
     run.args(["run", "--package", package, "--profile", profile]);

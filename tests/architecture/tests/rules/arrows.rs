@@ -67,7 +67,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["shared/*"]),
     ("functions/*", &["shared/*", "functions/runtime"]),
     ("tests/*", &["shared/*", "cli", "tests/*"]),
-    ("benches", &["shared/*", "cli", "tests/*"]),
+    (
+        "benches",
+        &["shared/*", "cli", "tests/*", "functions/runtime"],
+    ),
     ("xtask", &[]),
 ];
 
