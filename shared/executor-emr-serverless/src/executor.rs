@@ -14,13 +14,14 @@ use porpoise_ports::executor::{
 use porpoise_ports::target::Clients;
 use porpoise_ports::{Executor, Unavailable};
 
-use crate::ClientOf;
 use crate::application::{Applications, Reason, look};
 use crate::error::{Failure, unusable};
 use crate::find::{Runs, ends, external_id, parts};
+use crate::log::Folder;
 use crate::settings::Settings;
+use crate::state::is_over;
 use crate::usage::{Hours, prices, usage};
-use crate::{event, start};
+use crate::{ClientOf, S3ClientOf, event, start};
 
 /// `StartJobRun` may be called once a second, and 25 times at once. Source: "Endpoints and quotas" in the EMR Serverless
 /// user guide.
@@ -46,6 +47,7 @@ pub fn start_rate(place: &Place) -> Rate {
 pub struct EmrServerlessExecutor {
     clients: Clients<Client>,
     applications: Applications,
+    logs: Option<Clients<aws_sdk_s3::Client>>,
 }
 
 impl EmrServerlessExecutor {
@@ -54,7 +56,15 @@ impl EmrServerlessExecutor {
         Self {
             clients: Clients::new(client_of),
             applications: Applications::default(),
+            logs: None,
         }
+    }
+
+    /// With logs, for runs that keep them on S3.
+    #[must_use]
+    pub fn with_logs(mut self, client_of: S3ClientOf) -> Self {
+        self.logs = Some(Clients::new(client_of));
+        self
     }
 
     /// A target as a place to call: its client, what it says, and its application.
@@ -230,11 +240,24 @@ impl Executor for EmrServerlessExecutor {
 
     async fn log(
         &self,
-        _job: &JobRef,
-        _from: u64,
-        _limit: usize,
+        job: &JobRef,
+        from: u64,
+        limit: usize,
     ) -> Result<Option<LogChunk>, Unavailable> {
-        Ok(None)
+        let (Some(logs), Some(target)) = (&self.logs, &job.target) else {
+            return Ok(None);
+        };
+        let reached = self.reach_job(job).await?;
+        let Some(id) = reached.runs().id(job).await? else {
+            return Ok(None);
+        };
+        // files of a run that goes on are written anew again and again
+        let run = reached.runs().get(&id).await?;
+        let run = run.filter(|run| is_over(&run.state));
+        match run.as_ref().and_then(Folder::of) {
+            Some(folder) => folder.read(&logs.of(target), from, limit).await,
+            None => Ok(None),
+        }
     }
 
     // A run that is over is told of by its id for as long as its application stands.

@@ -25,6 +25,7 @@ mod error;
 mod event;
 mod executor;
 mod find;
+mod log;
 mod request;
 mod settings;
 mod start;
@@ -41,3 +42,6 @@ pub const KIND: &str = "emr-serverless";
 
 /// Makes the client of a place, with the rights of a role if a target has one.
 pub type ClientOf = porpoise_ports::target::ClientOf<aws_sdk_emrserverless::Client>;
+
+/// The same for S3, where logs are.
+pub type S3ClientOf = porpoise_ports::target::ClientOf<aws_sdk_s3::Client>;

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use crate::support::{
-    self, account, application, client, executor, hive, job, still, target, unthrottled,
+    self, account, application, client, executor, hive, job, reference, still, target, unthrottled,
 };
-use jiff::Timestamp;
 use porpoise_fake_aws::{FakeAws, Trouble};
 use porpoise_model::Cause;
 use porpoise_model::job::Work;
 use porpoise_ports::conformance::executor::Works;
-use porpoise_ports::executor::{JobRef, JobState, SubmitError, Submitted};
+use porpoise_ports::executor::{JobRef, JobState, SubmitError};
 use porpoise_ports::{Executor as _, executor_conformance};
 use serde_json::json;
 
@@ -36,15 +35,6 @@ executor_conformance!(hive_by_name, async || {
     };
     (executor(&fake), works, fake)
 });
-
-fn reference(job: &porpoise_model::job::Job, submitted: Option<&Submitted>) -> JobRef {
-    JobRef {
-        key: job.key,
-        external_id: submitted.map(|submitted| submitted.external_id.clone()),
-        target: job.target.clone(),
-        since: Timestamp::UNIX_EPOCH,
-    }
-}
 
 async fn state(executor: &impl porpoise_ports::Executor, job: &JobRef) -> Option<JobState> {
     let reports = executor.list(std::slice::from_ref(job)).await.unwrap();

@@ -7,5 +7,6 @@
 )]
 
 mod executor;
+mod logs;
 mod request;
 mod support;

@@ -7,10 +7,12 @@ use aws_sdk_emrserverless::Client;
 use aws_sdk_emrserverless::config::retry::RetryConfig;
 use aws_sdk_emrserverless::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_emrserverless::types::ApplicationState;
+use jiff::Timestamp;
 use porpoise_executor_emr_serverless::EmrServerlessExecutor;
 use porpoise_fake_aws::{FakeAws, Options, Time};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{AttemptKey, ProjectId, RunId, Target};
+use porpoise_ports::executor::{JobRef, Submitted};
 use serde_json::Value;
 
 pub(crate) fn unthrottled() -> Options {
@@ -134,5 +136,14 @@ pub(crate) fn job(number: u32, work: Work) -> Job {
         target: None,
         residency: std::collections::BTreeSet::new(),
         labels: std::collections::BTreeMap::new(),
+    }
+}
+
+pub(crate) fn reference(job: &Job, submitted: Option<&Submitted>) -> JobRef {
+    JobRef {
+        key: job.key,
+        external_id: submitted.map(|submitted| submitted.external_id.clone()),
+        target: job.target.clone(),
+        since: Timestamp::UNIX_EPOCH,
     }
 }
