@@ -92,7 +92,9 @@ test('data regions and targets that are named are granted by name', () => {
 /** The operations that a crate asks of its client, as IAM calls them. */
 function calls(crate: string): string[] {
   const folder = new URL(`../../shared/${crate}/src/`, import.meta.url);
-  const texts = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'));
+  // `log.rs` asks S3, and only in hosts that give it a client of S3: functions do not
+  const files = readdirSync(folder).filter((file) => file !== 'log.rs');
+  const texts = files.map((file) => readFileSync(new URL(file, folder), 'utf8'));
   const operation = /\.((?:start|stop|get|list|cancel|batch|create|delete|update|tag|describe|invoke|send|put)_[a-z_]+)\(\)/g;
   const found = texts.flatMap((text) => [...text.matchAll(operation)].map(([, name = '']) => name));
   const asked = found.filter((name) => !name.startsWith('get_or_'));
