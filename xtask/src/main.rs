@@ -90,6 +90,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Run nights of 320 tasks: `--seeds N [--from SEED] [--story LINES]`, or `--help`.
+    #[command(disable_help_flag = true)]
+    Night {
+        /// Passed on.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Run the benchmarks: `[--json FILE]`.
     #[command(disable_help_flag = true)]
     Bench {
@@ -133,6 +140,7 @@ fn main() -> anyhow::Result<()> {
         Task::Generate => check::generate(),
         Task::Simulate { args } => program::simulate(args),
         Task::Bill { args } => program::bill(args),
+        Task::Night { args } => program::night(args),
         Task::Bench { args } => program::bench(args),
     }
 }

@@ -30,6 +30,16 @@ pub(crate) fn simulate(args: Vec<OsString>) -> anyhow::Result<()> {
     hand_over(run)
 }
 
+/// Nights. Built as tests are: most of what they build on is compiled for those anyway.
+pub(crate) fn night(args: Vec<OsString>) -> anyhow::Result<()> {
+    let mut run = cargo_run("porpoise-night", "dev");
+    if let Some(folder) = machine::exports()? {
+        run.env(machine::DATA_VARIABLE, folder);
+    }
+    run.args(["--bin", "night", "--"]).args(args);
+    hand_over(run)
+}
+
 /// The benchmarks, as release builds. They start the server and its wrapper as processes of their own.
 pub(crate) fn bench(args: Vec<OsString>) -> anyhow::Result<()> {
     let mut build = machine::cargo();

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::clock::Time;
+use crate::emr::JobRun;
 use crate::mail::{Delivery, Event, Sink};
 use crate::script::{Behaviour, Script};
 use crate::server::{Shared, lock, serve};
@@ -137,6 +138,13 @@ impl FakeAws {
     /// The next call of this operation meets trouble; several are met one after the other.
     pub fn trouble(&self, operation: &str, trouble: Trouble) {
         lock(&self.world).trouble(operation, trouble);
+    }
+
+    /// Every job run of EMR Serverless, of all accounts and regions, as only the service knows it.
+    pub fn job_runs(&self) -> Vec<JobRun> {
+        let mut world = lock(&self.world);
+        world.settle();
+        world.job_runs()
     }
 
     /// How often each operation was called, refused calls and all.

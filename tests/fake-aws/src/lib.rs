@@ -40,6 +40,7 @@ mod throttle;
 mod world;
 
 pub use clock::Time;
+pub use emr::JobRun;
 pub use fake::{FakeAws, Options};
 pub use mail::{Delivery, Event, Sink};
 pub use script::{Behaviour, Script, ScriptError};

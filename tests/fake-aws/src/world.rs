@@ -10,7 +10,7 @@ use crate::athena::Athena;
 use crate::caller::Caller;
 use crate::check;
 use crate::clock::Clock;
-use crate::emr::Emr;
+use crate::emr::{Emr, JobRun};
 use crate::fake::Options;
 use crate::mail::{Event, Mail};
 use crate::request::{Request, Service};
@@ -83,6 +83,11 @@ impl World {
         let emr = self.emr.values().filter_map(Emr::next);
         let athena = self.athena.values().filter_map(Athena::next);
         emr.chain(athena).chain(self.mail.next()).min()
+    }
+
+    /// Every job run of EMR Serverless.
+    pub(crate) fn job_runs(&self) -> Vec<JobRun> {
+        self.emr.values().flat_map(Emr::jobs).collect()
     }
 
     /// The next call of this operation meets trouble.

@@ -66,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // binaries and what looks at everything from outside
     ("cli", &["shared/*"]),
     ("functions/*", &["shared/*", "functions/runtime"]),
+    ("tests/night", &["shared/*", "tests/*", "functions/runtime"]),
     ("tests/*", &["shared/*", "cli", "tests/*"]),
     (
         "benches",

@@ -23,6 +23,31 @@ pub(crate) use state::{ApplicationState, JobState};
 
 pub(crate) const SOURCE: &str = "aws.emr-serverless";
 
+/// A job run of EMR Serverless, as only the service knows it: for tests that look behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRun {
+    /// The region in which it was started.
+    pub region: String,
+    /// The account in which it was started.
+    pub account: String,
+    /// The id of its application.
+    pub application: String,
+    /// Its id.
+    pub id: String,
+    /// What whoever started it calls it.
+    pub name: String,
+    /// `SUBMITTED`, `RUNNING` …
+    pub state: &'static str,
+    /// It has ended.
+    pub over: bool,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it ran first.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
 /// Its applications and jobs.
 #[derive(Debug)]
 pub(crate) struct Emr {
@@ -140,6 +165,22 @@ impl Emr {
                 Due::Usage(id, last) => self.tell_usage(&id, last, at, context),
             }
         }
+    }
+
+    /// Every job, in the order of their creation.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = JobRun> {
+        self.jobs.iter().map(|(id, job)| JobRun {
+            region: self.home.region.clone(),
+            account: self.home.account.clone(),
+            application: job.application.clone(),
+            id: id.clone(),
+            name: text(&job.input, "name").to_owned(),
+            state: job.state.word(),
+            over: job.state.is_terminal(),
+            created: job.created,
+            started: job.started,
+            ended: job.ended,
+        })
     }
 
     /// When something is due next.
