@@ -81,7 +81,10 @@ export class Polling extends Construct {
     rule.addTarget(new targets.LambdaFunction(this.poller.function, { event, deadLetterQueue: this.props.deadLetters }));
   }
 
-  /** Each sort of event by a rule of its own: one that is wrong stops no other. */
+  /**
+   * Each sort of event by a rule of its own: one that is wrong stops no other. Ends only: that a job has started, or what
+   * it was billed, is asked for with others at the next tick, for a fraction of what an event of its own costs.
+   */
   #listen(): void {
     const { targets: known } = this.stack.settings;
     const { names, region } = this.stack;
@@ -89,12 +92,11 @@ export class Polling extends Construct {
     const ours = applications.length > 0 ? { applicationId: [...applications] } : {};
     this.#on('EmrJobRuns', 'aws.emr-serverless', ['EMR Serverless Job Run State Change'], {
       ...ours,
-      state: ['RUNNING', 'SUCCESS', 'FAILED', 'CANCELLED'],
+      state: ['SUCCESS', 'FAILED', 'CANCELLED'],
     });
-    this.#on('EmrUtilisation', 'aws.emr-serverless', ['EMR Serverless Job Resource Utilization Update'], ours);
     this.#on('Queries', 'aws.athena', ['Athena Query State Change'], {
       workgroupName: wildcards(known.athenaWorkgroups),
-      currentState: ['RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'],
+      currentState: ['SUCCEEDED', 'FAILED', 'CANCELLED'],
     });
     const machines = known.stateMachines.map((name) => names.arn('states', region, `stateMachine:${name}`));
     this.#on('Executions', 'aws.states', ['Step Functions Execution Status Change'], {

@@ -25,8 +25,6 @@ const APPLICATION: &str = "00fk2h4l7a9s1b2c";
 const PAGE: usize = 50;
 /// So much before the oldest job that it asks for does the executor have lists begin.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(5);
-/// From the end of a run to the event that says what it was billed.
-const BILLED_IN: Duration = Duration::from_mins(1);
 
 /// How long jobs take, each between so much and so much, evenly.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +125,6 @@ fn event(kind: &str, run: &str, more: &serde_json::Value) -> String {
 }
 
 const STATE: &str = "EMR Serverless Job Run State Change";
-const USAGE: &str = "EMR Serverless Job Resource Utilization Update";
 
 impl CloudEmr {
     fn region(&self) -> Result<Arc<Region>, Unavailable> {
@@ -140,10 +137,6 @@ impl CloudEmr {
         let clock = region.world.now();
         let after =
             |at: Timestamp| Duration::try_from(at.duration_since(clock)).unwrap_or_default();
-        let billed = serde_json::json!({
-            "resourceUtilizationFinal": true,
-            "totalBilledResourceUtilization": {"vCPUHour": 1.5, "memoryGBHour": 6.0, "storageGBHour": 0.0},
-        });
         let state = |word: &str, at: Timestamp| {
             event(
                 STATE,
@@ -151,19 +144,7 @@ impl CloudEmr {
                 &serde_json::json!({"state": word, "updatedAt": at}),
             )
         };
-        let told = [
-            (
-                after(run.started),
-                "a job started",
-                state("RUNNING", run.started),
-            ),
-            (after(run.ended), JOB_ENDED, state("SUCCESS", run.ended)),
-            (
-                after(run.ended) + BILLED_IN,
-                "a job was billed",
-                event(USAGE, &run.id, &billed),
-            ),
-        ];
+        let told = [(after(run.ended), JOB_ENDED, state("SUCCESS", run.ended))];
         for (wait, what, event) in told {
             let region = Arc::clone(region);
             region.world.time.clone().spawn(async move {
@@ -208,16 +189,19 @@ impl Executor for CloudEmr {
         })
     }
 
-    /// Pages of what is open, one after the other, then each that is not among it alone.
+    /// Few that are known by their ids each alone; of more, pages of what is open, one after the other, then each that is
+    /// not among it alone.
     async fn list(&self, asked: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
         let region = self.region()?;
         let Some(since) = asked.iter().map(|job| job.since).min() else {
             return Ok(Vec::new());
         };
+        let few = asked.len() <= emr::FEW && asked.iter().all(|job| job.external_id.is_some());
         let open = region
             .emr
             .open_since(since - CLOCKS_DIFFER, region.world.now());
-        for _ in 0..open.div_ceil(PAGE).max(1) {
+        let pages = if few { 0 } else { open.div_ceil(PAGE).max(1) };
+        for _ in 0..pages {
             self.caller.call(Service::Emr, "ListJobRuns").await;
         }
         let now = region.world.now();
@@ -229,6 +213,9 @@ impl Executor for CloudEmr {
                 unknown |= job.external_id.is_none();
                 continue;
             };
+            if few || now >= run.ended {
+                self.caller.call(Service::Emr, "GetJobRun").await;
+            }
             let state = if now < run.started {
                 JobState::Waiting {
                     why: Some("SCHEDULED".to_owned()),
@@ -238,7 +225,6 @@ impl Executor for CloudEmr {
                     started: run.started,
                 }
             } else {
-                self.caller.call(Service::Emr, "GetJobRun").await;
                 JobState::Succeeded {
                     started: run.started,
                     ended: run.ended,

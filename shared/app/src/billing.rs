@@ -16,7 +16,7 @@ use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::executor::JobUsage;
 use porpoise_ports::table::Query;
 
-use crate::app::App;
+use crate::app::{App, Pace};
 use crate::job_item::JobId;
 use crate::job_view::Owed;
 use crate::store::StoreError;
@@ -26,6 +26,9 @@ use crate::submit::JobsError;
 const ASKED_MAX: usize = 200;
 /// A bill that has not come after this long, beyond what its target needs, never will.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
+/// A bill that is known waits so long for others, while jobs of its place are open: those of one run are one message and
+/// one write.
+const HOLD: SignedDuration = SignedDuration::from_mins(10);
 /// What the annotations are called.
 const NAME: &str = "usage/";
 
@@ -46,7 +49,17 @@ impl App {
     pub(crate) async fn collect_bills(&self, place: &str) -> Result<(), JobsError> {
         let now = self.now();
         let (mut bills, mut given_up, mut asked) = (Vec::new(), Vec::new(), 0);
-        for owed in self.views.with(place, |view| view.owed()) {
+        let (owed, last) = self
+            .views
+            .with(place, |view| (view.owed(), view.awaits_bills_only()));
+        let hold = if last || self.pace == Pace::Local {
+            SignedDuration::ZERO
+        } else {
+            HOLD
+        };
+        let oldest = owed.iter().map(|owed| owed.since).min();
+        let waited = oldest.map(|since| now.duration_since(since));
+        for owed in owed {
             let executor = self.executors.of(&owed.kind);
             let after = executor.and_then(|executor| executor.billed_after());
             let (Some(executor), Some(after)) = (executor, after) else {
@@ -54,7 +67,9 @@ impl App {
                 continue;
             };
             let age = now.duration_since(owed.since);
-            if age < after && !age.is_negative() {
+            // The first that has waited long enough takes all along that are known by now.
+            let early = age < after || waited.is_some_and(|waited| waited < after + hold);
+            if early && !age.is_negative() {
                 continue;
             }
             if asked == ASKED_MAX {

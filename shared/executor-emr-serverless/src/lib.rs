@@ -35,6 +35,7 @@ mod usage;
 
 pub use event::read as read_event;
 pub use executor::{BILLED_AFTER, EmrServerlessExecutor, REMEMBERS, start_rate};
+pub use find::FEW;
 pub use settings::{Imported, Prices, Settings};
 
 /// The kind of target that this executor serves.
