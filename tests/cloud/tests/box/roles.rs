@@ -95,15 +95,22 @@ async fn what_functions_call_is_granted_and_what_is_granted_is_called_or_has_a_r
 /// Functions whose every call is needed for a run: without any of them it does not go on.
 const NEEDED: [&str; 3] = ["porpoise-api", "porpoise-stepper", "porpoise-dispatcher"];
 
+/// The poll loop of a place is started for the first run, and then goes on.
+const ONCE: (&str, &str) = ("porpoise-dispatcher", "states:StartExecution");
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_any_single_action_that_it_calls_a_function_is_refused() {
     let cloud = cloud().await;
     let client = Client::of(&cloud);
+    cloud.take_away(Some(ONCE)).unwrap();
+    let refused = is_refused(&cloud, &client, ONCE, "/projects", 1_000).await;
+    assert!(refused, "`{}` goes on without `{}`", ONCE.0, ONCE.1);
+    cloud.take_away(None).unwrap();
     let run = run_to_its_end(&client).await;
     let used = used(&cloud);
     let mut tried = 0;
     for function in NEEDED {
-        for action in &used[function] {
+        for action in used[function].iter().filter(|action| **action != ONCE.1) {
             cloud.take_away(Some((function, action))).unwrap();
             cloud.tap().forget();
             let refused = is_refused(&cloud, &client, (function, action), &run, tried).await;
