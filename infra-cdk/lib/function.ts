@@ -59,6 +59,9 @@ export class PorpoiseFunction extends Construct {
       timeout: props.timeout,
       role: this.role,
       logGroup,
+      // what Lambda says of each call by itself is more than what the function says, and nobody reads it
+      loggingFormat: lambda.LoggingFormat.JSON,
+      systemLogLevelV2: lambda.SystemLogLevel.WARN,
       environment: { ...props.environment, ...settings.environment },
       ...(props.reservedConcurrency === undefined
         ? {}

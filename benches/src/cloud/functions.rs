@@ -102,7 +102,8 @@ impl Region {
     fn handler(&self, function: Function, caller: &Caller) -> Handler {
         match function {
             Function::Api | Function::Stepper | Function::Trigger => {
-                Handler::Home(Arc::new(self.app(caller, &self.home, Executors::none())))
+                let app = self.app(caller, &self.home, Executors::none());
+                Handler::Home(Arc::new(app.swept()))
             }
             Function::Dispatcher | Function::Poller => {
                 let emr: Arc<dyn Executor> = Arc::new(CloudEmr {

@@ -33,9 +33,8 @@ pub fn writer(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
         clock,
         ids: Arc::new(OsIds::default()),
     };
-    Ok(Arc::new(
-        App::new(ports, Executors::none()).at_home(common.home),
-    ))
+    let app = App::new(ports, Executors::none()).at_home(common.home);
+    Ok(Arc::new(app.swept()))
 }
 
 /// For the API: reads, and hands over inputs. It arms no wake and sends nothing to a place.

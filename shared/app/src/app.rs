@@ -67,6 +67,8 @@ pub struct App {
     pub(crate) loops: Option<Arc<dyn Loops>>,
     pub(crate) pace: Pace,
     pub(crate) home: Place,
+    /// Whether the sweep alone sends again what nobody acknowledged.
+    pub(crate) swept: bool,
 }
 
 impl App {
@@ -87,6 +89,7 @@ impl App {
             loops: None,
             pace: Pace::Local,
             home: Place::Local,
+            swept: false,
         }
     }
 
@@ -103,6 +106,15 @@ impl App {
     pub fn with_loops(mut self, loops: Arc<dyn Loops>) -> Self {
         self.loops = Some(loops);
         self.pace = Pace::Billed;
+        self
+    }
+
+    /// The same app on hosts that pay for each wake, and that deliver an input again whose step was cut off: what was sent
+    /// and not acknowledged is sent again by the [sweep](App::sweep), or with whatever comes next, and no wake is asked
+    /// for that.
+    #[must_use]
+    pub fn swept(mut self) -> Self {
+        self.swept = true;
         self
     }
 

@@ -318,7 +318,9 @@ impl App {
                 .map_err(|error| StepError::Books(address, error))?;
             copy.unlisted = true;
         }
-        let resend = copy.sent.next_resend(A::outbox(state));
+        let resend = (!self.swept)
+            .then(|| copy.sent.next_resend(A::outbox(state)))
+            .flatten();
         let wake = [A::deadline(state), resend];
         // A deadline that a wake did not settle must not turn into a loop without a pause.
         let earliest = if woken { now + PAUSE } else { now };

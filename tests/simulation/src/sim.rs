@@ -903,7 +903,7 @@ fn app(world: &Shared, host: usize, how: How) -> Arc<App> {
     };
     let app = App::new(ports, executors);
     Arc::new(if how.outside {
-        app.with_loops(loops)
+        app.with_loops(loops).swept()
     } else {
         app
     })
