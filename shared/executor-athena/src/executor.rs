@@ -241,12 +241,7 @@ impl Executor for AthenaExecutor {
         let (Some(place), Some(id)) = (place, &job.external_id) else {
             return Ok(None);
         };
-        let domain = match place.partition() {
-            "aws-cn" => "console.amazonaws.cn",
-            "aws-us-gov" => "console.amazonaws-us-gov.com",
-            _ => "console.aws.amazon.com",
-        };
-        let region = place.region();
+        let (domain, region) = (place.console(), place.region());
         let link = format!(
             "https://{region}.{domain}/athena/home?region={region}#/query-editor/history/{id}"
         );

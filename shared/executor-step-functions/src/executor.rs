@@ -269,12 +269,7 @@ impl Executor for StepFunctionsExecutor {
         let (Some(place), Some(arn)) = (place, &job.external_id) else {
             return Ok(None);
         };
-        let domain = match place.partition() {
-            "aws-cn" => "console.amazonaws.cn",
-            "aws-us-gov" => "console.amazonaws-us-gov.com",
-            _ => "console.aws.amazon.com",
-        };
-        let region = place.region();
+        let (domain, region) = (place.console(), place.region());
         let link = format!(
             "https://{region}.{domain}/states/home?region={region}#/v2/executions/details/{arn}"
         );

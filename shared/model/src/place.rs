@@ -81,6 +81,15 @@ impl AwsPlace {
         &self.account
     }
 
+    /// The domain of the partition's console, to which links lead.
+    pub fn console(&self) -> &'static str {
+        match self.partition() {
+            "aws-cn" => "console.amazonaws.cn",
+            "aws-us-gov" => "console.amazonaws-us-gov.com",
+            _ => "console.aws.amazon.com",
+        }
+    }
+
     /// The ARN of a resource here: `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         let Self {
