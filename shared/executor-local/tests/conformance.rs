@@ -13,21 +13,12 @@ mod support;
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use porpoise_executor_local::InstantExecutor;
 use porpoise_ports::conformance::executor::Works;
 use porpoise_ports::executor::{JobRef, JobReport, JobState, Work};
-use porpoise_ports::{Clock, Executor, executor_books_conformance, executor_conformance};
+use porpoise_ports::{Executor, executor_books_conformance, executor_conformance};
+use porpoise_system::SystemClock;
 use tempfile::TempDir;
-
-#[derive(Debug)]
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// An `Arc` of an executor is one for the suite.
 #[derive(Debug)]

@@ -7,8 +7,9 @@ use aws_sdk_athena::config::retry::RetryConfig;
 use aws_sdk_athena::config::{BehaviorVersion, Config, Credentials, Region};
 use porpoise_executor_athena::AthenaExecutor;
 use porpoise_fake_aws::{FakeAws, Options, Time};
+use porpoise_model::Target;
 use porpoise_model::job::{Job, Work};
-use porpoise_model::{AttemptKey, ProjectId, RunId, Target};
+use porpoise_ports::conformance;
 use serde_json::Value;
 
 pub(crate) fn unthrottled() -> Options {
@@ -80,22 +81,5 @@ pub(crate) fn sql(statement: &str) -> Work {
 }
 
 pub(crate) fn job(number: u32, work: Work, target: Target) -> Job {
-    let run = RunId::from_bytes([7; 16]);
-    Job {
-        key: AttemptKey::of(run, number, 0, 1),
-        project: ProjectId::of_name("retail"),
-        run,
-        task: number,
-        map: 0,
-        attempt: 1,
-        task_name: format!("task-{number}"),
-        work,
-        env: std::collections::BTreeMap::new(),
-        outputs: std::collections::BTreeMap::new(),
-        dialect: "porpoise/1".to_owned(),
-        secrets: std::collections::BTreeSet::new(),
-        target: Some(target),
-        residency: std::collections::BTreeSet::new(),
-        labels: std::collections::BTreeMap::new(),
-    }
+    conformance::executor::job(number, work, Some(target))
 }

@@ -10,8 +10,9 @@ use aws_sdk_emrserverless::types::ApplicationState;
 use jiff::Timestamp;
 use porpoise_executor_emr_serverless::EmrServerlessExecutor;
 use porpoise_fake_aws::{FakeAws, Options, Time};
+use porpoise_model::Target;
 use porpoise_model::job::{Job, Work};
-use porpoise_model::{AttemptKey, ProjectId, RunId, Target};
+use porpoise_ports::conformance;
 use porpoise_ports::executor::{JobRef, Submitted};
 use serde_json::Value;
 
@@ -119,24 +120,7 @@ pub(crate) fn hive(query: &str) -> Work {
 }
 
 pub(crate) fn job(number: u32, work: Work) -> Job {
-    let run = RunId::from_bytes([7; 16]);
-    Job {
-        key: AttemptKey::of(run, number, 0, 1),
-        project: ProjectId::of_name("retail"),
-        run,
-        task: number,
-        map: 0,
-        attempt: 1,
-        task_name: format!("task-{number}"),
-        work,
-        env: std::collections::BTreeMap::new(),
-        outputs: std::collections::BTreeMap::new(),
-        dialect: "porpoise/1".to_owned(),
-        secrets: std::collections::BTreeSet::new(),
-        target: None,
-        residency: std::collections::BTreeSet::new(),
-        labels: std::collections::BTreeMap::new(),
-    }
+    conformance::executor::job(number, work, None)
 }
 
 pub(crate) fn reference(job: &Job, submitted: Option<&Submitted>) -> JobRef {

@@ -1,13 +1,13 @@
 //! Jobs, and an executor over a directory.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use porpoise_executor_local::{Limits, LocalExecutor};
-use porpoise_model::{AttemptKey, ProjectId, RunId, Value};
+use porpoise_model::{AttemptKey, Value};
 use porpoise_ports::Executor;
+use porpoise_ports::conformance;
 use porpoise_ports::executor::{Job, JobRef, JobState, Work};
 
 pub(crate) fn limits() -> Limits {
@@ -27,24 +27,7 @@ pub(crate) fn open_with(dir: &Path, limits: Limits) -> Arc<LocalExecutor> {
 }
 
 pub(crate) fn job(number: u32, work: Work) -> Job {
-    let run = RunId::from_bytes([7; 16]);
-    Job {
-        key: AttemptKey::of(run, number, 0, 1),
-        project: ProjectId::of_name("retail"),
-        run,
-        task: number,
-        map: 0,
-        attempt: 1,
-        task_name: format!("task-{number}"),
-        work,
-        env: BTreeMap::new(),
-        outputs: BTreeMap::new(),
-        dialect: "porpoise/1".to_owned(),
-        secrets: std::collections::BTreeSet::new(),
-        target: None,
-        residency: std::collections::BTreeSet::new(),
-        labels: std::collections::BTreeMap::new(),
-    }
+    conformance::executor::job(number, work, None)
 }
 
 pub(crate) fn shell(number: u32, script: &str) -> Job {

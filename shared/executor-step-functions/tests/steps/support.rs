@@ -1,6 +1,5 @@
 //! Clients, state machines, targets, jobs.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,9 +10,10 @@ use aws_sdk_sfn::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_sfn::types::StateMachineType;
 use jiff::Timestamp;
 use porpoise_executor_step_functions::StepFunctionsExecutor;
+use porpoise_model::Target;
 use porpoise_model::job::{Job, Work};
-use porpoise_model::{AttemptKey, ProjectId, RunId, Target};
 use porpoise_ports::Executor;
+use porpoise_ports::conformance;
 use porpoise_ports::executor::{JobRef, JobState, Submitted};
 use serde_json::{Value, json};
 
@@ -105,24 +105,7 @@ pub(crate) fn machine(name: &str, input: &Value) -> Work {
 }
 
 pub(crate) fn job(number: u32, work: Work, target: &Target) -> Job {
-    let run = RunId::from_bytes([7; 16]);
-    Job {
-        key: AttemptKey::of(run, number, 0, 1),
-        project: ProjectId::of_name("retail"),
-        run,
-        task: number,
-        map: 0,
-        attempt: 1,
-        task_name: format!("task-{number}"),
-        work,
-        env: BTreeMap::new(),
-        outputs: BTreeMap::new(),
-        dialect: "porpoise/1".to_owned(),
-        secrets: BTreeSet::new(),
-        target: Some(target.clone()),
-        residency: BTreeSet::new(),
-        labels: BTreeMap::new(),
-    }
+    conformance::executor::job(number, work, Some(target.clone()))
 }
 
 pub(crate) fn reference(job: &Job, submitted: Option<&Submitted>) -> JobRef {

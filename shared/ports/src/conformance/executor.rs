@@ -21,11 +21,11 @@ pub struct Works {
 
 impl Works {
     fn short(&self, number: u32) -> Job {
-        job(number, &self.short, self.target.clone())
+        job(number, self.short.clone(), self.target.clone())
     }
 
     fn long(&self, number: u32) -> Job {
-        job(number, &self.long, self.target.clone())
+        job(number, self.long.clone(), self.target.clone())
     }
 }
 
@@ -39,8 +39,9 @@ fn known(job: &Job, submitted: Option<&Submitted>) -> JobRef {
     }
 }
 
-fn job(number: u32, work: &Work, target: Option<Target>) -> Job {
-    let run = RunId::from_bytes([9; 16]);
+/// The job of task `number` of a run, for tests: nothing but its work and its target matters.
+pub fn job(number: u32, work: Work, target: Option<Target>) -> Job {
+    let run = RunId::from_bytes([7; 16]);
     Job {
         key: AttemptKey::of(run, number, 0, 1),
         project: ProjectId::of_name("retail"),
@@ -49,7 +50,7 @@ fn job(number: u32, work: &Work, target: Option<Target>) -> Job {
         map: 0,
         attempt: 1,
         task_name: format!("task-{number}"),
-        work: work.clone(),
+        work,
         env: std::collections::BTreeMap::new(),
         outputs: std::collections::BTreeMap::new(),
         dialect: "porpoise/1".to_owned(),
