@@ -11,9 +11,9 @@ use porpoise_ports::{Blobs, Bus, Clock, Ids, Loops, Queue, Table, Timers};
 
 use crate::budget::Purse;
 use crate::context::Plans;
-use crate::dispatcher::Entries;
 use crate::executors::Executors;
 use crate::index::OpenIndex;
+use crate::job_index::Entries;
 use crate::job_view::Views;
 use crate::store::Store;
 use crate::view::RunViews;

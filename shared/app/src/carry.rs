@@ -1,18 +1,17 @@
-//! Carrying home what became of jobs: report first, item after, and the index last.
+//! Carrying home what became of jobs: report first, item after.
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
 use porpoise_engine::Input;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_ports::Unavailable;
 use porpoise_ports::queue::Message;
-use porpoise_ports::table::{Condition, Key};
+use porpoise_ports::table::Condition;
 
 use crate::app::{App, Pace};
-use crate::job_item::{JobEvent, JobId, JobItem, index_partition};
+use crate::job_item::{JobEvent, JobId, JobItem};
 use crate::job_view::{Known, View};
 use crate::send::batches;
 use crate::submit::{Change, Changes, JobsError, TRIES_MAX};
@@ -210,22 +209,5 @@ impl App {
             Ok(item) => Ok(Some((item, found.revision))),
             Err(error) => Err(JobsError::Unreadable(id.run, error)),
         }
-    }
-
-    /// Removes entries of the index whose jobs are all over, unless somebody has added to them meanwhile.
-    pub(crate) async fn drop_spent(&self, place: &str) -> Result<(), JobsError> {
-        let spent = self.views.with(place, |view| view.spent());
-        let drops = spent.iter().map(|(sort, revision)| {
-            let key = Key::new(index_partition(place), sort.clone());
-            let seen = Condition::Revision(*revision);
-            async move { self.store.delete_unhurried(&key, seen).await }
-        });
-        for ((sort, _), dropped) in spent.iter().zip(join_all(drops).await) {
-            // If it stands, it was added to: the next look at the index finds what.
-            if dropped.map_err(|error| JobsError::Store(place.to_owned(), error))? {
-                self.views.with(place, |view| view.forget_entry(sort));
-            }
-        }
-        Ok(())
     }
 }

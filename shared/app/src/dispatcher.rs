@@ -2,9 +2,6 @@
 //!
 //! The path of an intent is one durable put (its item, and beside it the index entry of the batch), then the target.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use porpoise_engine::effect::{CancelIntent, Intent};
@@ -12,45 +9,17 @@ use porpoise_engine::input::ReportKind;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_model::job::Work;
 use porpoise_model::{AttemptKey, Place, ProjectId};
-use porpoise_ports::meter::WRITE_UNIT_BYTES;
 use porpoise_ports::table::Condition;
 
 use crate::app::{App, HOME, Pace};
 use crate::budget::Standing;
 use crate::executors::executor_of;
-use crate::job_item::{JobEvent, JobId, JobItem, Status, index_item};
+use crate::job_item::{JobEvent, JobId, JobItem, Status};
 use crate::send::Order;
 use crate::submit::{Change, Changes, JobsError, TRIES_MAX, no_executor, rejected};
 
 /// Intents that share an entry of the index: about 41 bytes each, of an item's 400 KB.
 const RECORDED_AT_ONCE: usize = 1_000;
-
-/// An entry of the index that more jobs are added to, up to a write unit.
-#[derive(Debug, Clone)]
-struct Growing {
-    sort: String,
-    revision: u64,
-    jobs: Vec<JobId>,
-}
-
-/// The entries that a process adds to, by place.
-#[derive(Debug, Default)]
-pub(crate) struct Entries {
-    by_place: Mutex<BTreeMap<String, Growing>>,
-}
-
-impl Entries {
-    /// Takes it out: two batches at the same time do not add to the same entry.
-    fn take(&self, place: &str) -> Option<Growing> {
-        let mut entries = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.remove(place)
-    }
-
-    fn give(&self, place: &str, entry: Growing) {
-        let mut entries = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.insert(place.to_owned(), entry);
-    }
-}
 
 /// What a batch of intents left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,43 +182,6 @@ impl App {
         }
         self.submit_twice(again).await;
         result
-    }
-
-    /// Adds jobs to the index: to the entry that this process has written last, if they fit in and nobody has removed it
-    /// meanwhile. Returns which it was.
-    async fn list_open(&self, place: &str, ids: &[JobId]) -> Result<String, JobsError> {
-        let store = |error| JobsError::Store(place.to_owned(), error);
-        if let Some(mut entry) = self.entries.take(place) {
-            let revision = entry.revision + 1;
-            entry.jobs.extend_from_slice(ids);
-            let item = index_item(place, entry.sort.clone(), revision, &entry.jobs);
-            let fits = item.size() <= WRITE_UNIT_BYTES;
-            let seen = Condition::Revision(entry.revision);
-            if fits && self.store.put(item, seen).await.map_err(store)? {
-                return Ok(self.listed(place, Growing { revision, ..entry }));
-            }
-        }
-        let sort = format!("{:032x}", self.ports.ids.fresh());
-        let item = index_item(place, sort.clone(), 1, ids);
-        let put = self.store.put(item, Condition::Absent).await;
-        put.map_err(store)?;
-        let entry = Growing {
-            sort,
-            revision: 1,
-            jobs: ids.to_vec(),
-        };
-        Ok(self.listed(place, entry))
-    }
-
-    /// An entry was written. The view is told of all that is in it, at once: of earlier batches, items may still be on
-    /// their way, and whoever believes that an entry has less in it than it has may remove it.
-    fn listed(&self, place: &str, entry: Growing) -> String {
-        let sort = entry.sort.clone();
-        let jobs = entry.jobs.iter().copied();
-        self.views
-            .with(place, |view| view.add_entry(&sort, entry.revision, jobs));
-        self.entries.give(place, entry);
-        sort
     }
 
     async fn record_one(&self, place: &str, intent: Intent) -> Result<Recording, JobsError> {

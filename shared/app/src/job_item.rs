@@ -3,16 +3,9 @@
 //! Key: partition `jobs/{place}/{run}`, sort key `{task:08x}/{map:08x}/{attempt:08x}`; the revision counts writes,
 //! beginning at 1. Body: CBOR `[1, item]`. Items are kept as long as their run, so that a dispatch that is repeated finds what
 //! became of it.
-//!
-//! The index of what is open: partition `jobs/{place}`, sort key a fresh number, body CBOR
-//! `[2, [[run, project, [attempt, …]], …]]`; the first release wrote `[1, [job, …]]`. A process adds each batch of
-//! intents to an entry of its own while that fits a write unit, at the same time as it writes the jobs' items; whoever
-//! sees that all jobs of an entry have ended removes it, at the revision that it saw. The index names jobs that may have
-//! no item (yet), and never lacks one whose attempt was accepted.
 
 use std::fmt;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_engine::effect::{Attempt, CancelIntent, Intent};
@@ -282,76 +275,9 @@ impl JobItem {
     }
 }
 
-/// The partition of the index of what is open at a place.
-pub(crate) fn index_partition(place: &str) -> String {
-    format!("jobs/{place}")
-}
-
-/// The jobs of a run in an entry of the index.
-#[derive(Debug, Encode, Decode)]
-struct IndexedRun {
-    #[n(0)]
-    run: RunId,
-    #[n(1)]
-    project: ProjectId,
-    #[n(2)]
-    attempts: Vec<Attempt>,
-}
-
-pub(crate) fn index_item(place: &str, sort: String, revision: u64, jobs: &[JobId]) -> Item {
-    let mut runs: Vec<IndexedRun> = Vec::new();
-    for JobId {
-        run,
-        attempt,
-        project,
-    } in jobs
-    {
-        match runs.iter_mut().find(|known| known.run == *run) {
-            Some(known) => known.attempts.push(*attempt),
-            None => runs.push(IndexedRun {
-                run: *run,
-                project: *project,
-                attempts: vec![*attempt],
-            }),
-        }
-    }
-    Item {
-        key: Key::new(index_partition(place), sort),
-        revision,
-        body: minicbor::to_vec((2_u8, runs)).unwrap_or_default().into(),
-    }
-}
-
-pub(crate) fn index_jobs(body: &Bytes) -> Result<Vec<JobId>, minicbor::decode::Error> {
-    let mut decoder = minicbor::Decoder::new(body);
-    decoder.array()?;
-    match decoder.u8()? {
-        1 => decoder.decode(),
-        2 => {
-            let runs: Vec<IndexedRun> = decoder.decode()?;
-            let jobs = runs.into_iter().flat_map(|runs| {
-                let IndexedRun {
-                    run,
-                    project,
-                    attempts,
-                } = runs;
-                attempts.into_iter().map(move |attempt| JobId {
-                    run,
-                    attempt,
-                    project,
-                })
-            });
-            Ok(jobs.collect())
-        }
-        _ => Err(minicbor::decode::Error::message(
-            "written by a later release",
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
     use std::fmt::Write as _;
 
     use porpoise_model::job::{Job, Work};
@@ -455,26 +381,6 @@ submitted Cancel submitted+cancel
 submitted Ended finished
 ";
         assert_eq!(table, expected);
-    }
-
-    #[test]
-    fn entries_of_the_index_read_back_what_was_written_by_this_release_and_the_first() {
-        let job = |run: u8, task: u32| JobId {
-            run: RunId::from_bytes([run; 16]),
-            attempt: Attempt::of(task, 1),
-            project: ProjectId::of_name("retail"),
-        };
-        let jobs = [job(1, 0), job(1, 300), job(2, 0), job(1, 1)];
-        let item = index_item("local", "a".to_owned(), 3, &jobs);
-        let read: BTreeSet<JobId> = index_jobs(&item.body).unwrap().into_iter().collect();
-        assert_eq!(read, BTreeSet::from(jobs));
-        let first = minicbor::to_vec((1_u8, jobs)).unwrap();
-        assert_eq!(index_jobs(&first.into()).unwrap(), jobs);
-        let later = minicbor::to_vec((3_u8, jobs)).unwrap();
-        index_jobs(&later.into()).unwrap_err();
-        let many: Vec<JobId> = (0..100).map(|task| job(1, task)).collect();
-        let item = index_item("local", "a".to_owned(), 1, &many);
-        assert!(item.body.len() < 700, "{}", item.body.len());
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod decide;
 pub mod dispatcher;
 pub mod executors;
 mod index;
+mod job_index;
 pub mod job_item;
 pub mod job_log;
 mod job_view;

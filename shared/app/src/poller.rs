@@ -10,7 +10,8 @@ use porpoise_ports::table::Query;
 
 use crate::app::{App, Pace};
 use crate::budget::Standing;
-use crate::job_item::{JobId, index_jobs, index_partition};
+use crate::job_index::{index_jobs, index_partition};
+use crate::job_item::JobId;
 use crate::job_view::{Known, View};
 use crate::submit::{Changes, JobsError};
 
