@@ -195,10 +195,7 @@ impl App {
             revision: revision + 1,
             body: minicbor::to_vec((1_u8, bucket)).unwrap_or_default().into(),
         };
-        let condition = match revision {
-            0 => Condition::Absent,
-            revision => Condition::Revision(revision),
-        };
+        let condition = Condition::follows(revision);
         let put = self.store.put(item, condition).await;
         put.map_err(|error| JobsError::Store(place.to_owned(), error))
     }

@@ -242,10 +242,7 @@ impl App {
                 .unwrap_or_default()
                 .into(),
         };
-        let condition = match found.revision {
-            0 => Condition::Absent,
-            revision => Condition::Revision(revision),
-        };
+        let condition = Condition::follows(found.revision);
         let put = self.store.put(item, condition).await;
         put.map_err(|error| JobsError::Store(place.to_owned(), error))
     }

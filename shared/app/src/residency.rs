@@ -132,10 +132,7 @@ impl App {
                     .unwrap_or_default()
                     .into(),
             };
-            let condition = match before {
-                0 => Condition::Absent,
-                before => Condition::Revision(before),
-            };
+            let condition = Condition::follows(before);
             if self.store.put(item, condition).await? {
                 return Ok(residency);
             }

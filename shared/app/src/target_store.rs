@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 use porpoise_engine::Plan;
 use porpoise_engine::effect::NewRun;
 use porpoise_engine::placement::{Placed, Placement};
-use porpoise_model::workflow::Kind;
+use porpoise_model::workflow::{Kind, Task};
 use porpoise_model::{Actor, AssumedRole, Name, Place, ProjectId, Target, id};
 use porpoise_ports::table::{Condition, Item, Key, Query};
 
@@ -189,10 +189,7 @@ impl App {
                 revision: stored.revision,
                 body: minicbor::to_vec((1_u8, &stored)).unwrap_or_default().into(),
             };
-            let condition = match before {
-                0 => Condition::Absent,
-                before => Condition::Revision(before),
-            };
+            let condition = Condition::follows(before);
             if self.store.put(item, condition).await? {
                 return Ok(stored);
             }
@@ -229,36 +226,24 @@ impl App {
                     Kind::Shell { .. } | Kind::Python { .. } | Kind::Command { .. }
                 )
         };
-        let placed = |task: &porpoise_model::workflow::Task| {
+        let placed = |task: &Task| {
             !new.simulates(&task.kind)
                 && (task.target.is_some() || !(passes(&task.kind) || local(&task.kind)))
         };
-        let works = |task: &&porpoise_model::workflow::Task| {
-            !new.simulates(&task.kind) && !passes(&task.kind)
-        };
-        if !tasks.iter().any(|task| placed(task) || works(&task)) {
+        let works = |task: &Task| !new.simulates(&task.kind) && !passes(&task.kind);
+        if !tasks.iter().any(|task| placed(task) || works(task)) {
             return Ok(placement);
         }
         placement.residency = self.places_of(new.project).await?;
         let placement = self.place_tasks(new, plan, placement, &placed).await?;
-        let residency = &placement.residency;
-        let outside = |task: &&porpoise_model::workflow::Task| {
-            let place = match placement.of(task) {
-                Some(placed) => [&placed.target.place, &placed.place],
-                None => [&placement.place, &placement.place],
-            };
-            let mut places = place.into_iter();
-            let place = places.find(|place| !residency.contains(place))?;
-            Some((task.name.clone(), place.clone()))
-        };
-        let mut working = tasks.iter().filter(|task| placed(task) || works(task));
-        match working.find_map(|task| outside(&task)) {
-            Some((task, place)) if !residency.is_empty() => Err(PlaceError::Outside {
-                task,
-                place,
+        let working = tasks.iter().filter(|task| placed(task) || works(task));
+        match outside(&placement, working) {
+            Some((task, place)) => Err(PlaceError::Outside {
+                task: task.clone(),
+                place: place.clone(),
                 project: plan.workflow().project.clone(),
             }),
-            Some(_) | None => Ok(placement),
+            None => Ok(placement),
         }
     }
 
@@ -267,7 +252,7 @@ impl App {
         new: &NewRun,
         plan: &Plan,
         mut placement: Placement,
-        placed: &impl Fn(&porpoise_model::workflow::Task) -> bool,
+        placed: &impl Fn(&Task) -> bool,
     ) -> Result<Placement, PlaceError> {
         let tasks = &plan.workflow().tasks;
         if !tasks.iter().any(placed) {
@@ -315,6 +300,22 @@ impl App {
         }
         Ok(placement)
     }
+}
+
+/// The first task that would execute where the data of its run may not be, and where that is.
+fn outside<'a>(
+    placement: &'a Placement,
+    mut tasks: impl Iterator<Item = &'a Task>,
+) -> Option<(&'a Name, &'a Place)> {
+    if placement.residency.is_empty() {
+        return None;
+    }
+    tasks.find_map(|task| {
+        let target = placement.of(task).map(|placed| &placed.target.place);
+        let mut places = target.into_iter().chain([placement.place(task)]);
+        let place = places.find(|place| !placement.residency.contains(place))?;
+        Some((&task.name, place))
+    })
 }
 
 fn placed_on(stored: &StoredTarget) -> Placed {

@@ -123,6 +123,16 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// What is written replaces the revision that was read; 0: nothing stood there.
+    pub const fn follows(revision: u64) -> Self {
+        match revision {
+            0 => Self::Absent,
+            revision => Self::Revision(revision),
+        }
+    }
+}
+
+impl Condition {
     /// Whether it holds of what stands there: `None` for no item, else its revision.
     pub fn holds(self, stored: Option<u64>) -> bool {
         match (self, stored) {
