@@ -6,7 +6,6 @@
 //! hands over a command is answered when it is in the store. No task wakes up while nothing happens.
 
 mod bus;
-mod clock;
 #[cfg(test)]
 mod conformance;
 mod guard;
@@ -28,7 +27,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, watch as flag};
 use tokio::task::JoinSet;
 
-pub use clock::{OsIds, SystemClock};
+pub use porpoise_system::{OsIds, SystemClock};
 pub use watch::Watched;
 
 use bus::LocalBus;

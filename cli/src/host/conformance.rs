@@ -15,12 +15,12 @@ use porpoise_ports::{
     Bus, Clock as _, Queue, Timers, Unavailable, bus_conformance, queue_conformance,
     timers_conformance,
 };
+use porpoise_system::SystemClock;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::bus::LocalBus;
-use super::clock::SystemClock;
 use super::queue::{Batch, LocalQueue};
 use super::timers::{self, LocalTimers};
 

@@ -15,9 +15,9 @@ use porpoise_engine::schedule::Schedule;
 use porpoise_model::{Address, AggregateKind};
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Clock, Queue, Timers, Unavailable};
+use porpoise_system::SystemClock;
 use tokio::sync::{Notify, watch};
 
-use super::clock::SystemClock;
 use super::queue::LocalQueue;
 use super::{pause, stopped};
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use porpoise_app::{App, Executors, HOME, Ports};
 use porpoise_ports::Clock;
+use porpoise_system::{OsIds, SystemClock};
 
 use crate::aws::Aws;
 use crate::config::{Common, ConfigError, Reader, Timing, buses, inputs_url};
 use crate::ports;
-use crate::system::{OsIds, SystemClock};
 
 /// For functions that step aggregates: everything that follows a step can be sent. Nothing is dispatched here.
 ///

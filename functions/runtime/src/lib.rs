@@ -21,6 +21,5 @@ pub mod place;
 pub mod ports;
 pub mod run;
 pub mod steps;
-pub mod system;
 pub mod targets;
 pub mod wakes;

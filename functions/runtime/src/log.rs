@@ -11,13 +11,12 @@ use std::io::Write as _;
 use jiff::Timestamp;
 use porpoise_model::{Address, RunId};
 use porpoise_ports::Clock as _;
+use porpoise_system::SystemClock;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::Registry;
-
-use crate::system::SystemClock;
 
 /// A line's longest, with its line feed. `CloudWatch` bills lines by the byte.
 pub const LINE_BYTES_MAX: usize = 300;

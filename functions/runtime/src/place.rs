@@ -9,12 +9,12 @@ use porpoise_app::{App, Executors, HOME, Ports};
 use porpoise_bus_eventbridge::Intents;
 use porpoise_executor_local::InstantExecutor;
 use porpoise_ports::{Clock, Executor};
+use porpoise_system::{OsIds, SystemClock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::Aws;
 use crate::config::{Common, ConfigError, Reader, inputs_url, loop_arn};
-use crate::system::{OsIds, SystemClock};
 use crate::targets::with_targets;
 use crate::{ports, steps};
 

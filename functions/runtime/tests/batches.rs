@@ -16,7 +16,6 @@ use porpoise_engine::Input;
 use porpoise_engine::input::RunInput;
 use porpoise_functions::batch::{Attributes, BatchResponse, SqsEvent, SqsMessage};
 use porpoise_functions::steps;
-use porpoise_functions::system::{OsIds, SystemClock};
 use porpoise_functions::wakes::{TriggerEvent, trigger};
 use porpoise_model::{Address, ProjectId, RunId, VersionHash};
 use porpoise_ports::queue::Message;
@@ -25,6 +24,7 @@ use porpoise_ports::table::{
 };
 use porpoise_ports::{Blobs, Bus, Clock as _, Queue, Table, Timers, Unavailable};
 use porpoise_store_memory::{MemoryBlobs, MemoryTable};
+use porpoise_system::{OsIds, SystemClock};
 
 /// Stores of which some do not answer, and what was sent.
 #[derive(Debug, Default)]

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use porpoise_blobs_s3::{S3Blobs, Settings};
 use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::{Blobs as _, Unavailable, blobs_conformance};
-use support::{client, unique};
+use porpoise_region::unique;
+use support::client;
 
 /// The suite's place is `home`; `eu` has a bucket of its own.
 async fn bucket() -> (S3Blobs, (Client, String)) {

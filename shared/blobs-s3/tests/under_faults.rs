@@ -13,7 +13,8 @@ use porpoise_blobs_s3::{S3Blobs, Settings};
 use porpoise_faults::{Faults, Plan, Tally};
 use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::{Blobs as _, blobs_conformance};
-use support::{client, config, unique};
+use porpoise_region::unique;
+use support::{client, config};
 
 /// Blobs through a client that never gives up: what is looked for is wrong answers, not outages.
 async fn shaky(seed: u64) -> (S3Blobs, Faults) {

@@ -13,8 +13,9 @@ use bytes::Bytes;
 use porpoise_bus_eventbridge::{DETAIL_TYPE, EventBridgeBus, Intents, SOURCE, Settings};
 use porpoise_ports::bus_conformance;
 use porpoise_ports::conformance::bus::{Dispatched, PLACES};
+use porpoise_region::unique;
 use serde_json::{Value, json};
-use support::{client, queues, unique};
+use support::{client, queues};
 
 /// Queues in the place of dispatchers: what the rule of a place matched.
 #[derive(Debug)]

@@ -14,8 +14,9 @@ use bytes::Bytes;
 use porpoise_bus_eventbridge::{EventBridgeBus, Intents, Settings};
 use porpoise_faults::{Faults, Plan, Tally};
 use porpoise_ports::Bus as _;
+use porpoise_region::unique;
 use serde_json::Value;
-use support::{client, config, queues, unique};
+use support::{client, config, queues};
 
 /// A client that never gives up: what is looked for is wrong answers, not outages.
 fn shaky(faults: &Faults) -> Client {

@@ -12,7 +12,8 @@ use porpoise_canned::{Answer, Canned};
 use porpoise_faults::{Faults, Plan, Tally};
 use porpoise_loops_step_functions::{Settings, StepFunctionsLoops};
 use porpoise_ports::{Loops as _, Unavailable};
-use support::{client, config, machine, unique};
+use porpoise_region::unique;
+use support::{client, config, machine};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:111122223333:stateMachine:porpoise-loop";
 const PLACE: &str = "aws.us-east-1.111122223333";

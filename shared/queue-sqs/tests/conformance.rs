@@ -19,7 +19,9 @@ use porpoise_ports::conformance::timers::Woken;
 use porpoise_ports::timers::Wake;
 use porpoise_ports::{Clock, Timers as _, queue_conformance, timers_conformance};
 use porpoise_queue_sqs::{Settings, SqsQueue, SqsTimers, receive};
-use support::{SystemClock, client, config, unique};
+use porpoise_region::unique;
+use porpoise_system::SystemClock;
+use support::{client, config};
 
 fn settings(url: &str) -> Settings {
     Settings {

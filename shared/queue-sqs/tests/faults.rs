@@ -22,8 +22,9 @@ use porpoise_ports::queue::Message;
 use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Queue as _, Timers as _, Unavailable};
 use porpoise_queue_sqs::{Settings, SqsQueue, SqsTimers, receive};
+use porpoise_system::SystemClock;
 use serde_json::{Value, json};
-use support::{SystemClock, config};
+use support::config;
 
 fn settings(canned: &Canned, patience: Duration) -> Settings {
     Settings {

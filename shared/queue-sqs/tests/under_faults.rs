@@ -19,7 +19,9 @@ use porpoise_ports::queue::Message;
 use porpoise_ports::timers::Wake;
 use porpoise_ports::{Clock as _, Queue as _, Timers as _};
 use porpoise_queue_sqs::{Settings, SqsQueue, SqsTimers, receive};
-use support::{SystemClock, client, config, unique};
+use porpoise_region::unique;
+use porpoise_system::SystemClock;
+use support::{client, config};
 
 /// What arrived, by group.
 type Arrived = BTreeMap<Address, Vec<Bytes>>;

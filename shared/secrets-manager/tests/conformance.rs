@@ -15,8 +15,10 @@ use porpoise_faults::{Faults, Plan};
 use porpoise_model::ProjectId;
 use porpoise_ports::conformance::secrets::Keeper;
 use porpoise_ports::{Secrets as _, secrets_conformance};
+use porpoise_region::unique;
 use porpoise_secrets_manager::{SecretsManager, Settings};
-use support::{SystemClock, client, config, unique};
+use porpoise_system::SystemClock;
+use support::{client, config};
 
 /// A person with the console.
 #[derive(Debug)]

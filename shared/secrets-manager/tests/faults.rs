@@ -13,7 +13,8 @@ use porpoise_model::ProjectId;
 use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Secrets as _, Unavailable};
 use porpoise_secrets_manager::{SecretsManager, Settings};
-use support::{SystemClock, config};
+use porpoise_system::SystemClock;
+use support::config;
 
 fn secrets(canned: &Canned) -> SecretsManager {
     let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));

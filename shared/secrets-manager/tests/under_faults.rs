@@ -11,8 +11,10 @@ use aws_sdk_secretsmanager::config::retry::{RetryConfig, RetryPartition};
 use porpoise_faults::{Fault, Faults, Plan, Tally};
 use porpoise_model::ProjectId;
 use porpoise_ports::Secrets as _;
+use porpoise_region::unique;
 use porpoise_secrets_manager::{SecretsManager, Settings};
-use support::{SystemClock, client, config, unique};
+use porpoise_system::SystemClock;
+use support::{client, config};
 
 fn project() -> ProjectId {
     ProjectId::of_name("retail")

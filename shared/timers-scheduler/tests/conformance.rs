@@ -15,8 +15,10 @@ use porpoise_ports::conformance::timers::Woken;
 use porpoise_ports::timers::Wake;
 use porpoise_ports::{Clock, Timers as _, timers_conformance};
 use porpoise_queue_sqs::SqsTimers;
+use porpoise_region::unique;
+use porpoise_system::SystemClock;
 use porpoise_timers_scheduler::{EARLY, SchedulerTimers, Settings};
-use support::{SystemClock, client, queues, unique};
+use support::{client, queues};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -14,9 +14,10 @@ use porpoise_canned::{Answer, Canned};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Clock as _, Timers, Unavailable};
+use porpoise_system::SystemClock;
 use porpoise_timers_scheduler::{SchedulerTimers, Settings};
 use serde_json::{Value, json};
-use support::{SystemClock, config};
+use support::config;
 
 const CREATED: &str = r#"{"ScheduleArn": "arn:aws:scheduler:::schedule/porpoise/wake"}"#;
 

@@ -15,8 +15,10 @@ use porpoise_faults::{Faults, Plan, Tally};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::timers::Wake;
 use porpoise_ports::{Clock as _, Timers, Unavailable};
+use porpoise_region::unique;
+use porpoise_system::SystemClock;
 use porpoise_timers_scheduler::{SchedulerTimers, Settings};
-use support::{SystemClock, client, config, unique};
+use support::{client, config};
 
 /// Nothing here is near.
 #[derive(Debug)]

@@ -89,7 +89,11 @@ pub(crate) fn home(world: &Shared, spared: bool) -> Arc<App> {
         clock: hub.clone(),
         ids: hub,
     };
-    Arc::new(App::new(ports, Executors::none()).at_home(is_home()).swept())
+    Arc::new(
+        App::new(ports, Executors::none())
+            .at_home(is_home())
+            .swept(),
+    )
 }
 
 /// The app of a place, as `functions/runtime` puts it together.

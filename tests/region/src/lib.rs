@@ -13,6 +13,8 @@
 mod component;
 mod server;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 pub use component::Component;
 pub use server::{DynamoDbLocal, Manner, Ministack};
 
@@ -34,4 +36,16 @@ pub fn dynamodb() -> anyhow::Result<DynamoDbLocal> {
 /// If it is not installed or does not start; the error says what to do.
 pub fn ministack() -> anyhow::Result<Ministack> {
     Ministack::shared()
+}
+
+/// A name that nothing else on a shared component has.
+pub fn unique(prefix: &str) -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let time = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    format!(
+        "{prefix}-{}-{}-{made}",
+        time.as_micros(),
+        std::process::id()
+    )
 }

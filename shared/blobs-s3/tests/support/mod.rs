@@ -1,8 +1,6 @@
 //! What the tests of this crate share.
 #![expect(unreachable_pub, reason = "test code")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 
@@ -20,12 +18,4 @@ pub fn config(endpoint: &str) -> Builder {
 pub fn client() -> Client {
     let ministack = porpoise_region::ministack().unwrap();
     Client::from_conf(config(ministack.endpoint()).build())
-}
-
-/// A name that nothing else on the emulator has.
-pub fn unique(prefix: &str) -> String {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let time = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
-    let made = MADE.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}-{time}-{}-{made}", std::process::id())
 }

@@ -1,8 +1,6 @@
 //! What the tests of this crate share.
 #![expect(unreachable_pub, reason = "test code")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 
@@ -30,12 +28,4 @@ pub fn queues() -> aws_sdk_sqs::Client {
         .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
         .endpoint_url(ministack.endpoint());
     aws_sdk_sqs::Client::from_conf(config.build())
-}
-
-/// A name that nothing else on the emulator has.
-pub fn unique(prefix: &str) -> String {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let time = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
-    let made = MADE.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}-{time}-{}-{made}", std::process::id())
 }

@@ -1,8 +1,6 @@
 //! What the tests of this crate share.
 #![expect(unreachable_pub, reason = "test code")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 
@@ -25,17 +23,11 @@ pub fn client() -> Client {
     Client::from_conf(config(ministack.endpoint()).build())
 }
 
-/// A name that nothing else on the emulator has.
-pub fn unique(prefix: &str) -> String {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let time = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
-    let made = MADE.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}-{time}-{}-{made}", std::process::id())
-}
-
 /// The ARN of a state machine of the emulator that nobody else knows.
 pub async fn machine() -> String {
-    let call = client().create_state_machine().name(unique("loop"));
+    let call = client()
+        .create_state_machine()
+        .name(porpoise_region::unique("loop"));
     let call = call
         .definition(WAITS)
         .role_arn("arn:aws:iam::000000000000:role/loop");

@@ -1,23 +1,8 @@
 //! What the tests of this crate share.
 #![expect(unreachable_pub, reason = "test code")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{BehaviorVersion, Builder, Config, Credentials, Region};
-use jiff::Timestamp;
-use porpoise_ports::Clock;
-
-/// The clock of this machine.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "real queues take real time")]
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// A client of whatever listens at `endpoint`.
 pub fn config(endpoint: &str) -> Builder {
@@ -32,12 +17,4 @@ pub fn config(endpoint: &str) -> Builder {
 pub fn client() -> Client {
     let ministack = porpoise_region::ministack().unwrap();
     Client::from_conf(config(ministack.endpoint()).build())
-}
-
-/// A name that nothing else on the emulator has.
-pub fn unique(prefix: &str) -> String {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let time = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
-    let made = MADE.fetch_add(1, Ordering::Relaxed);
-    format!("{prefix}-{time}-{}-{made}", std::process::id())
 }

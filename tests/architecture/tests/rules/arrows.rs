@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shared/bus-*", &["shared/model", "shared/ports"]),
     ("shared/blobs-*", &["shared/model", "shared/ports"]),
     ("shared/secrets-*", &["shared/model", "shared/ports"]),
+    ("shared/system", &["shared/ports"]),
     ("shared/bill", &["shared/ports"]),
     // the application
     (
@@ -75,10 +76,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// Tests may use these beside: an adapter that has no outside, the components that stand in for AWS, what makes the
+/// Tests may use these beside: adapters that have no outside, the components that stand in for AWS, what makes the
 /// faults that they do not, and the queue that schedules send to.
 const TEST_ARROWS: &[&str] = &[
     "shared/store-memory",
+    "shared/system",
     "shared/queue-sqs",
     "tests/fake-aws",
     "tests/region",

@@ -1,4 +1,6 @@
-//! Time and randomness of the machine that a function runs on.
+//! Time and randomness of this machine: the adapters of `Clock` and `Ids` that every host has.
+//!
+//! Start reading at [`SystemClock`].
 
 use std::sync::{Mutex, PoisonError};
 
@@ -16,14 +18,14 @@ impl Clock for SystemClock {
     }
 }
 
-/// Random numbers of the operating system, drawn a few at a time.
+/// Random numbers of the operating system, drawn a few dozen at a time.
 #[derive(Debug, Default)]
 pub struct OsIds {
     drawn: Mutex<Vec<u128>>,
 }
 
 /// Numbers drawn at once.
-const DRAW: usize = 32;
+const DRAW: usize = 64;
 
 impl Ids for OsIds {
     fn fresh(&self) -> u128 {
