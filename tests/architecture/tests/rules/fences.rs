@@ -96,7 +96,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "xtask",
         ],
     ),
-    ("getrandom", &["cli", "functions/*"]),
+    ("getrandom", &["cli", "shared/system"]),
     ("tracing-subscriber", &["cli", "functions/*"]),
 ];
 
