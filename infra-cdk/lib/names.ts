@@ -31,6 +31,11 @@ export class Names {
     return this.settings.name;
   }
 
+  /** The state machine that calls functions for tasks. */
+  get caller(): string {
+    return this.of('target-call');
+  }
+
   get inputs(): string {
     return this.of('inputs.fifo');
   }

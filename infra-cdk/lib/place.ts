@@ -5,6 +5,7 @@ import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 
 import { Alarms, worst } from './alarms.ts';
+import { Caller } from './caller.ts';
 import { Dispatch } from './dispatch.ts';
 import type { PorpoiseFunction } from './function.ts';
 import { Polling } from './polling.ts';
@@ -46,6 +47,8 @@ export class Place extends PorpoiseStack {
       letReachTargets(user);
     }
     this.functions = [dispatcher, polling.poller];
+    const { functions } = this.settings.targets;
+    if (functions.length > 0) new CfnOutput(this, 'CallerArn', { value: new Caller(this, functions).arn });
     this.#alarms(deadLetters, polling);
     new CfnOutput(this, 'Place', { value: environment.PORPOISE_PLACE });
     new CfnOutput(this, 'Table', { value: environment.PORPOISE_TABLE });

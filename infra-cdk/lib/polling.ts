@@ -11,6 +11,7 @@ import { accept } from './acceptance.ts';
 import { PorpoiseFunction } from './function.ts';
 import { definition, MEND_EVERY, POLL_TIMEOUT } from './poll-loop.ts';
 import type { PorpoiseStack } from './stack.ts';
+import { stateMachines } from './targets.ts';
 
 export interface PollingProps {
   readonly environment: Record<string, string>;
@@ -98,7 +99,7 @@ export class Polling extends Construct {
       workgroupName: wildcards(known.athenaWorkgroups),
       currentState: ['SUCCEEDED', 'FAILED', 'CANCELLED'],
     });
-    const machines = known.stateMachines.map((name) => names.arn('states', region, `stateMachine:${name}`));
+    const machines = stateMachines(this.stack).map((name) => names.arn('states', region, `stateMachine:${name}`));
     this.#on('Executions', 'aws.states', ['Step Functions Execution Status Change'], {
       stateMachineArn: wildcards(machines),
       status: ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'],

@@ -15,8 +15,10 @@ export interface Targets {
   /** Ids of EMR Serverless applications; empty: those that carry the tag `porpoise` with the name of the deployment. */
   readonly emrServerlessApplications: readonly string[];
   readonly athenaWorkgroups: readonly string[];
-  /** Standard state machines; functions are called by one of these. */
+  /** Standard state machines. */
   readonly stateMachines: readonly string[];
+  /** Functions that tasks may call, through a state machine of ours; none: there is no such machine. */
+  readonly functions: readonly string[];
   /** Names of roles that jobs run as, which may be passed to the services that run them. */
   readonly jobRoles: readonly string[];
   /** Names of roles that may be assumed to reach a target, in each of `accounts`. */
@@ -85,6 +87,7 @@ export function defaults(homeRegion: string, name = 'porpoise'): Settings {
       emrServerlessApplications: [],
       athenaWorkgroups: [`${name}-target-*`],
       stateMachines: [`${name}-target-*`],
+      functions: [`${name}-target-*`],
       jobRoles: [`${name}-job-*`],
       assumedRoles: [`${name}-target-*`],
       accounts: [],

@@ -45,10 +45,20 @@ function athena(user: PorpoiseFunction, { names, region, settings }: PorpoiseSta
   allowNamed(user, 'UseWorkgroups', actions.map((action) => `athena:${action}`), groups);
 }
 
-function others(user: PorpoiseFunction, { names, region, settings: { targets } }: PorpoiseStack): void {
-  const machines = targets.stateMachines.map((name) => names.arn('states', region, `stateMachine:${name}`));
+/** Names of state machines that may be targets: those of the settings, and what calls functions. */
+export function stateMachines({ names, settings: { targets } }: PorpoiseStack): readonly string[] {
+  const named = targets.stateMachines;
+  const covered = named.some((name) => name === names.caller || (name.endsWith('*') && names.caller.startsWith(name.slice(0, -1))));
+  return targets.functions.length === 0 || covered ? named : [...named, names.caller];
+}
+
+function others(user: PorpoiseFunction, stack: PorpoiseStack): void {
+  const { names, region, settings } = stack;
+  const { targets } = settings;
+  const known = stateMachines(stack);
+  const machines = known.map((name) => names.arn('states', region, `stateMachine:${name}`));
   allowNamed(user, 'StartTargets', ['states:StartExecution', 'states:ListExecutions', 'states:DescribeStateMachine'], machines);
-  const executions = targets.stateMachines.map((name) => names.arn('states', region, `execution:${name}:*`));
+  const executions = known.map((name) => names.arn('states', region, `execution:${name}:*`));
   const why = 'executions are named by their attempt';
   if (executions.length > 0) {
     user.allow('FollowExecutions', ['states:DescribeExecution', 'states:StopExecution'], executions, { why });

@@ -1,6 +1,7 @@
 /** The synthesised templates, deployed on the emulator: what arrives where. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
@@ -14,6 +15,7 @@ import { LOOP_ENDED, MEND_EVERY } from '../lib/poll-loop.ts';
 import { ACCOUNT, CLIENT, Deployment, eventually, REGION } from './support/deployment.ts';
 import { entered, failed, history } from './support/history.ts';
 import { signed } from './support/sign.ts';
+import { bootstrapZip } from './support/zip.ts';
 
 const PLACE = `aws.${REGION}.${ACCOUNT}`;
 const events = new EventBridge(CLIENT);
@@ -94,6 +96,23 @@ suite('on the emulator', () => {
     const all = JSON.stringify((await deployment.seen('PorpoisePlace', 'poller')).map(({ event }) => event));
     for (const other of [`${deployment.name}-PENDING`, `query-${deployment.name}-others`, 'blobs/a-blob']) {
       assert.ok(!all.includes(other), `the poller was told of ${other}`);
+    }
+  });
+
+  test('a function is called by the state machine that calls functions, and its answer is handed on', async () => {
+    const FunctionName = `${deployment.name}-target-echo`;
+    const ZipFile = bootstrapZip(readFileSync(new URL('support/stand-in.cjs', import.meta.url)));
+    const Role = `arn:aws:iam::${ACCOUNT}:role/${deployment.name}-echo`;
+    const made = { FunctionName, Role, Runtime: 'provided.al2023', Handler: 'bootstrap', Code: { ZipFile } } as const;
+    const { FunctionArn } = await functions.createFunction(made);
+    try {
+      const input = JSON.stringify({ function: FunctionArn, input: { rawPath: '/v1/version' } });
+      const stateMachineArn = deployment.output('PorpoisePlace', 'CallerArn');
+      const { executionArn } = await machines.startExecution({ stateMachineArn, name: 'attempt-1', input });
+      const output = await eventually('the end of the call', async () => (await machines.describeExecution({ executionArn })).output);
+      assert.equal(JSON.parse(output).statusCode, 200);
+    } finally {
+      await functions.deleteFunction({ FunctionName });
     }
   });
 

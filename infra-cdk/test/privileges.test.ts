@@ -81,7 +81,10 @@ test('data regions and targets that are named are granted by name', () => {
   const place = statements(named['PorpoisePlace-us-east-1']);
   const resources = (sid: string) => [place.find(({ Sid }) => Sid === sid)?.Resource].flat().map(plain);
   assert.deepEqual(resources('UseApplications'), ['arn:<Partition>:emr-serverless:us-east-1:<AccountId>:/applications/00f1abc']);
-  assert.deepEqual(resources('StartTargets'), ['arn:<Partition>:states:us-east-1:<AccountId>:stateMachine:resize']);
+  assert.deepEqual(resources('StartTargets'), [
+    'arn:<Partition>:states:us-east-1:<AccountId>:stateMachine:porpoise-target-call',
+    'arn:<Partition>:states:us-east-1:<AccountId>:stateMachine:resize',
+  ]);
   assert.deepEqual(resources('AssumeTargetRoles'), [
     'arn:<Partition>:iam::<AccountId>:role/porpoise-target-*',
     'arn:<Partition>:iam::111122223333:role/porpoise-target-*',

@@ -11,6 +11,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
 
 import type { Stacks } from '../lib/app.ts';
+import { definition as caller } from '../lib/caller.ts';
 import { definition, HISTORY_EVENTS_A_TICK, LOOP_ENDED } from '../lib/poll-loop.ts';
 import { EXTRA_ALARMS, type Settings } from '../lib/settings.ts';
 import { unsynthesised } from './support/synthesis.ts';
@@ -51,6 +52,10 @@ test('the loop is valid', () => {
   assert.notDeepEqual(faults(dangling), []);
 });
 
+test('the caller of functions is valid', () => {
+  assert.deepEqual(faults(caller()), []);
+});
+
 test('the loop tries everything again but its end', () => {
   const { Tick } = definition()['States'] as { Tick: { Retry: { ErrorEquals: string[]; MaxAttempts: number }[]; Catch: object[] } };
   assert.deepEqual(Tick.Retry[0], { ErrorEquals: [LOOP_ENDED], MaxAttempts: 0 });
@@ -78,6 +83,6 @@ function findings({ app }: Stacks): string[] {
 }
 
 function faults(loop: object): string[] {
-  const made = JSON.parse(JSON.stringify(loop).replace('${Poller}', 'arn:aws:lambda:eu-central-1:111122223333:function:porpoise-poller'));
+  const made = JSON.parse(JSON.stringify(loop).replace('${Poller}', 'arn:aws:lambda:eu-central-1:111122223333:function:porpoise-poller').replace('${Partition}', 'aws'));
   return validator(made).errors.map((error) => JSON.stringify(error));
 }

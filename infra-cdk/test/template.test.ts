@@ -177,10 +177,31 @@ test('a loop goes to the next epoch before its history is full', () => {
 });
 
 test('targets of a sort that nobody has are neither granted nor listened to', () => {
-  const none = { athenaWorkgroups: [], stateMachines: [], jobRoles: [], assumedRoles: [], secrets: [] };
+  const none = { athenaWorkgroups: [], stateMachines: [], functions: [], jobRoles: [], assumedRoles: [], secrets: [] };
   const bare = synthesis({ targets: none }).templates['PorpoisePlace-eu-central-1'];
   assert.equal(ofType(bare, 'AWS::Events::Rule').length, ofType(place, 'AWS::Events::Rule').length - 2);
   assert.doesNotMatch(JSON.stringify(bare), /athena|secretsmanager|sts:AssumeRole","Effect":"Allow","Resource|\[\]/);
+});
+
+test('functions are called by a state machine that may call those of the settings and does nothing else', () => {
+  const near = templates['PorpoisePlace-eu-central-1'];
+  const [machine] = named(near, 'AWS::StepFunctions::StateMachine', 'porpoise-target-call');
+  const written = JSON.parse(String(machine?.['DefinitionString']).replace('${Partition}', 'aws'));
+  delete written.Comment;
+  const docs = readFileSync(new URL('../../docs/targets.md', import.meta.url), 'utf8');
+  const promised = /The caller:\n\n```json\n(.*?)```/s.exec(docs)?.[1] ?? '';
+  assert.deepEqual(written, JSON.parse(promised)); // which the tests of the executor run
+  const may = (template: Template | undefined) => {
+    const [role] = ofType(template, 'AWS::IAM::Policy').filter(({ Properties }) => plain(Properties?.['Roles']).includes('CallerRole'));
+    return role?.Properties?.['PolicyDocument'].Statement.map((one: any) => `${one.Action} ${plain(one.Resource)}`);
+  };
+  const all = '<Partition>:lambda:eu-central-1:<AccountId>:function';
+  assert.deepEqual(may(near), [`lambda:InvokeFunction arn:${all}:porpoise-target-*`]);
+  const resize = synthesis({ targets: { functions: ['resize'], stateMachines: ['night'] } }).templates['PorpoisePlace-eu-central-1'];
+  assert.deepEqual(may(resize), [`lambda:InvokeFunction arn:${all}:resize, arn:${all}:resize:*`]);
+  assert.match(JSON.stringify(resize), /stateMachine:porpoise-target-call/);
+  const none = synthesis({ targets: { functions: [], stateMachines: ['night'] } }).templates['PorpoisePlace-eu-central-1'];
+  assert.doesNotMatch(JSON.stringify(none), /target-call/);
 });
 
 test('two deployments of one account share no stack, and not those of a region either', () => {

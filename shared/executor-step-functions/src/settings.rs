@@ -31,7 +31,7 @@ pub struct MachineSettings {
 /// The settings of a target of kind `lambda`.
 ///
 /// ```json
-/// {"caller": "porpoise-call"}
+/// {"caller": "porpoise-target-call"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
