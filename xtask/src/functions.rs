@@ -25,7 +25,7 @@ impl Form {
     /// The profile, and the folder below that of the target that it builds into.
     const fn profile(self) -> (&'static str, &'static str) {
         match self {
-            Self::Small => ("lambda", "lambda"),
+            Self::Small => ("small", "small"),
             Self::Quick | Self::QuickWithTests => ("dev", "debug"),
         }
     }
@@ -65,6 +65,10 @@ impl Architecture {
     }
 }
 
+/// The folder below that of the target that the zips are packed into, each in a folder with the name of its function.
+/// Binaries have the same names, so that none may be built there.
+const PACKED: &str = "lambda";
+
 /// Bytes of a zip.
 const ZIP_BYTES_BAR: u64 = 6_000_000;
 /// Milliseconds from its start to its first poll, the median of many.
@@ -72,10 +76,18 @@ const INIT_MS_BAR: f64 = 30.0;
 /// Kilobytes of memory at its most.
 const MEMORY_KB_BAR: u64 = 64 * 1024;
 
-/// `cargo xtask functions`: builds and packs all of them; with `measure`, compares them with their bars.
-pub(crate) fn functions(architecture: Architecture, measure: bool) -> anyhow::Result<()> {
-    let built = build(architecture, Form::Small)?;
-    let folder = target()?.join("lambda");
+/// `cargo xtask functions`: builds and packs all of them; with `measure`, compares them with their bars. Those that lie
+/// in a folder of `binaries` are not built.
+pub(crate) fn functions(
+    architecture: Architecture,
+    measure: bool,
+    binaries: Option<&Path>,
+) -> anyhow::Result<()> {
+    let built = match binaries {
+        Some(folder) => FUNCTIONS.map(|name| (name, folder.join(name))).to_vec(),
+        None => build(architecture, Form::Small)?,
+    };
+    let folder = target()?.join(PACKED);
     println!("{:<11} {:>10} {:>10}", "function", "zip kB", "bar");
     let mut broken = Vec::new();
     for (name, binary) in &built {
@@ -189,4 +201,16 @@ pub(crate) fn target() -> anyhow::Result<PathBuf> {
         return Ok(PathBuf::from(folder));
     }
     machine::root().map(|root| Path::join(&root, "target"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_binary_is_built_where_a_folder_of_a_zip_has_its_name() {
+        for form in [Form::Small, Form::Quick, Form::QuickWithTests] {
+            assert_ne!(form.profile().1, PACKED);
+        }
+    }
 }

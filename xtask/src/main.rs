@@ -26,6 +26,7 @@ mod test;
 mod tool;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -62,8 +63,11 @@ enum Task {
         #[arg(long)]
         measure: bool,
         /// Pack what tests have compiled already instead, for components on this machine.
-        #[arg(long, conflicts_with_all = ["architecture", "measure"])]
+        #[arg(long, conflicts_with_all = ["architecture", "measure", "binaries"])]
         quick: bool,
+        /// Take the binaries of this folder, which were built for that architecture before, instead of building them.
+        #[arg(long, value_name = "DIR")]
+        binaries: Option<PathBuf>,
     },
     /// The control plane on loopback.
     #[command(subcommand)]
@@ -125,13 +129,14 @@ fn main() -> anyhow::Result<()> {
             architecture,
             measure,
             quick,
+            binaries,
         } => {
             if quick {
                 let folder = functions::quick(functions::Form::Quick)?;
                 eprintln!("xtask: packed as {}/NAME/bootstrap.zip", folder.display());
                 return Ok(());
             }
-            functions::functions(architecture, measure)
+            functions::functions(architecture, measure, binaries.as_deref())
         }
         Task::Cloud(Cloud::Up { args }) => cloud::up(args),
         Task::Check => check::check(),
