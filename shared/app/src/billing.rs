@@ -2,8 +2,9 @@
 //!
 //! A job whose target [says so](porpoise_ports::Executor::billed_after) stays in the index of its place until its bill
 //! has come, by an event of the service or because the poll loop asks for it. Bills go home as annotations,
-//! `note/usage/{number}` with the body CBOR `[1, [billed, …]]`: one for all jobs of a run of which a tick has heard.
-//! One bill may come twice.
+//! `usage/{number}` with the body CBOR `[1, [billed, …]]`. A bill that is known waits a while for other news of its run:
+//! then one message takes both, and the record carries the annotation. One that comes alone is an item of its own,
+//! `note/usage/{number}`. One bill may come twice.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,10 @@ use minicbor::{Decode, Encode};
 use porpoise_engine::Input;
 use porpoise_engine::effect::Attempt;
 use porpoise_engine::input::{Annotation, RunInput};
+use porpoise_engine::record::{self, ReadRecordError};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::executor::JobUsage;
+use porpoise_ports::queue::Message;
 use porpoise_ports::table::Query;
 
 use crate::app::{App, Pace};
@@ -48,18 +51,8 @@ impl App {
     /// which there are any.
     pub(crate) async fn collect_bills(&self, place: &str) -> Result<(), JobsError> {
         let now = self.now();
-        let (mut bills, mut given_up, mut asked) = (Vec::new(), Vec::new(), 0);
-        let (owed, last) = self
-            .views
-            .with(place, |view| (view.owed(), view.awaits_bills_only()));
-        let hold = if last || self.pace == Pace::Local {
-            SignedDuration::ZERO
-        } else {
-            HOLD
-        };
-        let oldest = owed.iter().map(|owed| owed.since).min();
-        let waited = oldest.map(|since| now.duration_since(since));
-        for owed in owed {
+        let (mut given_up, mut asked) = (Vec::new(), 0);
+        for owed in self.views.with(place, |view| view.unbilled()) {
             let executor = self.executors.of(&owed.kind);
             let after = executor.and_then(|executor| executor.billed_after());
             let (Some(executor), Some(after)) = (executor, after) else {
@@ -67,9 +60,7 @@ impl App {
                 continue;
             };
             let age = now.duration_since(owed.since);
-            // The first that has waited long enough takes all along that are known by now.
-            let early = age < after || waited.is_some_and(|waited| waited < after + hold);
-            if early && !age.is_negative() {
+            if age < after && !age.is_negative() {
                 continue;
             }
             if asked == ASKED_MAX {
@@ -77,7 +68,9 @@ impl App {
             }
             asked += 1;
             match executor.usage(&owed.job).await {
-                Ok(Some(usage)) => bills.push((owed.id, usage)),
+                Ok(Some(usage)) => self
+                    .views
+                    .with(place, |view| view.bill(owed.id, usage, now)),
                 Ok(None) if age > after + PATIENCE => {
                     tracing::warn!(place, kind = owed.kind, job = ?owed.job.external_id, "nobody says what a job was billed");
                     given_up.push(owed.id);
@@ -89,10 +82,16 @@ impl App {
                 }
             }
         }
-        self.views.with(place, |view| {
+        let bills = self.views.with(place, |view| {
             for id in &given_up {
                 view.over(id);
             }
+            let at_once = self.pace == Pace::Local || view.awaits_bills_only();
+            let hold = if at_once { SignedDuration::ZERO } else { HOLD };
+            view.bills(|since| {
+                let age = now.duration_since(since);
+                age >= hold || age.is_negative()
+            })
         });
         self.carry_bills_home(place, bills).await
     }
@@ -122,6 +121,14 @@ impl App {
             return Ok(());
         }
         let ids: Vec<JobId> = bills.iter().map(|(id, _)| *id).collect();
+        self.ports.queue.send(self.bill_messages(bills)).await?;
+        self.views
+            .with(place, |view| ids.iter().for_each(|id| view.over(id)));
+        Ok(())
+    }
+
+    /// One message a run.
+    pub(crate) fn bill_messages(&self, bills: Vec<(JobId, JobUsage)>) -> Vec<Message> {
         let mut by_run: BTreeMap<Address, Vec<Billed>> = BTreeMap::new();
         for (id, usage) in bills {
             let billed = Billed {
@@ -137,16 +144,11 @@ impl App {
             };
             self.message(run, &Input::Run(RunInput::Annotated(annotation)))
         });
-        self.ports.queue.send(messages.collect()).await?;
-        self.views.with(place, |view| {
-            for id in &ids {
-                view.over(id);
-            }
-        });
-        Ok(())
+        messages.collect()
     }
 
-    /// What the attempts of a run were billed, as far as it is known. Costs a query.
+    /// What the attempts of a run were billed, as far as it is known. Costs a query of the run's log and one of its
+    /// annotations.
     ///
     /// # Errors
     /// The store, or an annotation that a later release wrote.
@@ -155,18 +157,29 @@ impl App {
         project: ProjectId,
         run: RunId,
     ) -> Result<BTreeMap<Attempt, JobUsage>, UsageError> {
-        let address = Address::run(project, run);
-        let query = Query::prefix(address.to_string(), &format!("note/{NAME}"));
-        let notes = self.store.all(query).await?;
+        let partition = Address::run(project, run).to_string();
         let mut usage = BTreeMap::new();
-        for note in notes {
-            let (form, billed): (u8, Vec<Billed>) = minicbor::decode(&note.body)
-                .map_err(|error| UsageError::Unreadable(note.key.sort.clone(), error))?;
+        let mut read = |sort: &str, body: &[u8]| {
+            let (form, billed): (u8, Vec<Billed>) = minicbor::decode(body)
+                .map_err(|error| UsageError::Unreadable(sort.to_owned(), error))?;
             if form > 1 {
                 let later = minicbor::decode::Error::message("written by a later release");
-                return Err(UsageError::Unreadable(note.key.sort, later));
+                return Err(UsageError::Unreadable(sort.to_owned(), later));
             }
             usage.extend(billed.into_iter().map(|one| (one.attempt, one.usage)));
+            Ok(())
+        };
+        let notes = Query::prefix(partition.clone(), &format!("note/{NAME}"));
+        for note in self.store.all(notes).await? {
+            read(&note.key.sort, &note.body)?;
+        }
+        for item in self.store.all(Query::prefix(partition, "log/")).await? {
+            let sort = &item.key.sort;
+            let carried = record::notes(&item.body)
+                .map_err(|error| UsageError::Record(sort.clone(), error))?;
+            for note in carried.iter().filter(|note| note.name.starts_with(NAME)) {
+                read(sort, &note.body)?;
+            }
         }
         Ok(usage)
     }
@@ -181,4 +194,7 @@ pub enum UsageError {
     /// Written by a later release, or damaged.
     #[error("the annotation `{0}` cannot be read")]
     Unreadable(String, #[source] minicbor::decode::Error),
+    /// The same of the record that carries one.
+    #[error("the record `{0}` cannot be read")]
+    Record(String, #[source] ReadRecordError),
 }

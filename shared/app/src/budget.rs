@@ -48,17 +48,25 @@ pub(crate) enum Standing {
 #[derive(Debug, Default)]
 pub(crate) struct Purse {
     by_name: Mutex<BTreeMap<String, (u32, Timestamp)>>,
+    /// Budgets that were just read, to be taken from next: what was read, and its revision.
+    looked_at: Mutex<BTreeMap<String, (Bucket, u64)>>,
 }
 
 impl Purse {
+    /// Whether there are `wanted` calls in it.
+    fn holds(&self, name: &str, wanted: u32, now: Timestamp) -> bool {
+        let purses = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        let purse = purses.get(name);
+        purse.is_some_and(|(left, since)| is_good(*left, *since, wanted, now))
+    }
+
     /// Takes `wanted` calls out of it, or none.
     fn take(&self, name: &str, wanted: u32, now: Timestamp) -> bool {
         let mut purses = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((left, since)) = purses.get_mut(name) else {
             return false;
         };
-        let age = now.duration_since(*since);
-        let good = !age.is_negative() && age <= PURSE_AGE_MAX && *left >= wanted;
+        let good = is_good(*left, *since, wanted, now);
         if good {
             *left -= wanted;
         }
@@ -69,6 +77,11 @@ impl Purse {
         let mut purses = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         purses.insert(name.to_owned(), (calls, now));
     }
+}
+
+fn is_good(left: u32, since: Timestamp, wanted: u32, now: Timestamp) -> bool {
+    let age = now.duration_since(since);
+    !age.is_negative() && age <= PURSE_AGE_MAX && left >= wanted
 }
 
 impl Bucket {
@@ -126,6 +139,25 @@ const fn capacity(rate: &Rate) -> u64 {
 }
 
 impl App {
+    /// Reads a budget from which `wanted` calls are about to be taken, while something else is done that takes as long.
+    /// A budget that cannot be read is read again when it is needed.
+    pub(crate) async fn look_at_budget(&self, place: &str, rate: &Rate, wanted: u32) {
+        if self.purse.holds(&rate.name, wanted, self.now()) {
+            return;
+        }
+        if let Ok(found) = self.bucket(place, rate).await {
+            let looked_at = &self.purse.looked_at;
+            let mut looked_at = looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            looked_at.insert(rate.name.clone(), found);
+        }
+    }
+
+    fn looked_at(&self, rate: &Rate) -> Option<(Bucket, u64)> {
+        let looked_at = &self.purse.looked_at;
+        let mut looked_at = looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        looked_at.remove(&rate.name)
+    }
+
     /// Takes up to `wanted` calls of a budget; returns how many may be made. Costs a read and a put; a read alone if
     /// nothing is left, and nothing if enough was taken in advance.
     pub(crate) async fn spend(
@@ -139,7 +171,10 @@ impl App {
             return Ok(wanted);
         }
         for _ in 0..TRIES_MAX {
-            let (bucket, revision) = self.bucket(place, rate).await?;
+            let (bucket, revision) = match self.looked_at(rate) {
+                Some(found) => found,
+                None => self.bucket(place, rate).await?,
+            };
             if bucket.crowded && standing == Standing::Newcomer {
                 return Ok(0);
             }

@@ -1,11 +1,12 @@
 //! Carrying home what became of jobs: report first, item after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
 use porpoise_engine::Input;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
+use porpoise_model::RunId;
 use porpoise_ports::Unavailable;
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::Condition;
@@ -18,9 +19,9 @@ use crate::submit::{Change, Changes, JobsError, TRIES_MAX};
 
 /// Items that are written at the same time: what others write meanwhile does not wait for all of them.
 const WRITES_AT_ONCE: usize = 256;
-/// So long after its dispatch, it is said of a job that it was taken, if nothing else was said: well before its run asks
-/// again.
-const EARLY: SignedDuration = SignedDuration::from_secs(60);
+/// So long after its dispatch, it is said of a job that it was taken or runs, if there was nothing else to say: at the
+/// next tick, before its run asks again.
+const EARLY: SignedDuration = SignedDuration::from_secs(75);
 
 impl App {
     /// Carries changes home: reports in as few messages as they fit in, then items. What is over is noted as such only
@@ -82,13 +83,26 @@ impl App {
         by_job: &BTreeMap<JobId, Change>,
     ) -> Result<(), Unavailable> {
         let news: Vec<(JobId, Report)> = self.views.with(place, |view| {
-            let news = by_job.iter().filter_map(|(id, change)| {
-                let what = change.report.clone()?;
-                let (attempt, id) = (id.attempt, *id);
-                if self.is_early(view, &id, &what) {
+            let told = by_job.iter().filter_map(|(id, change)| {
+                let what = change.report.as_ref()?;
+                // Of what is listed nowhere nothing is said until it is over: it has to be dispatched again.
+                let lost = !what.is_end() && !view.is_listed(id);
+                (!lost && !self.is_early(view, id, what)).then_some((id, change, what))
+            });
+            let told: Vec<_> = told.collect();
+            let hurried = told
+                .iter()
+                .filter(|(id, _, what)| !self.can_wait(view, id, what) && !view.was_said(id, what));
+            let hurried: BTreeSet<RunId> = hurried.map(|(id, ..)| id.run).collect();
+            let news = told.into_iter().filter_map(|(id, change, what)| {
+                if self.can_wait(view, id, what) && !hurried.contains(&id.run) {
                     return None;
                 }
-                (view.say(&id, &what) || change.ends()).then_some((id, Report { attempt, what }))
+                let report = Report {
+                    attempt: id.attempt,
+                    what: what.clone(),
+                };
+                (view.say(id, what) || change.ends()).then_some((*id, report))
             });
             news.collect()
         });
@@ -96,21 +110,25 @@ impl App {
             return Ok(());
         }
         let ids: Vec<JobId> = news.iter().map(|(id, _)| *id).collect();
-        let sent = self.ports.queue.send(self.messages(news)).await;
-        if sent.is_err() {
-            self.views
-                .with(place, |view| ids.iter().for_each(|id| view.unsay(id)));
-        }
+        let runs: BTreeSet<RunId> = ids.iter().map(|id| id.run).collect();
+        let bills = self.views.with(place, |view| view.bills_of(&runs));
+        let billed: Vec<JobId> = bills.iter().map(|(id, _)| *id).collect();
+        let mut messages = self.messages(news);
+        messages.extend(self.bill_messages(bills));
+        // One behind the other, so that one step takes both.
+        messages.sort_by_key(|message| message.group);
+        let sent = self.ports.queue.send(messages).await;
+        self.views.with(place, |view| match sent {
+            Ok(()) => billed.iter().for_each(|id| view.over(id)),
+            Err(_) => ids.iter().for_each(|id| view.unsay(id)),
+        });
         sent
     }
 
     /// Whether something is not worth a message of its own yet: that a job was taken and has not started is soon said
     /// together with its start, or with its end. Where looking costs nothing, so does saying.
     fn is_early(&self, view: &View, id: &JobId, what: &ReportKind) -> bool {
-        let young = |job: &Known| {
-            let age = self.now().duration_since(job.job_ref().since);
-            !age.is_negative() && age < EARLY
-        };
+        let young = |job: &Known| self.is_young(job);
         match (self.pace, what) {
             (Pace::Billed, ReportKind::Accepted) => view.job(id).is_some_and(young),
             (Pace::Billed, ReportKind::Waiting { .. }) => {
@@ -126,6 +144,18 @@ impl App {
             )
             | (Pace::Local, _) => false,
         }
+    }
+
+    /// Whether something may wait for other news of its run: that a job has just started. Jobs that are submitted
+    /// together start soon after each other, and one message and one record say so of all.
+    fn can_wait(&self, view: &View, id: &JobId, what: &ReportKind) -> bool {
+        let started = matches!(what, ReportKind::Started { .. });
+        self.pace == Pace::Billed && started && view.job(id).is_some_and(|job| self.is_young(job))
+    }
+
+    fn is_young(&self, job: &Known) -> bool {
+        let age = self.now().duration_since(job.job_ref().since);
+        !age.is_negative() && age < EARLY
     }
 
     /// One message a run, or as many as its reports need.

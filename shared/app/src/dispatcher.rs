@@ -1,22 +1,26 @@
 //! The dispatcher of a place: records intents, submits what the targets take, reports home.
 //!
-//! The path of an intent is one durable put (its item, and beside it the index entry of the batch), then the target.
+//! The path of an intent is one durable put (its item), then the target, then the index entry of the batch, which says
+//! what the target took each job as.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use porpoise_engine::effect::{CancelIntent, Intent};
 use porpoise_engine::input::ReportKind;
 use porpoise_engine::mutant::{self, Mutant};
-use porpoise_model::job::Work;
-use porpoise_model::{AttemptKey, Place, ProjectId};
-use porpoise_ports::table::Condition;
+use porpoise_model::ProjectId;
+use porpoise_ports::executor::Rate;
+use porpoise_ports::table::{Condition, Query};
 
 use crate::app::{App, HOME, Pace};
 use crate::budget::Standing;
 use crate::executors::executor_of;
+use crate::job_index::{Listed, index_jobs, index_partition};
 use crate::job_item::{JobEvent, JobId, JobItem, Status};
 use crate::send::Order;
-use crate::submit::{Change, Changes, JobsError, TRIES_MAX, no_executor, rejected};
+use crate::submit::{Change, Changes, JobsError, TRIES_MAX};
 
 /// Intents that share an entry of the index: about 41 bytes each, of an item's 400 KB.
 const RECORDED_AT_ONCE: usize = 1_000;
@@ -48,19 +52,11 @@ impl Canceled {
     }
 }
 
-/// What recording an intent came to.
-enum Recording {
-    /// This call wrote the item.
-    Fresh(JobItem),
-    /// It stood there.
-    Found(JobItem, u64),
-}
-
 impl App {
     /// Carries out a batch of intents of a place. A batch may come twice, late, or after a later one.
     ///
-    /// Costs one put for each thousand dispatches and one for each of them; then, beside the calls of the targets, a read
-    /// of the poll loop where it is outside, one message for each run, and one more put for each job that was submitted.
+    /// Costs a put for each dispatch and, beside the calls of the targets, a read of each job that was taken; for all
+    /// together a put of the index, a read of the poll loop where it is outside, and one message for each run.
     ///
     /// # Errors
     /// What could not be recorded is not reported: it is to be delivered again, and comes again anyway.
@@ -80,19 +76,30 @@ impl App {
         let mut changes = Changes::default();
         let mut result = Ok(());
         let mut entries = Vec::new();
+        let mut recorded = BTreeSet::new();
         if !dispatches.is_empty() {
+            let mut looks = self.looks(&dispatches);
             while !dispatches.is_empty() {
                 let count = dispatches.len().min(RECORDED_AT_ONCE);
                 let batch = dispatches.drain(..count).collect();
-                let recorded = self.record(place, batch, &mut entries, &mut changes).await;
-                result = result.and(recorded);
+                let batch = self.record(place, batch, &mut recorded, &mut changes);
+                let looks = std::mem::take(&mut looks).into_values();
+                let looks = looks.map(|(rate, wanted)| async move {
+                    self.look_at_budget(place, &rate, wanted).await;
+                });
+                let (batch, _) = join(batch, join_all(looks)).await;
+                result = result.and(batch);
             }
-            let woken = self.wake_loop(place);
             let submitted = self.submit_waiting(place, self.standing(), &mut changes);
-            let (woken, submitted) = join(woken, submitted).await;
-            // Before anything is said of them: what is not acknowledged is dispatched again.
-            woken?;
-            result = result.and(submitted);
+            result = result.and(submitted.await);
+            // What a call that was cut off had recorded was in line, too.
+            recorded.extend(changes.by_job.keys());
+            let listed = self.list_and_wake(place, &recorded, &mut entries, &mut changes);
+            if let Err(error) = listed.await {
+                // Nothing is said of them: they are dispatched again.
+                changes.by_job.retain(|id, _| !recorded.contains(id));
+                result = result.and(Err(error));
+            }
         }
         let mut stopping = false;
         for canceled in join_all(cancels.into_iter().map(|c| self.cancel(place, c))).await {
@@ -122,10 +129,26 @@ impl App {
                 for sort in &entries {
                     view.leave(sort);
                 }
+                for id in &recorded {
+                    view.leave_unlisted(id);
+                }
             }
             open
         });
         result.and(home).map(|()| Dispatched { open })
+    }
+
+    /// The budgets of which these will take something, and how many calls.
+    fn looks(&self, intents: &[Intent]) -> BTreeMap<String, (Rate, u32)> {
+        let mut looks = BTreeMap::new();
+        for Intent { job, .. } in intents {
+            let executor = self.executors.of(&executor_of(job));
+            if let Some(rate) = executor.and_then(|one| one.rate(job.target.as_ref())) {
+                let look = looks.entry(rate.name.clone()).or_insert((rate, 0));
+                look.1 += 1;
+            }
+        }
+        looks
     }
 
     /// A dispatcher whose poll loop is elsewhere knows none of those who wait there.
@@ -146,103 +169,6 @@ impl App {
         let blob = self.ports.blobs.put(HOME, nobody, bytes).await?;
         tracing::error!(place, %blob, %error, "intent cannot be read");
         Ok(())
-    }
-
-    /// Items and index entry at the same time; nothing is submitted or reported before all of them are durable.
-    async fn record(
-        &self,
-        place: &str,
-        intents: Vec<Intent>,
-        entries: &mut Vec<String>,
-        changes: &mut Changes<'_>,
-    ) -> Result<(), JobsError> {
-        let ids: Vec<JobId> = intents.iter().map(JobId::of_intent).collect();
-        let mut again = Vec::new();
-        if mutant::on(Mutant::SubmitTwice) {
-            again.clone_from(&intents);
-        }
-        let items = join_all(
-            intents
-                .into_iter()
-                .map(|intent| self.record_one(place, intent)),
-        );
-        let (items, listed) = join(items, self.list_open(place, &ids)).await;
-        entries.push(listed?);
-        let mut result = Ok(());
-        for recording in items {
-            match recording {
-                Ok(recording) => {
-                    if let Recording::Fresh(item) = &recording {
-                        again.retain(|intent| JobId::of_intent(intent) != item.id);
-                    }
-                    self.take_note(place, recording, changes);
-                }
-                Err(error) => result = result.and(Err(error)),
-            }
-        }
-        self.submit_twice(again).await;
-        result
-    }
-
-    async fn record_one(&self, place: &str, intent: Intent) -> Result<Recording, JobsError> {
-        let id = JobId::of_intent(&intent);
-        let kind = executor_of(&intent.job);
-        let mut item = JobItem::recorded(intent);
-        let refused = match outside(place, &item) {
-            Some(message) => Some(rejected(message, self.now())),
-            None if self.executors.of(&kind).is_none() => Some(no_executor(&kind, self.now())),
-            None => None,
-        };
-        if let Some(end) = refused {
-            item = item.apply(&JobEvent::Ended(end)).unwrap_or(item);
-        }
-        let put = self
-            .store
-            .put(item.to_item(place, 1), Condition::Absent)
-            .await;
-        if put.map_err(|error| JobsError::Store(place.to_owned(), error))? {
-            return Ok(Recording::Fresh(item));
-        }
-        match self.read_job(place, &id).await? {
-            Some((item, revision)) => Ok(Recording::Found(item, revision)),
-            None => Ok(Recording::Fresh(item)),
-        }
-    }
-
-    fn take_note(&self, place: &str, recording: Recording, changes: &mut Changes<'_>) {
-        let (item, revision) = match recording {
-            Recording::Fresh(item) => (item, 1),
-            Recording::Found(item, revision) => (item, revision),
-        };
-        let report = match &item.status {
-            Status::Recorded(_) => ReportKind::Waiting {
-                why: "budget".to_owned(),
-            },
-            Status::Submitted { .. } => ReportKind::Accepted,
-            Status::Finished(end) => end.clone(),
-            Status::Tombstone => ReportKind::Canceled { ended: self.now() },
-        };
-        let id = item.id;
-        changes.add(id, Change::say(report));
-        self.views.with(place, |view| {
-            view.see_or_drop(item, revision);
-            // Whoever asks again did not hear the first answer.
-            view.unsay(&id);
-        });
-    }
-
-    /// A bug on purpose: what stands in the table is submitted again, under a key that the target does not know.
-    async fn submit_twice(&self, intents: Vec<Intent>) {
-        for mut intent in intents {
-            let kind = executor_of(&intent.job);
-            let fresh = self.ports.ids.fresh().to_be_bytes();
-            let mut key = [0; 20];
-            key.iter_mut().zip(fresh).for_each(|(to, from)| *to = from);
-            intent.job.key = AttemptKey::from_bytes(key);
-            if let Some(executor) = self.executors.of(&kind) {
-                drop(executor.submit(&intent.job).await);
-            }
-        }
     }
 
     /// Stops a job, or sees to it that it is never started.
@@ -285,12 +211,16 @@ impl App {
                 }
                 None => (item, revision),
             };
-            // Whoever dispatched it may have died before it was listed.
+            let item = match self.taken(place, &item).await? {
+                Some(taken) => item.taken_as(&taken),
+                None => item,
+            };
+            // Whoever dispatched it may have died before it was listed; whoever looks after it is to read its item.
             let listed = self.views.with(place, |view| view.is_listed(&id));
             let entry = if listed {
                 None
             } else {
-                Some(self.list_open(place, &[id]).await?)
+                Some(self.list_open(place, vec![Listed::untaken(id)]).await?)
             };
             self.views
                 .with(place, |view| view.see(item.clone(), revision));
@@ -302,6 +232,21 @@ impl App {
             });
         }
         Err(JobsError::Contended(id.run))
+    }
+
+    /// What the index says of a job whose item does not say that it was taken. Costs a query then.
+    async fn taken(&self, place: &str, item: &JobItem) -> Result<Option<JobItem>, JobsError> {
+        if !item.is_recorded() {
+            return Ok(None);
+        }
+        let query = Query::prefix(index_partition(place), "");
+        let entries = self.store.all(query).await;
+        let entries = entries.map_err(|error| JobsError::Store(place.to_owned(), error))?;
+        let listed = entries
+            .iter()
+            .filter_map(|entry| index_jobs(&entry.body).ok());
+        let mut taken = listed.flatten().filter(|listed| listed.id == item.id);
+        Ok(taken.find_map(|listed| Some(listed.taken?.into_item(listed.id))))
     }
 
     /// Tells the target to stop a job, and asks whether it has.
@@ -321,30 +266,4 @@ impl App {
         self.ask(&**executor, &known, &mut changes).await?;
         Ok(changes.take(&item.id).map(|change| (item.id, change)))
     }
-}
-
-/// Why a job may not be submitted here: its run's data may be in some places only. It was checked when the run was
-/// placed, and is once more by whoever would do it.
-fn outside(place: &str, item: &JobItem) -> Option<String> {
-    let Status::Recorded(intent) = &item.status else {
-        return None;
-    };
-    let residency = &intent.job.residency;
-    if residency.is_empty() || matches!(intent.job.work, Work::Noop | Work::Sleep { .. }) {
-        return None;
-    }
-    let here = place.parse::<Place>().ok();
-    let target = intent
-        .job
-        .target
-        .as_ref()
-        .map(|target| target.place.clone());
-    let known = here.iter().chain(&target);
-    let allowed = here.is_some() && known.clone().all(|place| residency.contains(place));
-    (!allowed).then(|| {
-        let target = target
-            .as_ref()
-            .map_or(place.to_owned(), ToString::to_string);
-        format!("the data of the run may not be at `{target}`, served by `{place}`")
-    })
 }

@@ -1,24 +1,26 @@
 //! The index of the open jobs of a place, from which the poll loop works.
 //!
-//! Partition `jobs/{place}`, sort key a fresh number, body CBOR
-//! `[2, [[run, project, [attempt, …]], …]]`; the first release wrote `[1, [job, …]]`. A process adds each batch of
-//! intents to an entry of its own while that fits a write unit, at the same time as it writes the jobs' items; whoever
-//! sees that all jobs of an entry have ended removes it, at the revision that it saw. The index names jobs that may have
-//! no item (yet), and never lacks one whose attempt was accepted.
+//! Partition `jobs/{place}`, sort key a fresh number, body CBOR `[3, [targets, runs, jobs]]`; the second release wrote
+//! `[2, [[run, project, [attempt, …]], …]]`, the first `[1, [job, …]]`. A process adds what it dispatched to an entry of
+//! its own while that fits a write unit, **after** it was submitted: the entry says what the target took each job as,
+//! so that nothing more is written of it, and nobody who looks after it reads its item. Whoever sees that all jobs of
+//! an entry have ended removes it, at the revision that it saw. A job whose dispatcher died between its item and its
+//! entry is dispatched again: its run was told nothing of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_engine::effect::Attempt;
-use porpoise_model::{ProjectId, RunId};
+use porpoise_model::{ProjectId, RunId, Target};
 use porpoise_ports::meter::WRITE_UNIT_BYTES;
 use porpoise_ports::table::{Condition, Item, Key};
 
 use crate::app::App;
-use crate::job_item::JobId;
+use crate::job_item::{JobId, JobItem, Status};
 use crate::submit::JobsError;
 
 /// The partition of the index of what is open at a place.
@@ -26,66 +28,219 @@ pub(crate) fn index_partition(place: &str) -> String {
     format!("jobs/{place}")
 }
 
-/// The jobs of a run in an entry of the index.
-#[derive(Debug, Encode, Decode)]
-struct IndexedRun {
+/// A job, as the index tells of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Listed {
+    pub(crate) id: JobId,
+    /// How its target took it; `None`: its item tells how far it is.
+    pub(crate) taken: Option<Taken>,
+}
+
+/// A job that its target took.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Taken {
+    /// By which its executor is found.
+    pub(crate) kind: String,
+    pub(crate) target: Option<Target>,
+    pub(crate) external_id: String,
+    pub(crate) since: Timestamp,
+    /// Of its item, which says nothing of this.
+    pub(crate) revision: u64,
+}
+
+impl Listed {
+    pub(crate) const fn untaken(id: JobId) -> Self {
+        Self { id, taken: None }
+    }
+
+    /// What the item of a job at a revision says.
+    pub(crate) fn of(item: &JobItem, revision: u64) -> Self {
+        let taken = match &item.status {
+            Status::Submitted {
+                external_id,
+                target,
+                since,
+            } => Some(Taken {
+                kind: item.kind.clone(),
+                target: target.clone(),
+                external_id: external_id.clone(),
+                since: since.unwrap_or_default(),
+                revision,
+            }),
+            Status::Recorded(_) | Status::Finished(_) | Status::Tombstone => None,
+        };
+        Self { id: item.id, taken }
+    }
+}
+
+impl Taken {
+    /// The item that would say the same.
+    pub(crate) fn into_item(self, id: JobId) -> JobItem {
+        JobItem {
+            id,
+            kind: self.kind,
+            cancel: false,
+            status: Status::Submitted {
+                external_id: self.external_id,
+                target: self.target,
+                since: Some(self.since),
+            },
+        }
+    }
+}
+
+/// The stored form of an entry: what many jobs have in common stands there once.
+#[derive(Debug, Default, Encode, Decode)]
+struct Entry {
+    #[n(0)]
+    targets: Vec<EntryTarget>,
+    #[n(1)]
+    runs: Vec<EntryRun>,
+    #[n(2)]
+    jobs: Vec<EntryJob>,
+}
+
+#[derive(Debug, PartialEq, Encode, Decode)]
+struct EntryTarget {
+    #[n(0)]
+    kind: String,
+    #[n(1)]
+    target: Option<Target>,
+}
+
+#[derive(Debug, PartialEq, Encode, Decode)]
+struct EntryRun {
     #[n(0)]
     run: RunId,
     #[n(1)]
     project: ProjectId,
-    #[n(2)]
-    attempts: Vec<Attempt>,
 }
 
-pub(crate) fn index_item(place: &str, sort: String, revision: u64, jobs: &[JobId]) -> Item {
-    let mut runs: Vec<IndexedRun> = Vec::new();
-    for JobId {
-        run,
-        attempt,
-        project,
-    } in jobs
-    {
-        match runs.iter_mut().find(|known| known.run == *run) {
-            Some(known) => known.attempts.push(*attempt),
-            None => runs.push(IndexedRun {
-                run: *run,
-                project: *project,
-                attempts: vec![*attempt],
-            }),
-        }
+#[derive(Debug, Encode, Decode)]
+struct EntryJob {
+    /// Which of the runs.
+    #[n(0)]
+    run: usize,
+    #[n(1)]
+    attempt: Attempt,
+    #[n(2)]
+    taken: Option<EntryTaken>,
+}
+
+#[derive(Debug, Encode, Decode)]
+struct EntryTaken {
+    /// Which of the targets.
+    #[n(0)]
+    target: usize,
+    #[n(1)]
+    external_id: String,
+    #[n(2)]
+    #[cbor(with = "porpoise_model::codec::timestamp")]
+    since: Timestamp,
+    #[n(3)]
+    revision: u64,
+}
+
+/// Where this stands among those, at their end if it is new.
+fn position_of<T: PartialEq>(all: &mut Vec<T>, one: T) -> usize {
+    all.iter()
+        .position(|known| *known == one)
+        .unwrap_or_else(|| {
+            all.push(one);
+            all.len() - 1
+        })
+}
+
+fn index_item(place: &str, sort: String, revision: u64, jobs: &[Listed]) -> Item {
+    let mut entry = Entry::default();
+    for Listed { id, taken } in jobs {
+        let run = EntryRun {
+            run: id.run,
+            project: id.project,
+        };
+        let run = position_of(&mut entry.runs, run);
+        let taken = taken.clone().map(|taken| {
+            let target = EntryTarget {
+                kind: taken.kind,
+                target: taken.target,
+            };
+            EntryTaken {
+                target: position_of(&mut entry.targets, target),
+                external_id: taken.external_id,
+                since: taken.since,
+                revision: taken.revision,
+            }
+        });
+        entry.jobs.push(EntryJob {
+            run,
+            attempt: id.attempt,
+            taken,
+        });
     }
     Item {
         key: Key::new(index_partition(place), sort),
         revision,
-        body: minicbor::to_vec((2_u8, runs)).unwrap_or_default().into(),
+        body: minicbor::to_vec((3_u8, entry)).unwrap_or_default().into(),
     }
 }
 
-pub(crate) fn index_jobs(body: &Bytes) -> Result<Vec<JobId>, minicbor::decode::Error> {
+pub(crate) fn index_jobs(body: &Bytes) -> Result<Vec<Listed>, minicbor::decode::Error> {
     let mut decoder = minicbor::Decoder::new(body);
     decoder.array()?;
     match decoder.u8()? {
-        1 => decoder.decode(),
+        1 => {
+            let jobs: Vec<JobId> = decoder.decode()?;
+            Ok(jobs.into_iter().map(Listed::untaken).collect())
+        }
         2 => {
-            let runs: Vec<IndexedRun> = decoder.decode()?;
-            let jobs = runs.into_iter().flat_map(|runs| {
-                let IndexedRun {
-                    run,
-                    project,
-                    attempts,
-                } = runs;
+            let runs: Vec<(RunId, ProjectId, Vec<Attempt>)> = decoder.decode()?;
+            let jobs = runs.into_iter().flat_map(|(run, project, attempts)| {
                 attempts.into_iter().map(move |attempt| JobId {
                     run,
                     attempt,
                     project,
                 })
             });
-            Ok(jobs.collect())
+            Ok(jobs.map(Listed::untaken).collect())
         }
+        3 => listed(decoder.decode()?),
         _ => Err(minicbor::decode::Error::message(
             "written by a later release",
         )),
     }
+}
+
+fn listed(entry: Entry) -> Result<Vec<Listed>, minicbor::decode::Error> {
+    let damaged =
+        || minicbor::decode::Error::message("a job of a run or a target that is not there");
+    let Entry {
+        targets,
+        runs,
+        jobs,
+    } = entry;
+    let jobs = jobs.into_iter().map(|job| {
+        let EntryRun { run, project } = runs.get(job.run).ok_or_else(damaged)?;
+        let id = JobId {
+            run: *run,
+            attempt: job.attempt,
+            project: *project,
+        };
+        let taken = job.taken.map(|taken| {
+            let EntryTarget { kind, target } = targets.get(taken.target).ok_or_else(damaged)?;
+            Ok(Taken {
+                kind: kind.clone(),
+                target: target.clone(),
+                external_id: taken.external_id,
+                since: taken.since,
+                revision: taken.revision,
+            })
+        });
+        Ok(Listed {
+            id,
+            taken: taken.transpose()?,
+        })
+    });
+    jobs.collect()
 }
 
 /// An entry of the index that more jobs are added to, up to a write unit.
@@ -93,7 +248,7 @@ pub(crate) fn index_jobs(body: &Bytes) -> Result<Vec<JobId>, minicbor::decode::E
 struct Growing {
     sort: String,
     revision: u64,
-    jobs: Vec<JobId>,
+    jobs: Vec<Listed>,
 }
 
 /// The entries that a process adds to, by place.
@@ -118,11 +273,15 @@ impl Entries {
 impl App {
     /// Adds jobs to the index: to the entry that this process has written last, if they fit in and nobody has removed it
     /// meanwhile. Returns which it was.
-    pub(crate) async fn list_open(&self, place: &str, ids: &[JobId]) -> Result<String, JobsError> {
+    pub(crate) async fn list_open(
+        &self,
+        place: &str,
+        jobs: Vec<Listed>,
+    ) -> Result<String, JobsError> {
         let store = |error| JobsError::Store(place.to_owned(), error);
         if let Some(mut entry) = self.entries.take(place) {
             let revision = entry.revision + 1;
-            entry.jobs.extend_from_slice(ids);
+            entry.jobs.extend_from_slice(&jobs);
             let item = index_item(place, entry.sort.clone(), revision, &entry.jobs);
             let fits = item.size() <= WRITE_UNIT_BYTES;
             let seen = Condition::Revision(entry.revision);
@@ -131,13 +290,13 @@ impl App {
             }
         }
         let sort = format!("{:032x}", self.ports.ids.fresh());
-        let item = index_item(place, sort.clone(), 1, ids);
+        let item = index_item(place, sort.clone(), 1, &jobs);
         let put = self.store.put(item, Condition::Absent).await;
         put.map_err(store)?;
         let entry = Growing {
             sort,
             revision: 1,
-            jobs: ids.to_vec(),
+            jobs,
         };
         Ok(self.listed(place, entry))
     }
@@ -146,7 +305,7 @@ impl App {
     /// their way, and whoever believes that an entry has less in it than it has may remove it.
     fn listed(&self, place: &str, entry: Growing) -> String {
         let sort = entry.sort.clone();
-        let jobs = entry.jobs.iter().copied();
+        let jobs = entry.jobs.clone();
         self.views
             .with(place, |view| view.add_entry(&sort, entry.revision, jobs));
         self.entries.give(place, entry);
@@ -173,27 +332,82 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
-    #[test]
-    fn entries_of_the_index_read_back_what_was_written_by_this_release_and_the_first() {
-        let job = |run: u8, task: u32| JobId {
+    fn job(run: u8, task: u32) -> JobId {
+        JobId {
             run: RunId::from_bytes([run; 16]),
             attempt: Attempt::of(task, 1),
             project: ProjectId::of_name("retail"),
-        };
-        let jobs = [job(1, 0), job(1, 300), job(2, 0), job(1, 1)];
+        }
+    }
+
+    fn taken(run: u8, task: u32, kind: &str) -> Listed {
+        Listed {
+            id: job(run, task),
+            taken: Some(Taken {
+                kind: kind.to_owned(),
+                target: None,
+                external_id: format!("00fapplication00/00frun{task:09}"),
+                since: Timestamp::from_millisecond(1_000).unwrap(),
+                revision: 1,
+            }),
+        }
+    }
+
+    #[test]
+    fn entries_of_the_index_read_back_what_was_written() {
+        let jobs = [
+            taken(1, 0, "emr-serverless"),
+            Listed::untaken(job(1, 300)),
+            taken(2, 0, "athena"),
+            taken(1, 1, "emr-serverless"),
+        ];
         let item = index_item("local", "a".to_owned(), 3, &jobs);
-        let read: BTreeSet<JobId> = index_jobs(&item.body).unwrap().into_iter().collect();
-        assert_eq!(read, BTreeSet::from(jobs));
+        assert_eq!(index_jobs(&item.body).unwrap(), jobs);
+        let Some(known) = jobs[0].taken.clone() else {
+            panic!("taken")
+        };
+        assert_eq!(Listed::of(&known.into_item(jobs[0].id), 1), jobs[0]);
+    }
+
+    #[test]
+    fn entries_of_earlier_releases_still_read() {
+        let jobs = [job(1, 0), job(1, 300), job(2, 0)];
+        let untaken: Vec<Listed> = jobs.iter().copied().map(Listed::untaken).collect();
         let first = minicbor::to_vec((1_u8, jobs)).unwrap();
-        assert_eq!(index_jobs(&first.into()).unwrap(), jobs);
-        let later = minicbor::to_vec((3_u8, jobs)).unwrap();
+        assert_eq!(index_jobs(&first.into()).unwrap(), untaken);
+        let attempts = |jobs: &[JobId]| jobs.iter().map(|job| job.attempt).collect::<Vec<_>>();
+        let runs = [
+            (jobs[0].run, jobs[0].project, attempts(&jobs[..2])),
+            (jobs[2].run, jobs[2].project, attempts(&jobs[2..])),
+        ];
+        let second = minicbor::to_vec((2_u8, runs)).unwrap();
+        assert_eq!(index_jobs(&second.into()).unwrap(), untaken);
+        let later = minicbor::to_vec((4_u8, jobs)).unwrap();
         index_jobs(&later.into()).unwrap_err();
-        let many: Vec<JobId> = (0..100).map(|task| job(1, task)).collect();
-        let item = index_item("local", "a".to_owned(), 1, &many);
-        assert!(item.body.len() < 700, "{}", item.body.len());
+    }
+
+    #[test]
+    fn an_entry_that_points_nowhere_is_refused() {
+        let entry = Entry {
+            jobs: vec![EntryJob {
+                run: 0,
+                attempt: Attempt::of(0, 1),
+                taken: None,
+            }],
+            ..Entry::default()
+        };
+        let body = minicbor::to_vec((3_u8, entry)).unwrap();
+        index_jobs(&body.into()).unwrap_err();
+    }
+
+    #[test]
+    fn a_write_unit_holds_a_dozen_jobs_that_were_taken() {
+        let jobs: Vec<Listed> = (0..14)
+            .map(|task| taken(1, task, "emr-serverless"))
+            .collect();
+        let item = index_item("local", format!("{:032x}", 0), 1, &jobs);
+        assert!(item.size() <= WRITE_UNIT_BYTES, "{}", item.size());
     }
 }

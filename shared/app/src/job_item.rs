@@ -1,11 +1,16 @@
 //! The stored form of a job: what the dispatcher of a place knows of an attempt.
 //!
 //! Key: partition `jobs/{place}/{run}`, sort key `{task:08x}/{map:08x}/{attempt:08x}`; the revision counts writes,
-//! beginning at 1. Body: CBOR `[1, item]`. Items are kept as long as their run, so that a dispatch that is repeated finds what
-//! became of it.
+//! beginning at 1. Body: CBOR `[1, item]`, or `[2, bytes]` with the same deflated where that is shorter: an intent has
+//! much in it that is said more than once, and a write unit has 1 KB. Items are kept as long as their run, so that a
+//! dispatch that is repeated finds what became of it.
 
 use std::fmt;
+use std::io::{Read as _, Write as _};
 
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_engine::effect::{Attempt, CancelIntent, Intent};
@@ -115,7 +120,8 @@ impl fmt::Display for Line {
 /// ```
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum Status {
-    /// To be submitted; it may have been, and nobody noted it.
+    /// To be submitted, or taken by its target: then the [index](crate::job_index) says as what. Whoever finds neither
+    /// asks the target.
     #[n(0)]
     Recorded(#[n(0)] Box<Intent>),
     /// The target has it.
@@ -206,6 +212,17 @@ impl JobItem {
         })
     }
 
+    /// The same job, taken as another copy of its item says, if this one does not say.
+    pub(crate) fn taken_as(&self, other: &Self) -> Self {
+        let taken = match &other.status {
+            Status::Submitted { external_id, .. } => self.apply(&JobEvent::Submitted {
+                external_id: external_id.clone(),
+            }),
+            Status::Recorded(_) | Status::Finished(_) | Status::Tombstone => None,
+        };
+        taken.unwrap_or_else(|| self.clone())
+    }
+
     /// The line in which it waits to be submitted: of those who share a budget.
     pub(crate) fn line(&self) -> Line {
         let target = match &self.status {
@@ -243,6 +260,14 @@ impl JobItem {
         }
     }
 
+    /// Whether it does not say whether it was submitted.
+    pub(crate) const fn is_recorded(&self) -> bool {
+        match self.status {
+            Status::Recorded(_) => true,
+            Status::Submitted { .. } | Status::Finished(_) | Status::Tombstone => false,
+        }
+    }
+
     /// Whether the target may still have to do with it.
     pub const fn is_open(&self) -> bool {
         match self.status {
@@ -253,10 +278,12 @@ impl JobItem {
 
     /// The stored form.
     pub fn to_item(&self, place: &str, revision: u64) -> Item {
+        let plain = minicbor::to_vec((1_u8, self)).unwrap_or_default();
+        let short = deflated(&plain).filter(|short| short.len() < plain.len());
         Item {
             key: self.id.item_key(place),
             revision,
-            body: minicbor::to_vec((1_u8, self)).unwrap_or_default().into(),
+            body: short.unwrap_or(plain).into(),
         }
     }
 
@@ -265,14 +292,44 @@ impl JobItem {
     /// # Errors
     /// Written by a later release, or damaged.
     pub fn from_body(body: &[u8]) -> Result<Self, minicbor::decode::Error> {
-        let (form, item): (u8, Self) = minicbor::decode(body)?;
-        if form > 1 {
-            return Err(minicbor::decode::Error::message(
+        let mut d = minicbor::Decoder::new(body);
+        d.array()?;
+        match d.u8()? {
+            0 | 1 => d.decode(),
+            2 => {
+                let plain = inflated(d.bytes()?)?;
+                let (_, item): (u8, Self) = minicbor::decode(&plain)?;
+                Ok(item)
+            }
+            _ => Err(minicbor::decode::Error::message(
                 "written by a later release",
-            ));
+            )),
         }
-        Ok(item)
     }
+}
+
+/// What is shorter than this hardly gets shorter.
+const PLAIN_BYTES_MAX: usize = 256;
+/// No item is as large as this.
+const INFLATED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+fn deflated(plain: &[u8]) -> Option<Vec<u8>> {
+    if plain.len() <= PLAIN_BYTES_MAX {
+        return None;
+    }
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).ok()?;
+    let deflated = encoder.finish().ok()?;
+    let bytes = <&minicbor::bytes::ByteSlice>::from(&*deflated);
+    minicbor::to_vec((2_u8, bytes)).ok()
+}
+
+fn inflated(deflated: &[u8]) -> Result<Vec<u8>, minicbor::decode::Error> {
+    let mut plain = Vec::new();
+    let mut decoder = DeflateDecoder::new(deflated).take(INFLATED_BYTES_MAX);
+    let read = decoder.read_to_end(&mut plain);
+    read.map_err(|_| minicbor::decode::Error::message("cannot be inflated"))?;
+    Ok(plain)
 }
 
 #[cfg(test)]
@@ -389,6 +446,19 @@ submitted Ended finished
             let item = state.to_item("local", 1);
             assert_eq!(JobItem::from_body(&item.body).unwrap(), state);
         }
+    }
+
+    #[test]
+    fn a_large_item_is_stored_deflated_and_reads_back() {
+        let mut item = recorded();
+        if let Status::Recorded(intent) = &mut item.status {
+            let script = "spark-submit --class io.porpoise.Load --conf spark.a=b ".repeat(100);
+            intent.job.work = Work::Shell { script };
+        }
+        let stored = item.to_item("local", 1);
+        assert!(stored.body.len() < 600, "{}", stored.body.len());
+        assert_eq!(JobItem::from_body(&stored.body).unwrap(), item);
+        JobItem::from_body(&stored.body[..100]).unwrap_err();
     }
 
     /// As the first release knew it.

@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use porpoise_engine::effect::Intent;
 use porpoise_engine::input::ReportKind;
-use porpoise_model::AttemptKey;
-use porpoise_ports::executor::JobRef;
+use porpoise_model::{AttemptKey, RunId};
+use porpoise_ports::executor::{JobRef, JobUsage};
 
+use crate::job_index::{Listed, Taken};
 use crate::job_item::{JobId, JobItem, Line, Status};
 use crate::rest::Rests;
 
@@ -71,6 +72,8 @@ pub(crate) struct View {
     by_key: BTreeMap<AttemptKey, JobId>,
     /// Jobs that are over, and whose targets have not said yet what they were billed.
     owed: BTreeMap<JobId, Owed>,
+    /// Those of them whose targets have said so, and since when it is known: it is still to be carried home.
+    billed: BTreeMap<JobId, (JobUsage, Timestamp)>,
     /// Recorded jobs that nobody submits right now.
     waiting: BTreeMap<Line, BTreeSet<Turn>>,
     /// Entries of the index.
@@ -79,6 +82,8 @@ pub(crate) struct View {
     spent: BTreeSet<String>,
     /// In which entries a job stands.
     listed: BTreeMap<JobId, BTreeSet<String>>,
+    /// Jobs that are known, and that somebody listed again without saying more: their items say why.
+    again: BTreeSet<JobId>,
     /// Lines whose targets were called too often.
     pub(crate) rests: Rests,
 }
@@ -140,25 +145,56 @@ impl View {
     }
 
     /// An entry has these jobs at this revision, and maybe more.
-    pub(crate) fn add_entry(
-        &mut self,
-        sort: &str,
-        revision: u64,
-        jobs: impl IntoIterator<Item = JobId>,
-    ) {
+    pub(crate) fn add_entry(&mut self, sort: &str, revision: u64, jobs: Vec<Listed>) {
         let entry = self.entries.entry(sort.to_owned()).or_default();
         entry.revision = entry.revision.max(revision);
-        for job in jobs {
-            if entry.over.contains(&job) {
+        let mut taken = Vec::new();
+        for Listed { id, taken: how } in jobs {
+            if entry.over.contains(&id) {
                 continue;
             }
-            entry.jobs.insert(job);
-            self.listed.entry(job).or_default().insert(sort.to_owned());
+            let fresh = entry.jobs.insert(id);
+            self.listed.entry(id).or_default().insert(sort.to_owned());
+            match how {
+                Some(how) => taken.push((id, how)),
+                None if fresh && self.jobs.contains_key(&id) => {
+                    self.again.insert(id);
+                }
+                None => {}
+            }
         }
         if entry.jobs.is_empty() {
             self.spent.insert(sort.to_owned());
         } else {
             self.spent.remove(sort);
+        }
+        for (id, how) in taken {
+            self.see_taken(id, how);
+        }
+    }
+
+    /// The index, or its target, says how a job was taken.
+    pub(crate) fn see_taken(&mut self, id: JobId, taken: Taken) {
+        if self.owed.contains_key(&id) {
+            return;
+        }
+        let (revision, item) = (taken.revision, taken.into_item(id));
+        match self.jobs.get(&id) {
+            None => self.see(item, revision),
+            Some(known) if known.is_submitted() => {}
+            Some(_) => {
+                self.unwait(&id);
+                if let Some(known) = self.jobs.get_mut(&id) {
+                    known.item = known.item.taken_as(&item);
+                }
+            }
+        }
+    }
+
+    /// What was recorded by a dispatcher and is listed nowhere is for those who will be told of it again.
+    pub(crate) fn leave_unlisted(&mut self, id: &JobId) {
+        if !self.is_listed(id) {
+            self.over(id);
         }
     }
 
@@ -172,13 +208,16 @@ impl View {
         self.listed.contains_key(id)
     }
 
-    /// Jobs of entries of which no item was seen yet.
-    pub(crate) fn unseen(&self) -> Vec<JobId> {
+    /// Jobs of entries whose items have to be read: those of which nothing is known, and those that were listed again.
+    pub(crate) fn unread(&self) -> Vec<JobId> {
+        let again = self.again.iter();
+        self.unseen().chain(again).copied().collect()
+    }
+
+    /// Jobs of entries of which nothing is known yet.
+    fn unseen(&self) -> impl Iterator<Item = &JobId> {
         let listed = self.listed.keys();
-        listed
-            .filter(|id| !self.jobs.contains_key(id) && !self.owed.contains_key(id))
-            .copied()
-            .collect()
+        listed.filter(|id| !self.jobs.contains_key(id) && !self.owed.contains_key(id))
     }
 
     /// Entries all of whose jobs are over, at the revisions that are known.
@@ -206,6 +245,11 @@ impl View {
         }
         let said = known.and_then(|known| known.said.clone());
         let fresh = known.is_none();
+        // An item need not say that its job was taken: the index does.
+        let item = match known {
+            Some(known) => item.taken_as(&known.item),
+            None => item,
+        };
         self.unwait(&id);
         self.owed.remove(&id);
         self.by_key.insert(id.key(), id);
@@ -223,6 +267,7 @@ impl View {
 
     /// The same of an item that was just read: one that is over leaves the entries of the index, known or not.
     pub(crate) fn see_or_drop(&mut self, item: JobItem, revision: u64) {
+        self.again.remove(&item.id);
         if item.is_open() {
             self.see(item, revision);
         } else {
@@ -247,19 +292,46 @@ impl View {
 
     /// Whether all jobs are over, and nothing else is to come of them.
     pub(crate) fn awaits_bills_only(&self) -> bool {
-        !self.owed.is_empty() && self.jobs.is_empty() && self.unseen().is_empty()
+        !self.owed.is_empty() && self.jobs.is_empty() && self.unseen().next().is_none()
     }
 
-    /// The jobs whose bills are still to come.
+    /// The jobs whose bills have not come home.
     pub(crate) fn owed(&self) -> Vec<Owed> {
         self.owed.values().cloned().collect()
+    }
+
+    /// The jobs whose bills nobody knows yet.
+    pub(crate) fn unbilled(&self) -> Vec<Owed> {
+        let owed = self.owed.values();
+        let unknown = owed.filter(|owed| !self.billed.contains_key(&owed.id));
+        unknown.cloned().collect()
+    }
+
+    /// Now it is known what a job was billed.
+    pub(crate) fn bill(&mut self, id: JobId, usage: JobUsage, now: Timestamp) {
+        self.billed.entry(id).or_insert((usage, now));
+    }
+
+    /// The bills of runs of which one is known for long enough.
+    pub(crate) fn bills(&self, long: impl Fn(Timestamp) -> bool) -> Vec<(JobId, JobUsage)> {
+        let waited = self.billed.iter().filter(|(_, (_, since))| long(*since));
+        let runs: BTreeSet<RunId> = waited.map(|(id, _)| id.run).collect();
+        self.bills_of(&runs)
+    }
+
+    /// The bills of runs that are to be carried home.
+    pub(crate) fn bills_of(&self, runs: &BTreeSet<RunId>) -> Vec<(JobId, JobUsage)> {
+        let bills = self.billed.iter().filter(|(id, _)| runs.contains(&id.run));
+        bills.map(|(id, (usage, _))| (*id, usage.clone())).collect()
     }
 
     /// It has ended, and its run was told.
     pub(crate) fn over(&mut self, id: &JobId) {
         self.unwait(id);
         self.jobs.remove(id);
+        self.again.remove(id);
         self.owed.remove(id);
+        self.billed.remove(id);
         self.by_key.remove(&id.key());
         for sort in self.listed.remove(id).unwrap_or_default() {
             if let Some(entry) = self.entries.get_mut(&sort) {
@@ -321,6 +393,12 @@ impl View {
             }
         }
         taken
+    }
+
+    /// Whether this was the last thing that was said of a job.
+    pub(crate) fn was_said(&self, id: &JobId, report: &ReportKind) -> bool {
+        let known = self.jobs.get(id);
+        known.is_some_and(|known| known.said.as_ref() == Some(report))
     }
 
     /// Whether this is news of an open job; from now on it is not.

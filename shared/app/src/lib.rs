@@ -32,6 +32,7 @@ pub mod poll_loop;
 pub mod poller;
 mod pool_store;
 pub mod recall;
+mod recording;
 pub mod residency;
 mod rest;
 pub mod send;

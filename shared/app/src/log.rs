@@ -8,8 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use porpoise_engine::Aggregate;
+use porpoise_engine::input::Annotation;
 use porpoise_engine::mutant::{self, Mutant};
-use porpoise_engine::record::{ReadRecordError, Record};
+use porpoise_engine::record::{self, ReadRecordError, Record};
 use porpoise_model::limits::RECORD_BYTES_MAX;
 use porpoise_model::{Address, VersionHash};
 use porpoise_ports::table::{Condition, Consistency, Item, Key, Query};
@@ -228,6 +229,7 @@ impl App {
         at: Timestamp,
         facts: Vec<A::Fact>,
         breaks: &[usize],
+        notes: &[Annotation],
     ) -> Result<Appended, StoreError> {
         let condition = if mutant::on(Mutant::RecordOverwritten) {
             Condition::None
@@ -235,7 +237,9 @@ impl App {
             Condition::Absent
         };
         let (mut records, mut bytes) = (0, 0);
+        let mut notes = notes;
         for body in split::<A>(at, facts, breaks) {
+            let body = record::with_notes(body, std::mem::take(&mut notes));
             records += 1;
             bytes += body.len();
             let item = Item {

@@ -22,9 +22,10 @@ use jiff::SignedDuration;
 use minicbor::{Decode, Encode};
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_ports::Loops;
-use porpoise_ports::table::{Condition, Item, Key};
+use porpoise_ports::table::{Condition, Item, Key, Query};
 
 use crate::app::App;
+use crate::job_index::index_partition;
 use crate::poller::Next;
 use crate::submit::{JobsError, TRIES_MAX};
 
@@ -103,7 +104,7 @@ impl App {
     /// Somebody may have stopped the loop of a place while jobs were in flight: then the next epoch begins. For the
     /// sweep.
     ///
-    /// Costs a read, and one or two calls where a loop should be alive.
+    /// Costs a read; one or two calls where a loop should be alive, a query of one entry of the index where none is.
     pub async fn mend_loop(&self, place: &str) -> Result<(), JobsError> {
         let Some(loops) = self.loops.clone() else {
             return Ok(());
@@ -111,6 +112,8 @@ impl App {
         let found = self.read_loop(place).await?;
         let State { epoch, phase } = found.state;
         match phase {
+            // Whoever listed a job may have died before it could say so here.
+            Phase::Ended if self.is_listed_any(place).await? => return self.wake_loop(place).await,
             Phase::Ended => return Ok(()),
             // It may have been stopped before its first tick: then this start does nothing.
             Phase::Starting => start(&*loops, place, epoch).await?,
@@ -128,6 +131,16 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    async fn is_listed_any(&self, place: &str) -> Result<bool, JobsError> {
+        let query = Query {
+            limit: 1,
+            ..Query::prefix(index_partition(place), "")
+        };
+        let page = self.store.page(&query).await;
+        let page = page.map_err(|error| JobsError::Store(place.to_owned(), error))?;
+        Ok(!page.items.is_empty())
     }
 
     /// Tick number `tick`, from 0, of the loop of a place in an epoch. It may come twice.

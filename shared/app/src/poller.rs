@@ -42,8 +42,9 @@ pub enum Next {
 impl App {
     /// One tick of the poll loop of a place.
     ///
-    /// Costs a query of the index, a delete of each entry whose jobs are over, a read of each job that this process has not seen, a list call for each hundred
-    /// submitted jobs of a kind, and a put and a share of a message for each job of which there is news.
+    /// Costs a query of the index, a delete of each entry whose jobs are over, a read of each job that was not submitted
+    /// when it was listed and that this process has not seen, a list call for each hundred submitted jobs of a kind, a
+    /// share of a message for each job of which there is news, and a put for each that is submitted here.
     pub async fn tick(&self, place: &str) -> Result<Next, JobsError> {
         let mut result = self.refresh(place).await;
         let jobs = self.views.with(place, |view| view.to_ask());
@@ -143,8 +144,9 @@ impl App {
         let submitted = self
             .submit_waiting(place, Standing::InLine, &mut changes)
             .await;
+        let listed = self.list_unlisted(place, &mut changes).await;
         let home = self.carry_home(place, changes).await;
-        result.and(submitted).and(home)
+        result.and(submitted).and(listed).and(home)
     }
 
     async fn ask_kind(
@@ -167,7 +169,7 @@ impl App {
         self.ask(&**executor, jobs, changes).await
     }
 
-    /// Reads the index, and the items that it names and this process has not seen.
+    /// Reads the index, and the items of jobs of which it does not say enough and this process knows nothing.
     pub(crate) async fn refresh(&self, place: &str) -> Result<(), JobsError> {
         let store = |error| JobsError::Store(place.to_owned(), error);
         let mut gone = self.views.with(place, |view| view.entries());
@@ -198,8 +200,8 @@ impl App {
                 }
             }
         }
-        let unseen = self.views.with(place, |view| view.unseen());
-        self.read_jobs(place, &unseen).await
+        let unread = self.views.with(place, |view| view.unread());
+        self.read_jobs(place, &unread).await
     }
 
     /// One that has no item yet stays unseen: its dispatcher is about to write it, or will do so when it is

@@ -4,6 +4,7 @@
 //! twice. A step that is cut off is done again by whoever delivers its messages again, or by the sweep.
 
 use jiff::{SignedDuration, Timestamp};
+use porpoise_engine::input::Annotation;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_model::Address;
 use porpoise_ports::Unavailable;
@@ -44,6 +45,8 @@ pub struct StepReport {
     pub armed: Option<Timestamp>,
     /// Inputs that could not be decided, and were kept as notes.
     pub rejected: usize,
+    /// Whether a record carries the annotations that came with the inputs.
+    pub noted: bool,
 }
 
 impl StepReport {
@@ -57,6 +60,7 @@ impl StepReport {
             open: later.open,
             armed: later.armed.or(self.armed),
             rejected: self.rejected + later.rejected,
+            noted: self.noted || later.noted,
         }
     }
 }
@@ -99,14 +103,25 @@ enum Tried<A: Steppable> {
 impl App {
     /// Takes an aggregate further by a batch of inputs, and sends whatever of its outbox is due.
     ///
-    /// Costs, beside what it sends: on a warm copy one put, or one query when nothing follows; cold, a read and a
+    /// Costs, beside what it sends: on a warm copy one put, or one query when nothing follows (a query more after a quiet
+    /// minute, and where other processes step it, too); cold, a read and a
     /// query more.
     pub async fn step<A: Steppable>(
         &self,
         address: Address,
         inputs: Vec<A::Input>,
     ) -> Result<StepReport, StepError> {
-        match self.step_together::<A>(address, &inputs).await? {
+        self.step_noted::<A>(address, inputs, &[]).await
+    }
+
+    /// The same, with annotations that the record may carry: whoever has some looks whether it did.
+    pub(crate) async fn step_noted<A: Steppable>(
+        &self,
+        address: Address,
+        inputs: Vec<A::Input>,
+        notes: &[Annotation],
+    ) -> Result<StepReport, StepError> {
+        match self.step_together::<A>(address, &inputs, notes).await? {
             Ok(report) => Ok(report),
             Err(fault) => self.step_apart::<A>(address, inputs, &fault).await,
         }
@@ -123,7 +138,7 @@ impl App {
         let mut whole = StepReport::default();
         for input in inputs {
             let alone = std::slice::from_ref(&input);
-            match self.step_together::<A>(address, alone).await? {
+            match self.step_together::<A>(address, alone, &[]).await? {
                 Ok(report) => whole = whole.and(&report),
                 Err(fault) => {
                     let body = minicbor::to_vec(&input).unwrap_or_default();
@@ -139,10 +154,12 @@ impl App {
         &self,
         address: Address,
         inputs: &[A::Input],
+        notes: &[Annotation],
     ) -> Result<Result<StepReport, String>, StepError> {
         let mut prefetched = None;
         for _ in 0..TRIES_MAX {
-            match self.try_step::<A>(address, inputs, prefetched).await? {
+            let tried = self.try_step::<A>(address, inputs, notes, prefetched);
+            match tried.await? {
                 Tried::Done(report) => return Ok(Ok(report)),
                 Tried::Again(context) => prefetched = context,
                 Tried::Fault(fault) => return Ok(Err(fault)),
@@ -156,15 +173,20 @@ impl App {
         &self,
         address: Address,
         inputs: &[A::Input],
+        mut notes: &[Annotation],
         prefetched: Option<Prefetched<A>>,
     ) -> Result<Tried<A>, StepError> {
+        let now = self.now();
         let warm = self.warm.take::<A>(address);
         let mut current = warm.is_none();
         let mut copy = match warm {
             Some(copy) => copy,
-            None => Box::new(Copy::cold(self.look::<A>(address).await?)),
+            None => Box::new(Copy::cold(self.look::<A>(address).await?, now)),
         };
-        let now = self.now();
+        if !current && copy.is_doubtful(now) {
+            copy.shared = self.refresh_copy(address, &mut copy).await?;
+            current = true;
+        }
         let woken = inputs.contains(&A::woken());
         copy.armed.begin(now, woken);
         let mut report = StepReport::default();
@@ -188,8 +210,10 @@ impl App {
             copy.unlisted &= !open;
             report.facts += decided.facts.len();
             if !decided.facts.is_empty() {
-                match self.commit(address, &mut copy, now, &mut decided).await? {
+                let committed = self.commit(address, &mut copy, now, &mut decided, notes);
+                match committed.await? {
                     Appended::Written { records, bytes } => {
+                        report.noted |= !std::mem::take(&mut notes).is_empty();
                         report.records += records;
                         report.bytes += bytes;
                     }
@@ -207,8 +231,25 @@ impl App {
         report.open = A::is_open(&copy.loaded.state);
         report.sequence = copy.loaded.sequence;
         report.armed = self.finish(address, &mut copy, now, woken).await?;
+        copy.at = now;
         self.warm.give(address, copy);
         Ok(Tried::Done(report))
+    }
+
+    /// Reads what others have appended; says whether there was anything. What this process carried out for the copy may
+    /// not be what the log waits for then: it is sent again.
+    async fn refresh_copy<A: Steppable>(
+        &self,
+        address: Address,
+        copy: &mut Copy<A>,
+    ) -> Result<bool, StepError> {
+        let moved = self.catch_up(address, &mut copy.loaded).await?;
+        if moved {
+            for key in std::mem::take(&mut copy.acks) {
+                copy.sent.acknowledge(key);
+            }
+        }
+        Ok(moved)
     }
 
     /// Decides on what is current: an empty decision on a copy counts only once the log's tail was read.
@@ -270,6 +311,7 @@ impl App {
         copy: &mut Copy<A>,
         now: Timestamp,
         decided: &mut Decided<A>,
+        notes: &[Annotation],
     ) -> Result<Appended, StepError> {
         let sequence = copy.loaded.sequence;
         if !decided.was_open && A::is_open(&copy.loaded.state) {
@@ -280,7 +322,7 @@ impl App {
         }
         let facts = std::mem::take(&mut decided.facts);
         let appended = self
-            .append::<A>(address, sequence, now, facts, &decided.breaks)
+            .append::<A>(address, sequence, now, facts, &decided.breaks, notes)
             .await
             .map_err(|error| StepError::Append(address, error))?;
         if let Appended::Written { records, bytes } = &appended {

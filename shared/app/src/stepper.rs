@@ -48,6 +48,9 @@ macro_rules! within_project {
 
 within_project!(Pool, Gate, Schedule);
 
+/// A larger annotation is an item of its own: a record has 64 KB.
+const CARRIED_BYTES_MAX: usize = 4 * 1024;
+
 /// The messages of one aggregate, which are to be delivered again.
 #[derive(Debug)]
 pub struct Returned {
@@ -81,12 +84,17 @@ impl App {
         bodies: Vec<Bytes>,
     ) -> Result<StepReport, StepError> {
         let mut inputs = Vec::with_capacity(bodies.len());
+        let mut notes = Vec::new();
         for body in bodies {
             match minicbor::decode::<Input>(&body) {
                 Ok(Input::Run(RunInput::Annotated(annotation)))
                     if address.kind == AggregateKind::Run =>
                 {
-                    self.keep(address, annotation).await?;
+                    if annotation.body.len() > CARRIED_BYTES_MAX {
+                        self.keep(address, annotation).await?;
+                    } else {
+                        notes.push(annotation);
+                    }
                 }
                 Ok(input) if input.kind() == address.kind => inputs.push(input),
                 Ok(_) => {
@@ -96,10 +104,17 @@ impl App {
                 Err(error) => self.reject(address, body, &error.to_string()).await?,
             }
         }
-        if inputs.is_empty() {
-            return Ok(StepReport::default());
+        let report = if inputs.is_empty() {
+            StepReport::default()
+        } else {
+            self.step_any(address, inputs, &notes).await?
+        };
+        if !report.noted {
+            for annotation in notes {
+                self.keep(address, annotation).await?;
+            }
         }
-        self.step_any(address, inputs).await
+        Ok(report)
     }
 
     async fn keep(&self, address: Address, annotation: Annotation) -> Result<(), StepError> {
@@ -124,11 +139,13 @@ impl App {
             .await
     }
 
-    /// Steps an aggregate of whatever sort by inputs of that sort; others are left out.
-    pub async fn step_any(
+    /// Steps an aggregate of whatever sort by inputs of that sort; others are left out. A run's record may carry
+    /// annotations.
+    async fn step_any(
         &self,
         address: Address,
         inputs: Vec<Input>,
+        notes: &[Annotation],
     ) -> Result<StepReport, StepError> {
         let (mut runs, mut pools, mut gates, mut schedules) = (vec![], vec![], vec![], vec![]);
         for input in inputs {
@@ -140,7 +157,7 @@ impl App {
             }
         }
         match address.kind {
-            AggregateKind::Run => self.step::<Run>(address, runs).await,
+            AggregateKind::Run => self.step_noted::<Run>(address, runs, notes).await,
             AggregateKind::Pool => self.step::<Pool>(address, pools).await,
             AggregateKind::Gate => self.step::<Gate>(address, gates).await,
             AggregateKind::Schedule => self.step::<Schedule>(address, schedules).await,

@@ -12,14 +12,14 @@ use porpoise_ports::{Executor, Unavailable};
 
 use crate::app::App;
 use crate::budget::Standing;
-use crate::job_item::{JobEvent, JobId, Line};
+use crate::job_item::{JobEvent, JobId, JobItem, Line};
 use crate::job_view::{Claim, Known};
 use crate::store::StoreError;
 
 /// Jobs that are submitted, or asked for, at the same time.
 const AT_ONCE: usize = 16;
 /// Keys of one list call.
-const LIST_KEYS_MAX: usize = 100;
+pub(crate) const LIST_KEYS_MAX: usize = 100;
 /// Times that an item is written again because somebody else wrote it meanwhile.
 pub(crate) const TRIES_MAX: u32 = 4;
 
@@ -78,6 +78,13 @@ impl Change {
             report: Some(end),
             remembered: false,
         }
+    }
+
+    /// The item of a job that was taken, as far as this says.
+    pub(crate) fn taken_by(&self, item: &JobItem) -> Option<JobItem> {
+        let mut events = self.events.iter();
+        let taken = events.find(|event| matches!(event, JobEvent::Submitted { .. }));
+        taken.and_then(|event| item.apply(event))
     }
 
     pub(crate) fn ends(&self) -> bool {
@@ -354,7 +361,7 @@ impl Round {
 }
 
 /// What an executor says of a job, for its run and its item.
-fn told(report: &JobReport, remembered: bool) -> Change {
+pub(crate) fn told(report: &JobReport, remembered: bool) -> Change {
     let submitted = JobEvent::Submitted {
         external_id: report.external_id.clone(),
     };

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 use porpoise_engine::effect::NewRun;
+use porpoise_engine::outbox::RESEND;
+use porpoise_engine::record;
 use porpoise_model::{Address, AggregateKind, ProjectId, RunId};
+use porpoise_ports::table::{Consistency, Query};
 
 use crate::app::App;
 use crate::index::{Entry, SHARDS};
@@ -30,7 +33,8 @@ impl App {
     /// Steps every open aggregate once: at start-up, and from time to time. A run whose creation was cut off is
     /// created.
     ///
-    /// Costs a query for each of the 16 shards, and what the steps cost.
+    /// Costs a query for each of the 16 shards, a read of the last record of each aggregate where resends are left to it,
+    /// and what the steps cost.
     pub async fn sweep(&self) -> Result<Swept, SweepError> {
         let mut swept = Swept::default();
         for shard in 0..SHARDS {
@@ -46,9 +50,33 @@ impl App {
         Ok(swept)
     }
 
+    /// Whether an aggregate had a step so lately that what it sent may still be under way. Where the queue can be relied
+    /// on, the next sweep is soon enough. Costs a read of one record; one that cannot be read is for the step to say.
+    async fn is_under_way(&self, address: Address) -> bool {
+        if !self.swept {
+            return false;
+        }
+        let last = Query {
+            descending: true,
+            limit: 1,
+            consistency: Consistency::Eventual,
+            ..Query::prefix(address.to_string(), "log/")
+        };
+        let page = self.store.page(&last).await.ok();
+        let last = page.and_then(|page| page.items.into_iter().next());
+        let at = last.and_then(|item| record::time(&item.body).ok());
+        at.is_some_and(|at| {
+            let age = self.now().duration_since(at);
+            !age.is_negative() && age < RESEND
+        })
+    }
+
     /// The address, if it could not be stepped.
     async fn sweep_one(&self, entry: &Entry) -> Option<Address> {
         let address = entry.address;
+        if self.is_under_way(address).await {
+            return None;
+        }
         let swept = match self.wake(address).await {
             Ok(report) if report.sequence == 0 => self.finish_creation(address, &entry.body).await,
             // An entry that a repeated creation made of a closed aggregate goes as well.

@@ -19,6 +19,9 @@ const WARM_COPIES_MAX: usize = 512;
 /// A wake that is due so soon counts as the one that just came: clocks of two machines differ.
 const SKEW: SignedDuration = SignedDuration::from_secs(10);
 
+/// After so long without a step, another process has probably had one.
+const QUIET: SignedDuration = SignedDuration::from_secs(60);
+
 /// An aggregate between two steps, with what this process has done for it.
 #[derive(Debug)]
 pub(crate) struct Copy<A: Aggregate> {
@@ -29,11 +32,15 @@ pub(crate) struct Copy<A: Aggregate> {
     pub(crate) armed: Armed,
     /// Closed, and known to be out of the open index.
     pub(crate) unlisted: bool,
+    /// When this was all of the log.
+    pub(crate) at: Timestamp,
+    /// Other processes step it, too.
+    pub(crate) shared: bool,
 }
 
 impl<A: Aggregate> Copy<A> {
     /// Just loaded: this process remembers nothing of it.
-    pub(crate) fn cold(loaded: Loaded<A>) -> Self {
+    pub(crate) fn cold(loaded: Loaded<A>, at: Timestamp) -> Self {
         let mut sent = Sent::default();
         if mutant::on(Mutant::NoResend) {
             sent.assume_all(A::outbox(&loaded.state));
@@ -44,7 +51,16 @@ impl<A: Aggregate> Copy<A> {
             sent,
             armed: Armed::default(),
             unlisted: false,
+            at,
+            shared: false,
         }
+    }
+
+    /// Whether the log has probably moved on without this process: then a read of its tail is cheaper than a put that
+    /// is refused, and everything read again.
+    pub(crate) fn is_doubtful(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.at);
+        self.shared || age > QUIET || age.is_negative()
     }
 }
 

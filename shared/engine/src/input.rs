@@ -170,6 +170,16 @@ pub enum ReportKind {
     },
 }
 
+impl ReportKind {
+    /// Whether the attempt is over.
+    pub const fn is_end(&self) -> bool {
+        match self {
+            Self::Accepted | Self::Waiting { .. } | Self::Started { .. } => false,
+            Self::Succeeded { .. } | Self::Failed { .. } | Self::Canceled { .. } => true,
+        }
+    }
+}
+
 /// What somebody can want of a run.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum RunCommand {

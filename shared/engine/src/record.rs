@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::VersionHash;
 
+use crate::input::Annotation;
 use crate::mutant::{self, Mutant};
 
 /// What this reader understands. A writer states what its records need, not what it could read itself.
@@ -77,6 +78,49 @@ impl<F: Encode<()> + for<'b> Decode<'b, ()>> Record<F> {
     }
 }
 
+/// The stored form of a record that carries annotations: `[reader, milliseconds, [fact, …], [annotation, …]]`. They are
+/// no facts: nothing is decided by them, and whoever reads the record passes over them.
+pub fn with_notes(mut record: Vec<u8>, notes: &[Annotation]) -> Vec<u8> {
+    if notes.is_empty() {
+        return record;
+    }
+    if let Some(head) = record.first_mut().filter(|head| **head == ARRAY_OF_3) {
+        *head += 1;
+        record.extend(minicbor::to_vec(notes).unwrap_or_default());
+    }
+    record
+}
+
+/// The first byte of a record without annotations.
+const ARRAY_OF_3: u8 = 0x83;
+
+/// When a record was decided, whatever its facts are.
+///
+/// # Errors
+/// Written for a later reader, or damaged.
+pub fn time(record: &[u8]) -> Result<Timestamp, ReadRecordError> {
+    let mut d = minicbor::Decoder::new(record);
+    d.array()?;
+    check_reader(d.u16()?)?;
+    Ok(porpoise_model::codec::timestamp::decode(&mut d, &mut ())?)
+}
+
+/// The annotations that a record carries.
+///
+/// # Errors
+/// Written for a later reader, or damaged.
+pub fn notes(record: &[u8]) -> Result<Vec<Annotation>, ReadRecordError> {
+    let mut d = minicbor::Decoder::new(record);
+    let fields = d.array()?;
+    check_reader(d.u16()?)?;
+    if fields.is_none_or(|fields| fields < 4) {
+        return Ok(Vec::new());
+    }
+    d.skip()?;
+    d.skip()?;
+    Ok(d.decode()?)
+}
+
 impl<S: Encode<()> + for<'b> Decode<'b, ()>> Snapshot<S> {
     /// The stored form: `[reader, fold, sequence, version or null, state]`.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -127,4 +171,29 @@ fn skip_rest(
     known: u64,
 ) -> Result<(), minicbor::decode::Error> {
     (known..fields.unwrap_or(known)).try_for_each(|_| d.skip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_ride_in_a_record_and_change_nothing_of_it() {
+        let record = Record {
+            at: Timestamp::from_millisecond(7).unwrap(),
+            facts: vec![1_u32, 2],
+        };
+        let plain = record.to_bytes();
+        assert_eq!(notes(&plain).unwrap(), []);
+        assert_eq!(time(&plain).unwrap(), record.at);
+        assert_eq!(with_notes(plain.clone(), &[]), plain);
+        let note = Annotation {
+            name: "usage/1".to_owned(),
+            body: vec![1, 2, 3],
+        };
+        let noted = with_notes(plain, std::slice::from_ref(&note));
+        assert_eq!(notes(&noted).unwrap(), [note]);
+        assert_eq!(Record::from_bytes(&noted).unwrap(), record);
+        notes(&noted[..noted.len() - 1]).unwrap_err();
+    }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use porpoise_app::billing::Billed;
+use porpoise_engine::record;
 use porpoise_model::job::Job;
 use porpoise_model::{Address, ProjectId, Target, VersionHash};
 use porpoise_ports::executor::{
@@ -106,13 +106,11 @@ impl World {
         if op == Op::PutRecord {
             self.mix_bytes(&body);
             self.recorded(&key, revision, &body);
-        } else if key.sort.starts_with("note/usage/") {
-            let note = minicbor::decode::<(u8, Vec<Billed>)>(&body);
-            let billed = note.map(|note| note.1).unwrap_or_default();
-            for Billed { attempt, .. } in billed {
-                let job = (key.partition.clone(), attempt.task, attempt.number);
-                self.billed.insert(job);
+            for note in record::notes(&body).unwrap_or_default() {
+                self.bill(&key.partition, &note.body);
             }
+        } else if key.sort.starts_with("note/usage/") {
+            self.bill(&key.partition, &body);
         } else if key.sort.starts_with("note/") {
             let note = minicbor::decode::<(u8, VersionHash, String, i64)>(&body);
             let why = note.map_or_else(|error| error.to_string(), |note| note.2);

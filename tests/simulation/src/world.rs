@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use porpoise_app::billing::Billed;
 use porpoise_model::{Address, AttemptKey, ProjectId, VersionHash};
 use porpoise_ports::table::Item;
 use porpoise_store_memory::MemoryTable;
@@ -173,6 +174,15 @@ pub(crate) type Shared = Arc<Mutex<World>>;
 const STORY_LINES: usize = 100_000;
 
 impl World {
+    /// An annotation was kept that says what jobs of a run were billed.
+    pub(crate) fn bill(&mut self, run: &str, note: &[u8]) {
+        let note = minicbor::decode::<(u8, Vec<Billed>)>(note);
+        for Billed { attempt, .. } in note.map(|note| note.1).unwrap_or_default() {
+            self.billed
+                .insert((run.to_owned(), attempt.task, attempt.number));
+        }
+    }
+
     /// A job that is over, of which nobody has kept what it was billed, at a target that says so.
     pub(crate) fn unbilled(&self) -> Option<(String, u32, u32)> {
         let mut bills = self.target.bills();
