@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::functions::{self, Form};
 use crate::{components, infra, program};
 
-/// What the templates are synthesised with: two data places, for an emulator.
+/// What the templates are synthesised with: two data places and another account with targets, for an emulator.
 const SETTINGS: &str = r#"{
   "homeRegion": "eu-central-1",
   "dataRegions": ["eu-central-1", "eu-west-1"],
@@ -15,7 +15,8 @@ const SETTINGS: &str = r#"{
   "architecture": "x86_64",
   "emulator": true,
   "protectData": false,
-  "reservedConcurrency": {}
+  "reservedConcurrency": {},
+  "targets": { "accounts": ["444455556666"] }
 }
 "#;
 

@@ -15,6 +15,8 @@ pub struct Call {
     pub status: u16,
     /// Whether it was refused for want of a permission.
     pub denied: bool,
+    /// It was made with the rights of a role that the function had assumed, and not with its own.
+    pub assumed: bool,
 }
 
 /// Who calls what, as a request's headers and address say.
@@ -28,6 +30,13 @@ pub struct Asked {
     pub region: String,
     /// The action in the words of IAM.
     pub action: String,
+}
+
+/// The access key of a request's signature.
+pub(crate) fn access_key(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get("authorization")?.to_str().ok()?;
+    let (_, rest) = authorization.split_once("Credential=")?;
+    rest.split('/').next()
 }
 
 /// Reads a request.
@@ -84,6 +93,7 @@ fn operation(service: &str, method: &Method, uri: &Uri, body: &[u8]) -> String {
             "CreateSchedule"
         }
         "lambda" if path.ends_with("/invocations") => "InvokeFunction",
+        "emr-serverless" => of_emr_serverless(method, path),
         _ => "",
     };
     if !known.is_empty() {
@@ -95,6 +105,22 @@ fn operation(service: &str, method: &Method, uri: &Uri, body: &[u8]) -> String {
         .split('&')
         .find_map(|pair| pair.strip_prefix("Action="));
     action.map_or_else(|| format!("{method} {path}"), str::to_owned)
+}
+
+/// Source: EMR Serverless API reference, the request syntax of each operation that a function may call.
+fn of_emr_serverless(method: &Method, path: &str) -> &'static str {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match (method.as_str(), parts.as_slice()) {
+        ("GET", ["applications"]) => "ListApplications",
+        ("GET", ["applications", _]) => "GetApplication",
+        ("POST", ["applications", _, "start"]) => "StartApplication",
+        ("POST", ["applications", _, "jobruns"]) => "StartJobRun",
+        ("GET", ["applications", _, "jobruns"]) => "ListJobRuns",
+        ("GET", ["applications", _, "jobruns", _]) => "GetJobRun",
+        ("DELETE", ["applications", _, "jobruns", _]) => "CancelJobRun",
+        ("GET", ["applications", _, "jobruns", _, "dashboard"]) => "GetDashboardForJobRun",
+        _ => "",
+    }
 }
 
 /// Some operations are granted by the name of another.
@@ -198,6 +224,22 @@ mod tests {
                 "",
                 "{}",
                 "lambda:InvokeFunction",
+            ),
+            (
+                "POST",
+                "/applications/00f/jobruns",
+                "emr-serverless",
+                "",
+                "{}",
+                "emr-serverless:StartJobRun",
+            ),
+            (
+                "POST",
+                "/",
+                "athena",
+                "AmazonAthena.StartQueryExecution",
+                "{}",
+                "athena:StartQueryExecution",
             ),
         ] {
             assert_eq!(action(method, path, service, target, body), wanted);

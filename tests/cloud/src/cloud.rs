@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use porpoise_region::{DynamoDbLocal, Manner, Ministack};
@@ -11,6 +12,10 @@ use crate::aws::Caller;
 use crate::deploy::{Deployer, HOME, Outputs, PLACE, Plan};
 use crate::door::{Door, Gateway};
 use crate::http::Passer;
+use crate::jobs::{self, Jobs};
+use crate::judged::Judge;
+use crate::rights::Rights;
+use crate::stock;
 use crate::tap::{Routes, Tap};
 use crate::template;
 
@@ -21,6 +26,8 @@ pub struct Options {
     pub name: String,
     /// Its account.
     pub account: String,
+    /// An account where targets can lie too.
+    pub other_account: String,
     /// Where the control plane is.
     pub home: String,
     /// Where jobs and data are.
@@ -29,6 +36,10 @@ pub struct Options {
     pub auth: bool,
     /// After so many seconds queues give a message again that nobody said is done with, instead of after minutes.
     pub impatience: Option<u32>,
+    /// The sweep, and the look after poll loops, come each minute.
+    pub hasty: bool,
+    /// How EMR Serverless and Athena are to be.
+    pub jobs: jobs::Options,
     /// The port of the API; 0 is any that is free.
     pub port: u16,
     /// The folder with NAME/bootstrap.zip for each function.
@@ -43,10 +54,13 @@ impl Options {
         Self {
             name: "porpoise".to_owned(),
             account: "111122223333".to_owned(),
+            other_account: "444455556666".to_owned(),
             home: "eu-central-1".to_owned(),
             regions: vec!["eu-central-1".to_owned(), "eu-west-1".to_owned()],
             auth: true,
             impatience: None,
+            hasty: false,
+            jobs: jobs::Options::default(),
             port: 0,
             functions,
             templates,
@@ -60,6 +74,7 @@ pub struct Cloud {
     options: Options,
     door: Door,
     tap: Tap,
+    jobs: Jobs,
     deployer: Deployer,
     plan: Plan,
     api_host: String,
@@ -85,10 +100,16 @@ impl Cloud {
             functions_ask: Some(tap.url()),
         };
         let (ministack, dynamodb) = components(manner).await?;
+        let jobs = Jobs::start(options.jobs.clone(), ministack.endpoint())?;
         tap.connect(Routes {
             ministack: ministack.endpoint().to_owned(),
             dynamodb: Some(dynamodb.endpoint().to_owned()),
             auth: options.auth,
+            judge: Judge {
+                rights: Arc::new(Rights::new(ministack.endpoint(), jobs.shared())),
+                fake: jobs.fake().endpoint(),
+                auth: options.auth,
+            },
         })?;
         let deployer = Deployer {
             caller: Caller::new(ministack.endpoint()),
@@ -96,7 +117,10 @@ impl Cloud {
             name: options.name.clone(),
         };
         tables(&options, &dynamodb)?;
-        let outputs = tokio::task::block_in_place(|| deployer.deploy(&plan))?;
+        let outputs = tokio::task::block_in_place(|| {
+            stock::make(&options, &deployer.caller, &jobs)?;
+            deployer.deploy(&plan)
+        })?;
         let api_host = api_host(&outputs, ministack.endpoint())?;
         let gateway = Gateway {
             host: api_host.clone(),
@@ -109,6 +133,7 @@ impl Cloud {
             door: Door::open(options.port, gateway).await?,
             options,
             tap,
+            jobs,
             deployer,
             plan,
             api_host,
@@ -137,6 +162,11 @@ impl Cloud {
         &self.tap
     }
 
+    /// EMR Serverless and Athena.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
     /// Where ministack answers.
     pub fn ministack(&self) -> &str {
         self.ministack.endpoint()
@@ -145,6 +175,44 @@ impl Cloud {
     /// Where the table is.
     pub fn dynamodb(&self) -> &str {
         self.dynamodb.endpoint()
+    }
+
+    /// The poll loops that go on, by the region and the name of their execution.
+    ///
+    /// # Errors
+    /// Ministack does not answer.
+    pub fn loops(&self) -> anyhow::Result<Vec<String>> {
+        let of = |region: &String| self.deployer.loops(region);
+        tokio::task::block_in_place(|| {
+            self.plan
+                .regions
+                .iter()
+                .map(of)
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .map(|loops| loops.concat())
+    }
+
+    /// From now on the poll loops wait a tenth of what they are told.
+    ///
+    /// # Errors
+    /// Ministack does not take it.
+    pub fn hurry(&self) -> anyhow::Result<()> {
+        let setting = "stepfunctions._SFN_WAIT_SCALE";
+        let url = format!("{}/_ministack/config", self.ministack());
+        let asked = self.deployer.caller.agent.post(url);
+        let applied = asked.send(format!(r#"{{"{setting}": 0.1}}"#))?;
+        let applied = applied.into_body().read_to_string()?;
+        anyhow::ensure!(applied.contains(setting), "ministack answers {applied}");
+        Ok(())
+    }
+
+    /// What a function in a region has written to its log.
+    ///
+    /// # Errors
+    /// It has written nothing yet.
+    pub fn log(&self, region: &str, function: &str) -> anyhow::Result<Vec<String>> {
+        tokio::task::block_in_place(|| self.deployer.log(region, function))
     }
 
     /// A place as the product prints it.
@@ -218,6 +286,11 @@ fn templates(options: &Options) -> anyhow::Result<BTreeMap<String, Value>> {
         let template = match options.impatience {
             Some(seconds) => template::impatient(&template, seconds),
             None => template,
+        };
+        let template = if options.hasty {
+            template::hasty(&template)
+        } else {
+            template
         };
         anyhow::Ok((id.to_owned(), template))
     };

@@ -214,6 +214,41 @@ impl Deployer {
         anyhow::bail!("stack {id} is not made in {:?}", BETWEEN_LOOKS * LOOKS_MAX)
     }
 
+    /// What a function in a region has written to its log.
+    pub(crate) fn log(&self, region: &str, function: &str) -> anyhow::Result<Vec<String>> {
+        let group = format!("/aws/lambda/{}-{function}", self.name);
+        let body = json!({"logGroupName": group, "limit": 10_000});
+        let target = ("logs", "Logs_20140328.FilterLogEvents", "1.1");
+        let told = self.json(region, target, &body)?;
+        Ok(texts(&told, "events", "message"))
+    }
+
+    /// The executions of a region's poll loop that go on.
+    pub(crate) fn loops(&self, region: &str) -> anyhow::Result<Vec<String>> {
+        let (account, name) = (&self.account, &self.name);
+        let machine = format!("arn:aws:states:{region}:{account}:stateMachine:{name}-loop");
+        let body = json!({"stateMachineArn": machine, "statusFilter": "RUNNING"});
+        let target = ("states", "AWSStepFunctions.ListExecutions", "1.0");
+        let told = self.json(region, target, &body)?;
+        Ok(texts(&told, "executions", "executionArn"))
+    }
+
+    fn json(
+        &self,
+        region: &str,
+        (service, target, version): (&str, &str, &str),
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        let kind = format!("application/x-amz-json-{version}");
+        let more = [("content-type", kind.as_str()), ("x-amz-target", target)];
+        let scope = self.scope(region, service);
+        let body = body.to_string();
+        let told = self
+            .caller
+            .call(scope, (Method::POST, "/"), &more, body.as_bytes())?;
+        Ok(serde_json::from_str(&told)?)
+    }
+
     fn scope<'s>(&'s self, region: &'s str, service: &'s str) -> Scope<'s> {
         Scope {
             account: &self.account,
@@ -221,6 +256,15 @@ impl Deployer {
             service,
         }
     }
+}
+
+/// The texts of a member of each item of a list.
+fn texts(answer: &Value, list: &str, member: &str) -> Vec<String> {
+    let items = answer.get(list).and_then(Value::as_array);
+    let texts = items.into_iter().flatten();
+    texts
+        .filter_map(|item| item.get(member)?.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn code(functions: &Path, name: &str) -> anyhow::Result<Vec<u8>> {

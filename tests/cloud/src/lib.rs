@@ -6,8 +6,12 @@
 //!
 //! ```text
 //!  you ─▶ door ─▶ ministack ─▶ functions ─▶ tap ─┬─▶ ministack
-//!        (signs)                                 └─▶ DynamoDB Local   (after ministack has checked the role)
+//!        (signs)     ▲                           ├─▶ DynamoDB Local          (after ministack has checked the role)
+//!                    └──────── events ───────────┴─▶ EMR Serverless, Athena  (after the tap has)
 //! ```
+//!
+//! EMR Serverless and Athena are a fake of ours ([`jobs`]); who may do what there is judged by [`policy`], after the
+//! policies that ministack has of the role.
 //!
 //! Left out on purpose: time that passes faster than ours, quotas, throttles, and buses between regions: no component
 //! here has them. Everything stops with the process that started it, without a trace.
@@ -20,6 +24,11 @@ mod cloud;
 mod deploy;
 mod door;
 mod http;
+pub mod jobs;
+mod judged;
+pub mod policy;
+mod rights;
+pub mod stock;
 pub mod tap;
 pub mod template;
 

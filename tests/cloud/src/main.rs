@@ -2,8 +2,11 @@
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use porpoise_cloud::jobs::{self, Behaviour};
+use porpoise_cloud::stock::{APPLICATIONS, EXTERNAL_ID, Names};
 use porpoise_cloud::{Cloud, Options};
 
 /// A region in a box.
@@ -33,6 +36,13 @@ enum Task {
     },
 }
 
+/// What becomes of jobs that say nothing themselves: they are in each state for a while, and end well.
+const JOBS: Behaviour = Behaviour::Seeded {
+    seed: 1,
+    longest: Duration::from_secs(5),
+    failing: 0,
+};
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Task::Up {
@@ -44,6 +54,10 @@ async fn main() -> anyhow::Result<()> {
     let options = Options {
         port,
         auth: !no_auth,
+        jobs: jobs::Options {
+            behaviour: JOBS,
+            ..jobs::Options::default()
+        },
         ..Options::new(functions, templates)
     };
     let cloud = Cloud::start(options).await?;
@@ -56,6 +70,7 @@ async fn main() -> anyhow::Result<()> {
 
 fn tell(cloud: &Cloud) {
     let options = cloud.options();
+    let names = Names(&options.name);
     println!("\nPorpoise runs in a box; Ctrl-C stops it, and nothing is left.\n");
     println!("  API            {}/v1", cloud.url());
     println!("  home           {}", cloud.place(&options.home));
@@ -64,6 +79,10 @@ fn tell(cloud: &Cloud) {
     }
     println!("  AWS            {} (ministack)", cloud.ministack());
     println!("  tables         {} (DynamoDB Local)", cloud.dynamodb());
+    println!(
+        "  jobs           {} (a stand-in for EMR Serverless and Athena)",
+        cloud.jobs().fake().endpoint()
+    );
     let auth = if options.auth {
         "checked"
     } else {
@@ -73,11 +92,34 @@ fn tell(cloud: &Cloud) {
     println!("Use the command line with it:\n");
     println!("  export PORPOISE_URL={} PORPOISE_TOKEN=any", cloud.url());
     println!("  porpoise apply FILE && porpoise run WORKFLOW\n");
-    println!("Or any program that speaks to AWS:\n");
     println!(
-        "  export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=test AWS_REGION={}\n",
+        "Targets can be the applications {} and the workgroup {}\nof each data place; `porpoise target put FILE NAME` with\n",
+        APPLICATIONS.join(" and "),
+        names.workgroup()
+    );
+    println!(
+        r#"  {{"kind": "emr-serverless", "place": "{}","#,
+        cloud.place(&options.home)
+    );
+    println!(
+        r#"   "settings": {{"application_name": "spark", "execution_role": "{}"}}}}"#,
+        names.job_role(&options.account)
+    );
+    println!(
+        "\nor of the account {}, with that account in `place` and `execution_role`, and\n",
+        options.other_account
+    );
+    println!(
+        r#"   "role": {{"arn": "{}", "external_id": "{EXTERNAL_ID}"}}"#,
+        names.target_role_arn(&options.other_account)
+    );
+    println!("\nOr any program that speaks to AWS:\n");
+    println!(
+        "  export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=test AWS_REGION={}",
         cloud.ministack(),
         options.account,
         options.home
     );
+    let jobs = cloud.jobs().fake().endpoint();
+    println!("  export AWS_ENDPOINT_URL_EMR_SERVERLESS={jobs} AWS_ENDPOINT_URL_ATHENA={jobs}\n");
 }

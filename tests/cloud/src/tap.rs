@@ -1,18 +1,23 @@
 //! What stands between the functions and AWS: passes every call on and notes it.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, Method, Response, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri, header};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::call::{self, Asked, Call};
 use crate::http::{Passed, Passer};
+use crate::judged::{Judge, Judged};
 
 /// Notes calls, and passes them on.
 #[derive(Debug)]
@@ -29,6 +34,20 @@ pub struct Mischief {
     pub twice: Vec<String>,
     /// A function is killed after so many of its calls, each time when the call has taken effect.
     pub kill: Option<(String, usize)>,
+    /// Of a thousand calls so many are the last of whatever function makes them.
+    pub kill_of_thousand: u64,
+    /// Of a thousand calls so many take effect, and their answers break off.
+    pub cut_of_thousand: u64,
+    /// What the draws come from.
+    pub seed: u64,
+}
+
+/// What befalls a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    KilledBefore,
+    KilledAfter,
+    Cut,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +55,8 @@ struct Shared {
     calls: Mutex<Vec<Call>>,
     mischief: Mutex<Mischief>,
     killed: Mutex<usize>,
+    cut: Mutex<usize>,
+    drawn: Mutex<u64>,
     routes: OnceLock<Routes>,
     /// Where functions are told to call.
     url: OnceLock<String>,
@@ -44,13 +65,15 @@ struct Shared {
 
 /// Where calls go.
 #[derive(Debug, Clone)]
-pub struct Routes {
+pub(crate) struct Routes {
     /// Address of ministack, without a slash at the end.
-    pub ministack: String,
+    pub(crate) ministack: String,
     /// Address of DynamoDB Local, without a slash at the end; `None`: ministack is the table too.
-    pub dynamodb: Option<String>,
+    pub(crate) dynamodb: Option<String>,
     /// Ministack checks who may do what, also what is then done by DynamoDB Local.
-    pub auth: bool,
+    pub(crate) auth: bool,
+    /// The way to EMR Serverless and Athena.
+    pub(crate) judge: Judge,
 }
 
 impl Tap {
@@ -98,6 +121,27 @@ impl Tap {
         *lock(&self.shared.killed)
     }
 
+    /// How many answers it has cut off.
+    pub fn cut(&self) -> usize {
+        *lock(&self.shared.cut)
+    }
+
+    /// The most memory that each function has had so far, of the processes of it that live, in kilobytes.
+    ///
+    /// Source: proc(5), `VmHWM` of the file `status` of a process.
+    pub fn peaks(&self) -> BTreeMap<String, u64> {
+        let mut peaks = BTreeMap::new();
+        for (process, function) in functions(&self.url()) {
+            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+            let mut lines = status.lines();
+            let peak = lines.find_map(|line| line.strip_prefix("VmHWM:"));
+            let peak = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse().ok());
+            let known: &mut u64 = peaks.entry(function).or_default();
+            *known = (*known).max(peak.unwrap_or_default());
+        }
+        peaks
+    }
+
     /// Forgets the calls so far.
     pub fn forget(&self) {
         self.shared.calls().clear();
@@ -125,29 +169,80 @@ impl Shared {
         let made = calls.iter().filter(|call| call.function == function);
         victim == function && made.count() % every == 0
     }
+
+    /// What befalls the next call.
+    fn harm(&self) -> Option<Harm> {
+        let (kill, cut, seed) = {
+            let mischief = lock(&self.mischief);
+            (
+                mischief.kill_of_thousand,
+                mischief.cut_of_thousand,
+                mischief.seed,
+            )
+        };
+        let number = {
+            let mut drawn = lock(&self.drawn);
+            *drawn += 1;
+            *drawn
+        };
+        let drawn = scatter(seed, number);
+        match drawn % 1_000 {
+            one if one < kill && drawn & (1 << 40) == 0 => Some(Harm::KilledBefore),
+            one if one < kill => Some(Harm::KilledAfter),
+            one if one < kill + cut => Some(Harm::Cut),
+            _ => None,
+        }
+    }
+
+    fn kill(&self, function: &str) {
+        if let Some(tap) = self.url.get() {
+            *lock(&self.killed) += kill(function, tap);
+        }
+    }
+}
+
+/// A number that looks like chance. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators".
+fn scatter(seed: u64, number: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Kills the processes of a function of this box, which are known by where they are told to call. How many there were.
-fn kill(function: &str, tap: &str) -> anyhow::Result<usize> {
-    let marks = [
-        format!("AWS_LAMBDA_FUNCTION_NAME={function}\0"),
-        format!("AWS_ENDPOINT_URL={tap}\0"),
-    ];
-    let mut killed = 0;
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+/// Kills the processes of a function of this box. How many there were.
+fn kill(function: &str, tap: &str) -> usize {
+    let ours = functions(tap).into_iter();
+    let ours = ours.filter(|(_, name)| name == function);
+    let killed = ours.filter(|(process, _)| {
+        let pid = process.file_name().unwrap_or_default();
+        let mut kill = std::process::Command::new("kill");
+        kill.arg("-KILL")
+            .arg(pid)
+            .status()
+            .is_ok_and(|status| status.success())
+    });
+    killed.count()
+}
+
+/// The processes of functions of this box, which are known by where they are told to call: folder in `/proc`, function.
+fn functions(tap: &str) -> Vec<(PathBuf, String)> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ours = processes.filter_map(|process| {
+        let environment = fs::read(process.path().join("environ")).ok()?;
         let environment = String::from_utf8_lossy(&environment);
-        if marks.iter().all(|mark| environment.contains(mark.as_str())) {
-            let mut kill = std::process::Command::new("kill");
-            let status = kill.arg("-KILL").arg(entry.file_name()).status()?;
-            killed += usize::from(status.success());
-        }
-    }
-    Ok(killed)
+        let mut variables = environment.split('\0');
+        let of = |name: &str| {
+            let mut all = environment.split('\0');
+            all.find_map(|one| one.strip_prefix(name)?.strip_prefix('='))
+        };
+        variables.find(|one| one.strip_prefix("AWS_ENDPOINT_URL=") == Some(tap))?;
+        Some((process.path(), of("AWS_LAMBDA_FUNCTION_NAME")?.to_owned()))
+    });
+    ours.collect()
 }
 
 #[expect(
@@ -192,34 +287,77 @@ async fn pass(
         headers,
         body: body.into(),
     };
+    let harm = shared.harm();
+    if harm == Some(Harm::KilledBefore) {
+        shared.kill(&asked.function);
+        return broken();
+    }
     let twice = lock(&shared.mischief).twice.contains(&asked.action);
     if twice {
         drop(answer(shared, routes, &asked, passed.clone()).await);
     }
-    let response = answer(shared, routes, &asked, passed).await;
-    let (parts, body) = response.into_parts();
+    let sent = passed.body.clone();
+    let judged = answer(shared, routes, &asked, passed).await;
+    let (parts, body) = judged.response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await;
     let bytes = bytes.unwrap_or_default();
+    if asked.action == "sts:AssumeRole" {
+        routes.judge.learn(&sent, &bytes);
+    }
     let status = parts.status.as_u16();
-    let function = asked.function.clone();
-    shared.calls().push(Call {
-        function: asked.function,
-        action: asked.action,
-        region: asked.region,
+    let refused = is_denial(status, &bytes);
+    let made = |action: &str, denied: bool| Call {
+        function: asked.function.clone(),
+        action: action.to_owned(),
+        region: asked.region.clone(),
         status,
-        denied: is_denial(status, &bytes),
-    });
-    if shared.kills_after(&function)
-        && let Some(tap) = shared.url.get()
-    {
-        *lock(&shared.killed) += kill(&function, tap).unwrap_or_default();
+        denied,
+        assumed: judged.assumed,
+    };
+    let also = judged.also.iter();
+    let also: Vec<Call> = also.map(|(action, denied)| made(action, *denied)).collect();
+    let denied = refused && !also.iter().any(|call| call.denied);
+    shared.calls().push(made(&asked.action, denied));
+    shared.calls().extend(also);
+    if harm == Some(Harm::KilledAfter) || shared.kills_after(&asked.function) {
+        shared.kill(&asked.function);
+    }
+    if harm == Some(Harm::Cut) {
+        *lock(&shared.cut) += 1;
+        return broken();
     }
     Response::from_parts(parts, Body::from(bytes))
 }
 
+/// An answer that breaks off.
+fn broken() -> Response<Body> {
+    let cut = io::Error::other("the answer is cut off");
+    let body = futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(cut)]);
+    let mut response = Response::new(Body::from_stream(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("100"));
+    response
+}
+
+async fn answer(shared: &Shared, routes: &Routes, asked: &Asked, passed: Passed) -> Judged {
+    if Judge::judges(asked) {
+        return routes.judge.pass(&shared.passer, asked, passed).await;
+    }
+    Judged {
+        response: of_ministack(shared, routes, asked, passed).await,
+        also: Vec::new(),
+        assumed: false,
+    }
+}
+
 /// The table is DynamoDB Local, which knows no roles: ministack is asked the same first, of a table of the same name
 /// that nobody reads, and has the first word.
-async fn answer(shared: &Shared, routes: &Routes, asked: &Asked, passed: Passed) -> Response<Body> {
+async fn of_ministack(
+    shared: &Shared,
+    routes: &Routes,
+    asked: &Asked,
+    passed: Passed,
+) -> Response<Body> {
     let table = routes.dynamodb.as_deref();
     let Some(table) = table.filter(|_| asked.service == "dynamodb") else {
         return shared.passer.pass(&routes.ministack, passed).await;

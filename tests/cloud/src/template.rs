@@ -77,24 +77,80 @@ pub fn without(template: &Value, role: &str, action: &str) -> anyhow::Result<Val
     Ok(template)
 }
 
-/// The template as ministack understands it: it asks for a permission to send in batches, which AWS does not have.
+/// The template as ministack understands it: it asks for a permission to send in batches, which AWS does not have; and
+/// it takes no events of services, so that those come by another name, and their targets get them by the right one.
 ///
 /// Source: service authorization reference, "Actions defined by Amazon SQS".
 pub fn for_ministack(template: &Value) -> Value {
     let mut template = template.clone();
     let resources = template["Resources"].as_object_mut();
-    let resources = resources.into_iter().flat_map(|all| all.values_mut());
-    for policy in resources.filter(|one| one["Type"] == "AWS::IAM::Policy") {
-        let document = &mut policy["Properties"]["PolicyDocument"]["Statement"];
-        for statement in document.as_array_mut().into_iter().flatten() {
-            let mut actions = actions(statement);
-            if actions.contains("sqs:SendMessage") {
-                actions.insert("sqs:SendMessageBatch".to_owned());
-                statement["Action"] = actions.into_iter().collect();
-            }
+    for resource in resources.into_iter().flat_map(|all| all.values_mut()) {
+        if resource["Type"] == "AWS::IAM::Policy" {
+            let document = &mut resource["Properties"]["PolicyDocument"]["Statement"];
+            let statements = document.as_array_mut();
+            statements.into_iter().flatten().for_each(grant_batches);
+        } else if resource["Type"] == "AWS::Events::Rule" {
+            name_as_sent(&mut resource["Properties"]);
         }
     }
     template
+}
+
+fn grant_batches(statement: &mut Value) {
+    let mut actions = actions(statement);
+    if actions.contains("sqs:SendMessage") {
+        actions.insert("sqs:SendMessageBatch".to_owned());
+        statement["Action"] = actions.into_iter().collect();
+    }
+}
+
+/// The members of an event that its target gets, and where they are in it.
+const EVENT: [(&str, &str); 9] = [
+    ("version", "$.version"),
+    ("id", "$.id"),
+    ("detail-type", "$.detail-type"),
+    ("source", ""),
+    ("account", "$.account"),
+    ("time", "$.time"),
+    ("region", "$.region"),
+    ("resources", "$.resources"),
+    ("detail", "$.detail"),
+];
+
+/// A rule whose pattern takes `emulated.emr-serverless` for `aws.emr-serverless` hands its event on as the service would
+/// have sent it: by an input transformer, so that the pattern and the targets stay as they are deployed.
+fn name_as_sent(rule: &mut Value) {
+    let sources = rule["EventPattern"]["source"].as_array();
+    let mut sources = sources.into_iter().flatten().filter_map(Value::as_str);
+    let Some(source) = sources.find(|source| source.starts_with("aws.")) else {
+        return;
+    };
+    let (paths, members): (serde_json::Map<String, Value>, Vec<String>) = EVENT
+        .iter()
+        .enumerate()
+        .map(|(number, (name, path))| match *path {
+            "" => (None, format!("\"{name}\":\"{source}\"")),
+            path => {
+                let variable = format!("v{number}");
+                let member = format!("\"{name}\":<{variable}>");
+                (Some((variable, Value::from(path))), member)
+            }
+        })
+        .fold(
+            Default::default(),
+            |(mut paths, mut members), (path, member)| {
+                paths.extend(path);
+                members.push(member);
+                (paths, members)
+            },
+        );
+    let transformer = serde_json::json!({
+        "InputPathsMap": paths,
+        "InputTemplate": format!("{{{}}}", members.join(",")),
+    });
+    for target in rule["Targets"].as_array_mut().into_iter().flatten() {
+        target["InputTransformer"] = transformer.clone();
+    }
 }
 
 /// The template with queues that give a message again after so many seconds, if nobody has said that it is done with.
@@ -105,6 +161,19 @@ pub fn impatient(template: &Value, seconds: u32) -> Value {
     for queue in resources.filter(|one| one["Type"] == "AWS::SQS::Queue") {
         if let Some(timeout) = queue["Properties"].get_mut("VisibilityTimeout") {
             *timeout = seconds.into();
+        }
+    }
+    template
+}
+
+/// The template with rules that fire each minute, the shortest that there is, instead of now and then.
+pub fn hasty(template: &Value) -> Value {
+    let mut template = template.clone();
+    let resources = template["Resources"].as_object_mut();
+    let resources = resources.into_iter().flat_map(|all| all.values_mut());
+    for rule in resources.filter(|one| one["Type"] == "AWS::Events::Rule") {
+        if let Some(schedule) = rule["Properties"].get_mut("ScheduleExpression") {
+            *schedule = "rate(1 minute)".into();
         }
     }
     template
@@ -180,6 +249,28 @@ mod tests {
             assert_eq!(all["Role"].intersection(&less["Role"]).count(), 2);
         }
         without(&template, "Role", "s3:PutObject").unwrap_err();
+    }
+
+    #[test]
+    fn events_of_a_service_come_by_another_name_and_are_handed_on_by_the_right_one() {
+        let rule = |source: Value| {
+            json!({"Type": "AWS::Events::Rule", "Properties": {
+                "EventPattern": {"source": source}, "Targets": [{"Arn": "a"}]
+            }})
+        };
+        let template = json!({"Resources": {
+            "Service": rule(json!(["aws.athena", "emulated.athena"])),
+            "Ours": rule(json!(["porpoise"])),
+        }});
+        let template = for_ministack(&template)["Resources"].clone();
+        let target = &template["Service"]["Properties"]["Targets"][0];
+        let transformer = &target["InputTransformer"];
+        let text = transformer["InputTemplate"].as_str().unwrap();
+        assert!(text.contains(r#""source":"aws.athena""#), "{text}");
+        assert!(text.contains(r#""detail":<v8>"#), "{text}");
+        assert_eq!(transformer["InputPathsMap"]["v8"], "$.detail");
+        let ours = &template["Ours"]["Properties"]["Targets"][0];
+        assert_eq!(ours, &json!({"Arn": "a"}));
     }
 
     #[test]

@@ -13,6 +13,13 @@ pub(crate) struct Caller {
 const ACCOUNT: &str = "000000000000";
 
 impl Caller {
+    pub(crate) fn new(account: &str, region: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+        }
+    }
+
     /// Reads `AWS4-HMAC-SHA256 Credential=KEY/20261121/REGION/SERVICE/aws4_request, …`: who, and which service is
     /// asked.
     pub(crate) fn of_header(header: Option<&str>) -> Result<(Self, String), Fault> {

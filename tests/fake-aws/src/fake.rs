@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::caller::Caller;
 use crate::clock::Time;
 use crate::emr::JobRun;
-use crate::mail::{Delivery, Event, Sink};
+use crate::mail::{Delivery, Event, Posted, Sink};
 use crate::script::{Behaviour, Script};
 use crate::server::{Shared, lock, serve};
 use crate::world::{Trouble, World};
@@ -145,6 +146,33 @@ impl FakeAws {
         let mut world = lock(&self.world);
         world.settle();
         world.job_runs()
+    }
+
+    /// What became of all events so far.
+    pub fn posted(&self) -> Posted {
+        lock(&self.world).mail.posted()
+    }
+
+    /// How many calls came faster than the documented rates allow, and were refused.
+    pub fn too_fast(&self) -> u64 {
+        lock(&self.world).too_fast()
+    }
+
+    /// The tags of an application, for who has to judge what is allowed with it; none if there is no such application.
+    pub fn tags_of(
+        &self,
+        account: &str,
+        region: &str,
+        application: &str,
+    ) -> BTreeMap<String, String> {
+        lock(&self.world).tags_of(&Caller::new(account, region), application)
+    }
+
+    /// The workgroup of a query, for the same purpose.
+    pub fn workgroup_of(&self, account: &str, region: &str, query: &str) -> Option<String> {
+        let world = lock(&self.world);
+        let workgroup = world.workgroup_of(&Caller::new(account, region), query);
+        workgroup.map(str::to_owned)
     }
 
     /// How often each operation was called, refused calls and all.

@@ -42,6 +42,6 @@ mod world;
 pub use clock::Time;
 pub use emr::JobRun;
 pub use fake::{FakeAws, Options};
-pub use mail::{Delivery, Event, Sink};
+pub use mail::{Delivery, Event, Posted, Sink};
 pub use script::{Behaviour, Script, ScriptError};
 pub use world::Trouble;

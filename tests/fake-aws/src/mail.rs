@@ -22,6 +22,19 @@ pub struct Delivery {
     pub seed: u64,
 }
 
+/// What became of the events so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Posted {
+    /// There was something to tell.
+    pub told: u64,
+    /// It was told to nobody.
+    pub lost: u64,
+    /// It was told twice.
+    pub doubled: u64,
+    /// It came after something that is told of later.
+    pub overtaken: u64,
+}
+
 /// Where events go.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Sink {
@@ -41,6 +54,9 @@ pub type Event = Value;
 pub(crate) struct Mail {
     delivery: Delivery,
     number: u64,
+    posted: Posted,
+    /// The number of the latest event that has arrived.
+    arrived: u64,
     under_way: BTreeMap<(Timestamp, u64, u64), Event>,
 }
 
@@ -49,12 +65,24 @@ impl Mail {
         Self {
             delivery,
             number: 0,
+            posted: Posted {
+                told: 0,
+                lost: 0,
+                doubled: 0,
+                overtaken: 0,
+            },
+            arrived: 0,
             under_way: BTreeMap::new(),
         }
     }
 
     pub(crate) const fn deliver(&mut self, delivery: Delivery) {
         self.delivery = delivery;
+    }
+
+    /// What became of all events so far.
+    pub(crate) const fn posted(&self) -> Posted {
+        self.posted
     }
 
     /// Sends an event, or loses it.
@@ -67,8 +95,10 @@ impl Mail {
         detail: &Value,
     ) {
         self.number += 1;
+        self.posted.told += 1;
         let (caller, source) = from;
         if self.draw("lost", 100) < self.delivery.lost {
+            self.posted.lost += 1;
             return;
         }
         let id = blake3::hash(format!("{}/{}", self.delivery.seed, self.number).as_bytes());
@@ -84,6 +114,7 @@ impl Mail {
             "detail": detail,
         });
         let copies = if self.draw("doubled", 100) < self.delivery.doubled {
+            self.posted.doubled += 1;
             2
         } else {
             1
@@ -100,6 +131,10 @@ impl Mail {
     pub(crate) fn arrived(&mut self, now: Timestamp) -> Vec<Event> {
         let later = self.under_way.split_off(&(now, u64::MAX, u64::MAX));
         let arrived = std::mem::replace(&mut self.under_way, later);
+        for (_, number, _) in arrived.keys() {
+            self.posted.overtaken += u64::from(*number < self.arrived);
+            self.arrived = self.arrived.max(*number);
+        }
         arrived.into_values().collect()
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct World {
     throttle: Throttle,
     troubles: Vec<(String, Trouble)>,
     calls: BTreeMap<String, u64>,
+    /// Calls that came faster than the documented rates allow.
+    too_fast: u64,
     /// Events that nobody has taken yet.
     pub(crate) kept: Vec<Event>,
 }
@@ -58,6 +60,7 @@ impl World {
             throttle: Throttle::default(),
             troubles: Vec::new(),
             calls: BTreeMap::new(),
+            too_fast: 0,
             kept: Vec::new(),
         }
     }
@@ -90,6 +93,22 @@ impl World {
         self.emr.values().flat_map(Emr::jobs).collect()
     }
 
+    /// How often a call came faster than the documented rates allow.
+    pub(crate) const fn too_fast(&self) -> u64 {
+        self.too_fast
+    }
+
+    /// The tags of an application of an account in a region.
+    pub(crate) fn tags_of(&self, caller: &Caller, application: &str) -> BTreeMap<String, String> {
+        let emr = self.emr.get(caller);
+        emr.map(|emr| emr.tags_of(application)).unwrap_or_default()
+    }
+
+    /// The workgroup of a query of an account in a region.
+    pub(crate) fn workgroup_of(&self, caller: &Caller, query: &str) -> Option<&str> {
+        self.athena.get(caller)?.workgroup_of(query)
+    }
+
     /// The next call of this operation meets trouble.
     pub(crate) fn trouble(&mut self, operation: &str, trouble: Trouble) {
         self.troubles.push((operation.to_owned(), trouble));
@@ -109,6 +128,7 @@ impl World {
             operation, caller, ..
         } = request;
         if self.options.throttled && !self.throttle.allows(caller, name, operation, now) {
+            self.too_fast += 1;
             return Err(Fault::throttled());
         }
         let trouble = self.take_trouble(operation);

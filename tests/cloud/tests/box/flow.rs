@@ -57,6 +57,7 @@ async fn a_run_ends_well_though_the_stepper_is_killed_again_and_again_and_intent
     cloud.tap().disturb(Mischief {
         twice: vec!["events:PutEvents".to_owned()],
         kill: Some(("porpoise-stepper".to_owned(), 7)),
+        ..Mischief::default()
     });
     let run = client.start("shop", "daily", DAILY);
     let ended = client.until(&run, |run| run["ended"].is_string()).await;

@@ -9,5 +9,6 @@
 mod support;
 
 mod flow;
+mod jobs;
 mod roles;
 mod trace;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use porpoise_cloud::Cloud;
 
+use crate::jobs::{self, run_well};
 use crate::support::{Client, DAILY, cloud, pause};
 
 /// Granted, and not called by what the test does: function (`*`: any), action, and why it is granted all the same.
@@ -45,6 +46,31 @@ const NOT_CALLED: &[(&str, &str, &str)] = &[
     ),
     (
         "*",
+        "sts:AssumeRole",
+        "targets in other accounts: the test of those calls it",
+    ),
+    (
+        "*",
+        "emr-serverless:CancelJobRun",
+        "tasks that are killed or take too long",
+    ),
+    (
+        "*",
+        "athena:StopQueryExecution",
+        "tasks that are killed or take too long",
+    ),
+    (
+        "*",
+        "emr-serverless:StartApplication",
+        "applications that do not start by themselves",
+    ),
+    (
+        "*",
+        "emr-serverless:GetDashboardForJobRun",
+        "the Spark UI, when somebody asks for it",
+    ),
+    (
+        "*",
         "s3:ListBucket",
         "a blob that is not there is answered as such, and not as one that may not be read",
     ),
@@ -53,7 +79,8 @@ const NOT_CALLED: &[(&str, &str, &str)] = &[
 /// What each function has called so far.
 fn used(cloud: &Cloud) -> BTreeMap<String, BTreeSet<String>> {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for call in cloud.tap().calls() {
+    // what another role allows, the function's own does not have to
+    for call in cloud.tap().calls().into_iter().filter(|call| !call.assumed) {
         used.entry(call.function).or_default().insert(call.action);
     }
     used
@@ -70,6 +97,7 @@ async fn run_to_its_end(client: &Client) -> String {
 async fn what_functions_call_is_granted_and_what_is_granted_is_called_or_has_a_reason() {
     let cloud = cloud().await;
     run_to_its_end(&Client::of(&cloud)).await;
+    run_well(&cloud).await;
     let (used, granted) = (used(&cloud), cloud.granted());
     for (function, actions) in &used {
         let granted = granted.get(function);
@@ -120,6 +148,48 @@ async fn without_any_single_action_that_it_calls_a_function_is_refused() {
     }
     assert!(tried > 8, "{tried} actions were tried");
     cloud.take_away(None).unwrap();
+}
+
+/// What the dispatcher needs of targets, in an order in which nothing that it remembers saves it a call.
+const NEEDED_OF_TARGETS: [&str; 5] = [
+    "emr-serverless:ListApplications",
+    "emr-serverless:StartJobRun",
+    "emr-serverless:TagResource",
+    "iam:PassRole",
+    "athena:StartQueryExecution",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_single_action_of_targets_the_dispatcher_is_refused() {
+    let cloud = cloud().await;
+    let client = Client::of(&cloud);
+    let definition = "workflow: both\nproject: shop\ntasks:\n  \
+        load: { target: spark-0, spark: { entry_point: s3://code/load.py } }\n  \
+        count: { target: sql-0, sql: select 42 as answer }\n";
+    client.apply("shop", definition);
+    jobs::targets(&cloud, &client);
+    for action in NEEDED_OF_TARGETS {
+        let function = "porpoise-dispatcher";
+        cloud.take_away(Some((function, action))).unwrap();
+        cloud.tap().forget();
+        client.start_again("shop", "both");
+        let refused = || {
+            let calls = cloud.tap().calls();
+            let mut own = calls.iter().filter(|call| call.function == function);
+            own.any(|call| call.action == action && call.denied)
+        };
+        for _ in 0..50 {
+            if refused() {
+                break;
+            }
+            pause().await;
+        }
+        assert!(refused(), "it goes on without `{action}`");
+    }
+    cloud.take_away(None).unwrap();
+    let run = client.start_again("shop", "both");
+    let ended = client.until(&run, |run| run["ended"].is_string()).await;
+    assert_eq!(ended["state"], "succeeded", "{ended}");
 }
 
 /// Whether a call of the function is refused for want of the action, while somebody applies and starts a workflow and

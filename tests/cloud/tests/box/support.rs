@@ -14,6 +14,9 @@ pub(crate) const TEMPLATES: &str = "PORPOISE_TEMPLATES";
 const LOOKS_MAX: u32 = 300;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
+/// Requests that the server cannot answer just now are made so often.
+const TRIES: usize = 5;
+
 /// A box of its own for a test.
 pub(crate) async fn cloud() -> Cloud {
     cloud_with(|options| options).await
@@ -59,18 +62,28 @@ impl Client {
         read(request.send(body).unwrap())
     }
 
+    pub(crate) fn put(&self, path: &str, body: &str) -> (u16, Value) {
+        let request = self.agent.put(format!("{}{path}", self.url));
+        read(request.send(body).unwrap())
+    }
+
+    /// Applies a definition.
+    pub(crate) fn apply(&self, project: &str, definition: &str) {
+        let path = format!("/projects/{project}/workflows");
+        let (status, applied) = insist(|| self.post(&path, definition));
+        assert_eq!(status, 200, "{applied}");
+    }
+
     /// Applies a definition and starts its workflow; the path of the run.
     pub(crate) fn start(&self, project: &str, workflow: &str, definition: &str) -> String {
-        let path = format!("/projects/{project}/workflows");
-        let (status, applied) = self.post(&path, definition);
-        assert_eq!(status, 200, "{applied}");
+        self.apply(project, definition);
         self.start_again(project, workflow)
     }
 
     /// Starts a workflow that is there; the path of the run.
     pub(crate) fn start_again(&self, project: &str, workflow: &str) -> String {
         let path = format!("/projects/{project}/workflows/{workflow}/runs");
-        let (status, started) = self.post(&path, "");
+        let (status, started) = insist(|| self.post(&path, ""));
         assert_eq!(status, 202, "{started}");
         let run = started["run_id"].as_str().unwrap();
         format!("/projects/{project}/runs/{run}")
@@ -78,8 +91,18 @@ impl Client {
 
     /// Waits until a resource is as it should be.
     pub(crate) async fn until(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
+        self.until_within(path, LOOKS_MAX, is).await
+    }
+
+    /// The same, with so many looks.
+    pub(crate) async fn until_within(
+        &self,
+        path: &str,
+        looks: u32,
+        is: impl Fn(&Value) -> bool,
+    ) -> Value {
         let mut last = Value::Null;
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..looks {
             let (status, value) = self.get(path);
             if status == 200 && is(&value) {
                 return value;
@@ -91,6 +114,21 @@ impl Client {
     }
 }
 
+/// Asks again while the server says that it cannot just now, and that nothing is lost by repeating: on a machine that
+/// does much else, calls take too long.
+pub(crate) fn insist(ask: impl Fn() -> (u16, Value)) -> (u16, Value) {
+    let answers = std::iter::repeat_with(ask).take(TRIES);
+    let mut last = None;
+    for (status, value) in answers {
+        let again = status == 503 && value["code"] == "PP0019";
+        last = Some((status, value));
+        if !again {
+            break;
+        }
+    }
+    last.unwrap()
+}
+
 fn read(answer: ureq::http::Response<ureq::Body>) -> (u16, Value) {
     let (parts, mut body) = answer.into_parts();
     let text = body.read_to_string().unwrap();
@@ -98,9 +136,13 @@ fn read(answer: ureq::http::Response<ureq::Body>) -> (u16, Value) {
     (parts.status.as_u16(), value)
 }
 
-#[expect(clippy::disallowed_methods, reason = "functions take real time")]
 pub(crate) async fn pause() {
-    tokio::time::sleep(BETWEEN_LOOKS).await;
+    pause_for(BETWEEN_LOOKS).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "functions take real time")]
+pub(crate) async fn pause_for(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// Four tasks that do nothing.

@@ -14,7 +14,11 @@ async fn a_box_that_is_interrupted_or_killed_leaves_no_process_and_no_port_behin
     for signal in ["INT", "KILL"] {
         let mark = format!("{MARK}={signal}-{}", std::process::id());
         let (mut program, _output, addresses) = up(&mark);
-        assert_eq!(addresses.len(), 3, "API, ministack, tables: {addresses:?}");
+        assert_eq!(
+            addresses.len(),
+            4,
+            "API, ministack, tables, jobs: {addresses:?}"
+        );
         for address in &addresses {
             TcpStream::connect(address).unwrap();
         }

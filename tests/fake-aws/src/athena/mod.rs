@@ -77,6 +77,13 @@ impl Athena {
         }
     }
 
+    /// The workgroup of a query.
+    pub(crate) fn workgroup_of(&self, query: &str) -> Option<&str> {
+        self.queries
+            .get(query)
+            .map(|query| query.workgroup.as_str())
+    }
+
     /// When something is due next.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.agenda.keys().next().map(|(at, _)| *at)

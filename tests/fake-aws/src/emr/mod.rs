@@ -212,6 +212,16 @@ impl Emr {
         format!("arn:{partition}:emr-serverless:{region}:{account}:/applications/{application}")
     }
 
+    /// The tags of an application; none if there is no such application.
+    pub(crate) fn tags_of(&self, application: &str) -> BTreeMap<String, String> {
+        let found = self.applications.get(application);
+        let tags = found.and_then(|application| application.input.get("tags")?.as_object());
+        let pairs = tags.into_iter().flatten();
+        pairs
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect()
+    }
+
     fn tags(&self, input: &Value) -> Result<Value, Fault> {
         let arn = text(input, "resourceArn");
         let mut parts = arn.rsplit('/');
