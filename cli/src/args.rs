@@ -48,6 +48,13 @@ pub(crate) struct Common {
         help = "Look at this project only [default: $PORPOISE_PROJECT or all]"
     )]
     pub(crate) project: Option<String>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "REGION",
+        help = "Region of a control plane on AWS [default: the one in its address, or $AWS_REGION]"
+    )]
+    pub(crate) region: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -188,12 +195,6 @@ pub(crate) struct Doctor {
     /// The name of the deployment.
     #[arg(long, default_value = "porpoise", value_name = "NAME")]
     pub(crate) name: String,
-    #[arg(
-        long,
-        value_name = "REGION",
-        help = "The region of its control plane [default: $AWS_REGION, or what `aws` is configured for]"
-    )]
-    pub(crate) region: Option<String>,
     /// Compare what the functions run with the `NAME/bootstrap.zip` of this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) functions: Option<PathBuf>,

@@ -1,4 +1,13 @@
-//! Speaks to a server over HTTP. Answers are read leniently: a server may be newer than this binary.
+//! Speaks to a server over HTTP, or HTTPS. Answers are read leniently: a server may be newer than this binary.
+//!
+//! Start reading at [`Client::new`], then `access`: who asks is shown by a token, or by a signature as AWS wants it.
+
+mod access;
+mod credentials;
+mod refusal;
+mod signature;
+mod tls;
+mod wire;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -6,14 +15,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
 use serde_json::Value;
+use ureq::Body;
 use ureq::http::Response;
-use ureq::{Agent, Body};
 
 use crate::config::{self, Config};
-use crate::failure::{BROKEN, Failure, REFUSED, UNREACHABLE};
+use crate::failure::{Failure, UNREACHABLE};
 use crate::output::{note, now};
+
+pub(crate) use access::Access;
+pub(crate) use credentials::Keys;
+pub(crate) use signature::Realm;
+
+use refusal::refusal;
+use signature::Unsigned;
+use wire::{Wire, unreachable};
 
 /// An answer may be held back for this long and a little more: a long poll.
 pub(crate) const WAIT: Duration = Duration::from_secs(20);
@@ -29,29 +45,17 @@ const BETWEEN: Duration = Duration::from_millis(500);
 /// A server, and the right to use it.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    agent: Agent,
+    wire: Wire,
     base: Arc<Mutex<String>>,
-    token: String,
+    access: Access,
     /// The data directory of the server, where it was found by that: after a restart it may be at another port.
     found_in: Option<PathBuf>,
     /// Whether questions are asked again when the server goes away.
     patient: bool,
     /// Whether the server is this process: when it goes away, it does not come back.
     own: bool,
-    /// The command that starts such a server.
-    start: String,
-}
-
-/// RFC 9457, with our additions.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    code: Option<String>,
-    title: String,
-    detail: String,
-    hint: Option<String>,
-    faults: Vec<Value>,
-    more: usize,
+    /// What to do when it does not answer.
+    otherwise: String,
 }
 
 /// A piece of a log.
@@ -64,21 +68,27 @@ pub(crate) struct Chunk {
 
 impl Client {
     pub(crate) fn new(config: &Config) -> Result<Self, Failure> {
-        let (url, token) = config.server()?;
+        let (url, access) = config.server()?;
         let found_in = match config.url {
             Some(_) => None,
             None => config.data().ok().map(PathBuf::from),
         };
-        let client = Self::at(&url, &token, config.start_command());
+        let otherwise = if url.starts_with("https://") {
+            "see `--url` and PORPOISE_URL; behind a proxy, HTTPS_PROXY".to_owned()
+        } else {
+            format!("start one with `{}`", config.start_command())
+        };
+        let client = Self::at(&url, access, otherwise)?;
         Ok(Self { found_in, ..client })
     }
 
     /// A client of the server that this process is.
-    pub(crate) fn own(url: &str, token: &str, start: String) -> Self {
-        Self {
+    pub(crate) fn own(url: &str, token: &str, start: &str) -> Result<Self, Failure> {
+        let otherwise = format!("start one with `{start}`");
+        Ok(Self {
             own: true,
-            ..Self::at(url, token, start)
-        }
+            ..Self::at(url, Access::Token(token.to_owned()), otherwise)?
+        })
     }
 
     /// The same for who watches: what is asked is asked again for a while when the server goes away, as it does when
@@ -90,23 +100,17 @@ impl Client {
         }
     }
 
-    /// A client of the server at `url`; `start` is the command that starts one.
-    fn at(url: &str, token: &str, start: String) -> Self {
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .user_agent(concat!("porpoise-cli/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(Duration::from_secs(5)))
-            .timeout_recv_response(Some(WAIT + Duration::from_secs(40)))
-            .build();
-        Self {
-            agent: agent.into(),
+    /// A client of the server at `url`; `otherwise` is what to do when it does not answer.
+    fn at(url: &str, access: Access, otherwise: String) -> Result<Self, Failure> {
+        Ok(Self {
+            wire: Wire::to(url, WAIT + Duration::from_secs(40))?,
             base: Arc::new(Mutex::new(format!("{url}/v1"))),
-            token: token.to_owned(),
+            access,
             found_in: None,
             patient: false,
             own: false,
-            start,
-        }
+            otherwise,
+        })
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -148,47 +152,39 @@ impl Client {
     }
 
     fn get_once(&self, path: &str) -> Result<Value, Failure> {
-        let request = self.agent.get(self.url(path));
-        let sent = request.header("authorization", self.bearer()).call();
-        self.json(sent)
+        self.json("GET", path, &[], &[])
     }
 
     /// Sends a command that must take hold once, whoever repeats it.
     pub(crate) fn post_once(&self, path: &str, body: &Value, key: &str) -> Result<Value, Failure> {
-        let request = self
-            .agent
-            .post(self.url(path))
-            .header("idempotency-key", key);
-        let sent = request
-            .header("authorization", self.bearer())
-            .send_json(body);
-        self.json(sent)
+        let headers = [
+            kind("application/json"),
+            ("idempotency-key", key.to_owned()),
+        ];
+        self.json("POST", path, &headers, body.to_string().as_bytes())
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let request = self.agent.post(self.url(path));
-        let sent = request
-            .header("authorization", self.bearer())
-            .send_json(body);
-        self.json(sent)
+        self.json(
+            "POST",
+            path,
+            &[kind("application/json")],
+            body.to_string().as_bytes(),
+        )
     }
 
     /// Sends a definition file.
     pub(crate) fn post_file(&self, path: &str, bytes: &[u8]) -> Result<Value, Failure> {
-        let request = self
-            .agent
-            .post(self.url(path))
-            .header("content-type", "application/yaml");
-        let sent = request.header("authorization", self.bearer()).send(bytes);
-        self.json(sent)
+        self.json("POST", path, &[kind("application/yaml")], bytes)
     }
 
     pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let request = self.agent.put(self.url(path));
-        let sent = request
-            .header("authorization", self.bearer())
-            .send_json(body);
-        self.json(sent)
+        self.json(
+            "PUT",
+            path,
+            &[kind("application/json")],
+            body.to_string().as_bytes(),
+        )
     }
 
     /// All items of a list, page by page; at most `limit`.
@@ -216,14 +212,12 @@ impl Client {
     }
 
     fn log_once(&self, path: &str) -> Result<Option<Chunk>, Failure> {
-        let request = self.agent.get(self.url(path));
-        let sent = request.header("authorization", self.bearer()).call();
-        let mut answer = sent.map_err(|error| self.unreachable(&error))?;
+        let mut answer = self.answer("GET", path, &[], &[])?;
         if answer.status().as_u16() == 404 {
             return Ok(None);
         }
         if !answer.status().is_success() {
-            return Err(refusal(&mut answer));
+            return Err(refusal(&self.url(""), &self.access, &mut answer));
         }
         let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
         let (next, end) = (header("x-next-offset"), header("x-end"));
@@ -243,14 +237,36 @@ impl Client {
         format!("{base}{path}")
     }
 
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.token)
+    /// Whatever answers.
+    fn answer(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+    ) -> Result<Response<Body>, Failure> {
+        let url = self.url(path);
+        let request = Unsigned {
+            method,
+            url: &url,
+            headers,
+            body,
+        };
+        let shown = self.access.headers(request)?;
+        let sent = self.wire.send(request, &shown);
+        sent.map_err(|error| self.unreachable(&error))
     }
 
-    fn json(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Value, Failure> {
-        let mut answer = sent.map_err(|error| self.unreachable(&error))?;
+    fn json(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+    ) -> Result<Value, Failure> {
+        let mut answer = self.answer(method, path, headers, body)?;
         if !answer.status().is_success() {
-            return Err(refusal(&mut answer));
+            return Err(refusal(&self.url(""), &self.access, &mut answer));
         }
         let config = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX);
         let text = config
@@ -264,15 +280,12 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        let server = self.url("");
-        let server = server.trim_end_matches("/v1");
-        Failure::new(
-            UNREACHABLE,
-            format!("cannot reach the server at `{server}`"),
-        )
-        .because(error)
-        .hint(format!("start one with `{}`", self.start))
+        unreachable(&self.url(""), error, self.otherwise.clone())
     }
+}
+
+fn kind(kind: &str) -> (&'static str, String) {
+    ("content-type", kind.to_owned())
 }
 
 /// Items and the cursor of the next page.
@@ -290,74 +303,6 @@ fn page_of(answer: Value) -> (Vec<Value>, Option<String>) {
             (items.unwrap_or_default(), next)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => (Vec::new(), None),
-    }
-}
-
-/// The server understood and says no.
-fn refusal(answer: &mut Response<Body>) -> Failure {
-    let status = answer.status();
-    let text = answer.body_mut().read_to_string().unwrap_or_default();
-    let Ok(problem) = serde_json::from_str::<Problem>(&text) else {
-        let message = format!("what answers there is no Porpoise server: {status}");
-        return Failure {
-            status: Some(status.as_u16()),
-            ..Failure::new(UNREACHABLE, message).hint("see `--url` and PORPOISE_URL")
-        };
-    };
-    let exit = match status.as_u16() {
-        500 | 501 => BROKEN,
-        502..=504 => UNREACHABLE,
-        _ => REFUSED,
-    };
-    let (message, detail) = if problem.title.is_empty() {
-        (problem.detail, String::new())
-    } else {
-        (problem.title, problem.detail)
-    };
-    let mut causes: Vec<_> = problem.faults.iter().map(fault).collect();
-    if causes.is_empty() && !detail.is_empty() {
-        causes.push(detail);
-    }
-    if problem.more > 0 {
-        causes.push(format!("and {} more faults", problem.more));
-    }
-    let hint = problem.hint.or_else(|| {
-        (status.as_u16() == 401)
-            .then(|| "the token is the one of another server: see `--token`".to_owned())
-    });
-    Failure {
-        code: problem.code,
-        message,
-        causes,
-        hint,
-        exit,
-        status: Some(status.as_u16()),
-    }
-}
-
-/// ``daily.yaml:2:8: tasks.b.after[0]: no task named `c`; did you mean `b`?``
-fn fault(fault: &Value) -> String {
-    if let Some(text) = fault.as_str() {
-        return text.to_owned();
-    }
-    let text = |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default();
-    let number = |name: &str| fault.get(name).and_then(Value::as_u64);
-    let mut line = text("file").to_owned();
-    for at in ["line", "column"].into_iter().filter_map(number) {
-        line = format!("{line}:{at}");
-    }
-    for part in [text("path"), text("message")] {
-        if !part.is_empty() {
-            line = if line.is_empty() {
-                part.to_owned()
-            } else {
-                format!("{line}: {part}")
-            };
-        }
-    }
-    match text("hint") {
-        "" => line,
-        hint => format!("{line}; {hint}"),
     }
 }
 
@@ -384,18 +329,6 @@ mod tests {
     #[test]
     fn names_of_any_script_fit_into_a_path() {
         assert_eq!(encode("依赖/a b.c"), "%E4%BE%9D%E8%B5%96%2Fa%20b.c");
-    }
-
-    #[test]
-    fn faults_read_like_those_of_a_compiler() {
-        let value = serde_json::json!({
-            "file": "a.yaml", "line": 2, "column": 8, "path": "tasks.b", "message": "no task", "hint": "did you mean `c`?"
-        });
-        assert_eq!(
-            fault(&value),
-            "a.yaml:2:8: tasks.b: no task; did you mean `c`?"
-        );
-        assert_eq!(fault(&serde_json::json!({"message": "bad"})), "bad");
     }
 
     #[test]

@@ -13,11 +13,12 @@ mod needs;
 mod place;
 mod stack;
 
+pub(crate) use aws::{AwsError, run};
 pub(crate) use deploy::deploy;
 pub(crate) use doctor::doctor;
 
 /// A variable of the environment that is not empty.
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.into_string().ok()?;
     (!value.is_empty()).then_some(value)
 }

@@ -9,6 +9,7 @@ use porpoise_api::Code;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Common;
+use crate::client::{Access, Realm};
 use crate::failure::{Failure, UNREACHABLE, USAGE};
 
 /// Tells where a running server is.
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) url: Option<String>,
     pub(crate) token: Option<String>,
     pub(crate) project: Option<String>,
+    /// Where a server on AWS is, as the command line says.
+    pub(crate) region: Option<String>,
     /// Whose server it is: the principal of all that its token does.
     pub(crate) user: String,
     /// Filter of the server's own log.
@@ -66,6 +69,7 @@ impl Config {
                 .project
                 .clone()
                 .or_else(|| variable("PORPOISE_PROJECT")),
+            region: common.region.clone(),
             user: variable("USER").unwrap_or_else(|| "local".to_owned()),
             log: variable("PORPOISE_LOG"),
         }
@@ -82,31 +86,56 @@ impl Config {
         })
     }
 
-    /// Address and token of the server.
-    pub(crate) fn server(&self) -> Result<(String, String), Failure> {
-        let data = self.data();
-        let token = || -> Result<String, Failure> {
-            if let Some(token) = &self.token {
-                return Ok(token.clone());
-            }
-            let path = data?.join(TOKEN_FILE);
-            let text = fs::read_to_string(&path).map_err(|error| {
-                Failure::new(
-                    UNREACHABLE,
-                    format!("cannot read the token `{}`", path.display()),
-                )
-                .coded(Code::File)
-                .because(&error)
-                .hint("give the server's token with `--token` or PORPOISE_TOKEN")
-            })?;
-            Ok(text.trim().to_owned())
+    /// Address of the server, and what shows it who asks.
+    pub(crate) fn server(&self) -> Result<(String, Access), Failure> {
+        let Some(url) = &self.url else {
+            let (url, token) = self.own_server()?;
+            return Ok((url, Access::Token(token)));
         };
-        if let Some(url) = &self.url {
-            return Ok((url.trim_end_matches('/').to_owned(), token()?));
-        }
+        let url = url.trim_end_matches('/').trim_end_matches("/v1");
+        Ok((url.to_owned(), self.access(url)?))
+    }
+
+    /// Address and token of the server that runs on the data directory.
+    pub(crate) fn own_server(&self) -> Result<(String, String), Failure> {
         let data = self.data()?;
         let running = running(data).ok_or_else(|| no_server(data, self.start_command()))?;
-        Ok((running.url, token()?))
+        Ok((running.url, self.token()?))
+    }
+
+    /// What shows a server somewhere who asks. The token of a data directory never leaves for one behind TLS: whoever
+    /// has no token of such a server is known to it by IAM.
+    pub(crate) fn access(&self, url: &str) -> Result<Access, Failure> {
+        if self.token.is_some() || !url.starts_with("https://") {
+            return Ok(Access::Token(self.token()?));
+        }
+        let usual = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+        let named = || self.region.clone().or_else(usual);
+        let realm = Realm::of(url).or_else(|| Some(Realm::named(&named()?)));
+        let realm = realm.ok_or_else(|| {
+            let message = format!("neither a token of the server at `{url}` was given, nor its region");
+            Failure::new(USAGE, message).hint(
+                "`--token` or PORPOISE_TOKEN gives a token; with credentials of AWS, `--region` or AWS_REGION says where it is",
+            )
+        })?;
+        Ok(Access::iam(realm))
+    }
+
+    fn token(&self) -> Result<String, Failure> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        let path = self.data()?.join(TOKEN_FILE);
+        let text = fs::read_to_string(&path).map_err(|error| {
+            Failure::new(
+                UNREACHABLE,
+                format!("cannot read the token `{}`", path.display()),
+            )
+            .coded(Code::File)
+            .because(&error)
+            .hint("give the server's token with `--token` or PORPOISE_TOKEN")
+        })?;
+        Ok(text.trim().to_owned())
     }
 
     /// What starts the server that commands with the same options look for.

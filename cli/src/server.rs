@@ -112,7 +112,7 @@ async fn serve(session: &Session, args: &Up) -> Result<(), Failure> {
     };
     config::announce(data, &running).map_err(|error| unusable(&error))?;
     told(session, &running, data);
-    let client = Client::own(&url, &token, session.config.start_command());
+    let client = Client::own(&url, &token, &session.config.start_command())?;
     let first = first_steps(session, args, client, stop.subscribe());
     let served = until_stopped(listener, router, signals, &stop, &mut host, first).await;
     config::renounce(data);

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::aws::run;
+use crate::client::Keys;
+
 use super::finding::Finding;
 use super::stack::text;
-use super::variable;
 
 /// This binary's version, and the one that functions should have.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -21,40 +21,6 @@ pub(super) enum Caller {
     Token(String),
     /// Somebody whom IAM knows, in a region.
     Keys { keys: Keys, region: String },
-}
-
-/// Credentials of AWS.
-#[derive(Debug, Clone)]
-pub(super) struct Keys {
-    id: String,
-    secret: String,
-    session: Option<String>,
-}
-
-impl Keys {
-    /// From the environment, or from `aws`, which knows profiles and sessions.
-    pub(super) fn find() -> Option<Self> {
-        if let (Some(id), Some(secret)) = (
-            variable("AWS_ACCESS_KEY_ID"),
-            variable("AWS_SECRET_ACCESS_KEY"),
-        ) {
-            let session = variable("AWS_SESSION_TOKEN");
-            return Some(Self {
-                id,
-                secret,
-                session,
-            });
-        }
-        let mut export = Command::new("aws");
-        export.args(["configure", "export-credentials", "--format", "process"]);
-        let exported: Value = serde_json::from_str(&run(&mut export).ok()?).ok()?;
-        let session = text(&exported, "SessionToken");
-        Some(Self {
-            id: text(&exported, "AccessKeyId").to_owned(),
-            secret: text(&exported, "SecretAccessKey").to_owned(),
-            session: (!session.is_empty()).then(|| session.to_owned()),
-        })
-    }
 }
 
 /// Looks whether the API answers, in which version, and whether it knows the caller.

@@ -27,7 +27,7 @@ pub(super) struct Aws {
 
 /// What went wrong with a call.
 #[derive(Debug)]
-pub(super) enum AwsError {
+pub(crate) enum AwsError {
     /// There is no such program, or it does not start.
     NoProgram(io::Error),
     /// It says no.
@@ -41,7 +41,7 @@ pub(super) enum AwsError {
 
 impl AwsError {
     /// What it said, on one line.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         match self {
             Self::NoProgram(error) => format!("`aws` does not start: {error}"),
             Self::Refused { said, .. } => said.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -134,7 +134,7 @@ pub(super) fn default_region() -> Option<String> {
 }
 
 /// What a program prints; without a pager, and asking nobody.
-pub(super) fn run(command: &mut Command) -> Result<String, AwsError> {
+pub(crate) fn run(command: &mut Command) -> Result<String, AwsError> {
     command
         .env("AWS_PAGER", "")
         .env("AWS_CLI_AUTO_PROMPT", "off");

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::args::Deploy;
-use crate::failure::{BROKEN, Failure, REFUSED};
+use crate::failure::{BROKEN, Failure, REFUSED, USAGE};
 use crate::output::{Session, duration, note, now};
 
 use super::needs::{self, Account, Need, Wanted};
@@ -15,6 +15,10 @@ use super::stack::text;
 
 /// Deploys, or says what it would do.
 pub(crate) fn deploy(session: &Session, args: &Deploy) -> Result<u8, Failure> {
+    if session.config.region.is_some() {
+        let failure = Failure::new(USAGE, "`--region` does not say where is deployed to");
+        return Err(failure.hint("`homeRegion` and `dataRegions` in the settings do"));
+    }
     let (wanted, account, mut missing) = look(args);
     let Some(wanted) = wanted else {
         return plan(session, args, &[], &missing);

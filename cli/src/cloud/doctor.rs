@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::args::Doctor;
+use crate::client::Keys;
 use crate::failure::{Failure, UNREACHABLE, USAGE};
-use crate::output::Session;
+use crate::output::{Session, now};
 
-use super::api::{self, Caller, Keys};
+use super::api::{self, Caller};
 use super::aws::{self, Aws, each};
 use super::finding::{Finding, State};
 use super::place::{self, Examined, Function};
@@ -22,7 +23,7 @@ pub(crate) fn doctor(session: &Session, args: &Doctor) -> Result<u8, Failure> {
     if args.api {
         return api_alone(session, args);
     }
-    let region = args.region.clone().or_else(aws::default_region);
+    let region = session.config.region.clone().or_else(aws::default_region);
     let identity = identity(region.as_deref());
     let mut findings = Vec::new();
     let mut url = session.config.url.clone();
@@ -61,10 +62,10 @@ pub(crate) fn doctor(session: &Session, args: &Doctor) -> Result<u8, Failure> {
 /// Looks at the API that commands with the same options speak to.
 fn api_alone(session: &Session, args: &Doctor) -> Result<u8, Failure> {
     let (url, caller) = if let Some(url) = &session.config.url {
-        let region = args.region.clone().or_else(|| region_of(url));
+        let region = session.config.region.clone().or_else(|| region_of(url));
         (url.clone(), caller(session, region.as_deref()))
     } else {
-        let (url, token) = session.config.server()?;
+        let (url, token) = session.config.own_server()?;
         (url, Some(Caller::Token(token)))
     };
     let findings = api::examine(&url, caller.as_ref());
@@ -92,7 +93,8 @@ fn caller(session: &Session, region: Option<&str>) -> Option<Caller> {
         return Some(Caller::Token(token.clone()));
     }
     let region = region?.to_owned();
-    Keys::find().map(|keys| Caller::Keys { keys, region })
+    let keys = Keys::find(now()).ok()?;
+    Some(Caller::Keys { keys, region })
 }
 
 /// What AWS says of a deployment.

@@ -53,11 +53,13 @@ pub enum Code {
     ServerRuns,
     /// No such target.
     NoTarget,
+    /// No credentials of AWS to sign with, or AWS does not take them.
+    NoCredentials,
 }
 
 impl Code {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NoToken,
         Self::WrongHost,
         Self::Forbidden,
@@ -83,6 +85,7 @@ impl Code {
         Self::NoServer,
         Self::ServerRuns,
         Self::NoTarget,
+        Self::NoCredentials,
     ];
 
     /// `PP0007`.
@@ -113,6 +116,7 @@ impl Code {
             Self::NoServer => "PP0023",
             Self::ServerRuns => "PP0024",
             Self::NoTarget => "PP0025",
+            Self::NoCredentials => "PP0026",
         }
     }
 }
