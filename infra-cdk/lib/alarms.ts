@@ -52,7 +52,6 @@ export class Alarms extends Construct {
   }
 
   add(id: string, props: AlarmProps): void {
-    if (this.stack.settings.emulator && props.metric instanceof cloudwatch.MathExpression) return; // it cannot calculate
     const alarm = new cloudwatch.Alarm(this, id, {
       alarmName: this.stack.names.of(props.heading),
       alarmDescription: `${props.description} See docs/runbook.md#${props.heading}`,
@@ -71,9 +70,9 @@ export class Alarms extends Construct {
   }
 }
 
-/** Five minutes of a queue that nobody may have to look at. */
-export function worst(metric: cloudwatch.Metric): cloudwatch.Metric {
-  return metric.with({ statistic: cloudwatch.Stats.MAXIMUM, period: Duration.minutes(5) });
+/** The worst of a while in which nothing should be there. */
+export function worst(metric: cloudwatch.Metric, period = Duration.minutes(5)): cloudwatch.Metric {
+  return metric.with({ statistic: cloudwatch.Stats.MAXIMUM, period });
 }
 
 /** A topic that takes messages by TLS only. */

@@ -11,7 +11,7 @@ import { reserved } from './parameters.ts';
 import type { Settings } from './settings.ts';
 import { PorpoiseStack } from './stack.ts';
 import { Storage } from './storage.ts';
-import { Timers } from './timers.ts';
+import { SWEEP_EVERY, Timers } from './timers.ts';
 
 /** Inputs wait for milliseconds; after this long something is wrong. */
 const INPUT_AGE_MAX = Duration.minutes(5);
@@ -52,7 +52,8 @@ export class Home extends PorpoiseStack {
       PORPOISE_BUSES: buses.json,
     };
     const stepper = inputs.stepper(all, this.reservedConcurrency.stepper);
-    const trigger = timers.trigger(all);
+    const trigger = timers.trigger({ ...all, PORPOISE_DEAD_INPUTS_URL: inputs.deadLetters.queueUrl });
+    inputs.letLookForDead(trigger);
     const api = new Api(this, all, this.reservedConcurrency.api);
     for (const user of [stepper, trigger, api.function]) storage.letReadAndWrite(user);
     for (const user of [stepper, trigger]) timers.letAsk(user);
@@ -78,17 +79,12 @@ export class Home extends PorpoiseStack {
 
   #alarms(inputs: Inputs, timers: Timers, stepper: PorpoiseFunction, api: Api): Alarms {
     const alarms = new Alarms(this);
-    const dead = { inputs: inputs.deadLetters, wakes: timers.deadLetters };
-    const visible = Object.entries(dead).map(([name, queue]) => [name, worst(queue.metricApproximateNumberOfMessagesVisible())]);
+    // an alarm is billed by the metrics that it looks at: those of the queue of inputs are asked for by the sweep
+    const dead = { wakes: timers.deadLetters };
     alarms.add('DeadLetters', {
       heading: 'dead-letters',
-      description: 'Something could not be handled, however often it was tried.',
-      metric: new cloudwatch.MathExpression({
-        label: 'dead letters',
-        expression: Object.keys(dead).join(' + '),
-        usingMetrics: Object.fromEntries(visible),
-        period: Duration.minutes(5),
-      }),
+      description: 'A wake or a sweep could not be handled, however often it was tried.',
+      metric: worst(dead.wakes.metricApproximateNumberOfMessagesVisible()),
       above: 0,
     });
     alarms.add('OldInputs', {
@@ -99,13 +95,14 @@ export class Home extends PorpoiseStack {
     });
     alarms.add('WithoutProgress', {
       heading: 'runs-without-progress',
-      description: 'The sweep found open runs that should have moved and did not.',
+      description: 'The sweep found open runs that should have moved and did not, or inputs that nobody could handle.',
       metric: worst(
         new cloudwatch.Metric({
           namespace: NAMESPACE,
           metricName: WITHOUT_PROGRESS,
           dimensionsMap: { function: this.names.of('trigger') },
         }),
+        SWEEP_EVERY, // a period without a sweep would look like one in which all was well
       ),
       above: 0,
       periods: 2,

@@ -31,6 +31,11 @@ export class Inputs extends Construct {
     user.allow('SendInputs', ['sqs:SendMessage'], [this.queue.queueArn]);
   }
 
+  /** Lets a function ask how many inputs nobody could handle. */
+  letLookForDead(user: PorpoiseFunction): void {
+    user.allow('LookForDead', ['sqs:GetQueueAttributes'], [this.deadLetters.queueArn]);
+  }
+
   /** Makes the function that handles them. */
   stepper(environment: Record<string, string>, reservedConcurrency: number | undefined): PorpoiseFunction {
     const stepper = new PorpoiseFunction(this.stack, 'Stepper', {

@@ -15,7 +15,7 @@ import type { PorpoiseStack } from './stack.ts';
 const TRIGGER_TIMEOUT = Duration.minutes(2);
 const BATCH = 10;
 /** Whatever was lost is found after this long at most. */
-const SWEEP_EVERY = Duration.minutes(10);
+export const SWEEP_EVERY = Duration.minutes(10);
 
 export class Timers extends Construct {
   readonly queue: sqs.Queue;

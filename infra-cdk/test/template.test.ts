@@ -102,7 +102,9 @@ test('only the api and the stepper have concurrency of their own, and the settin
 });
 
 test('three alarms ring by default, and each of all leads to a heading of the runbook', () => {
-  assert.equal(all.flatMap((template) => ofType(template, 'AWS::CloudWatch::Alarm')).length, 3);
+  const standing = all.flatMap((template) => ofType(template, 'AWS::CloudWatch::Alarm'));
+  assert.equal(standing.length, 3);
+  for (const { Properties } of standing) assert.equal(typeof Properties?.['MetricName'], 'string', 'one that calculates is billed by each metric');
   const extra = { alarms: { extra: EXTRA_ALARMS, email: 'team@example.org' } };
   const alarms = Object.values(synthesis(extra).templates).flatMap((template) => ofType(template, 'AWS::CloudWatch::Alarm'));
   assert.equal(alarms.length, 3 + EXTRA_ALARMS.length);

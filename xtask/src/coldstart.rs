@@ -127,6 +127,10 @@ fn environment(name: &str) -> Vec<(&'static str, String)> {
             "PORPOISE_TIMERS_URL",
             "https://sqs.us-east-1.amazonaws.com/1/t",
         ),
+        (
+            "PORPOISE_DEAD_INPUTS_URL",
+            "https://sqs.us-east-1.amazonaws.com/1/d.fifo",
+        ),
         ("PORPOISE_TIMERS_ARN", "arn:aws:sqs:us-east-1:1:t"),
         ("PORPOISE_SCHEDULE_GROUP", "porpoise"),
         ("PORPOISE_SCHEDULER_ROLE_ARN", "arn:aws:iam::1:role/r"),

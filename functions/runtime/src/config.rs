@@ -155,6 +155,11 @@ pub fn inputs_url(env: &mut Reader<'_>) -> String {
     env.text("PORPOISE_INPUTS_URL")
 }
 
+/// The URL of the queue of inputs that nobody could handle, from `PORPOISE_DEAD_INPUTS_URL`.
+pub fn dead_inputs_url(env: &mut Reader<'_>) -> String {
+    env.text("PORPOISE_DEAD_INPUTS_URL")
+}
+
 /// The ARN of the state machine that is the place's poll loop, from `PORPOISE_LOOP_ARN`.
 pub fn loop_arn(env: &mut Reader<'_>) -> String {
     env.text("PORPOISE_LOOP_ARN")

@@ -1,40 +1,79 @@
 //! The app as the functions of the control plane have it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use porpoise_app::{App, Executors, HOME, Ports};
 use porpoise_ports::Clock;
+use porpoise_queue_sqs::DeadLetters;
 use porpoise_system::{OsIds, SystemClock};
 
 use crate::aws::Aws;
-use crate::config::{Common, ConfigError, Reader, Timing, buses, inputs_url};
+use crate::config::{Common, ConfigError, Reader, Timing, buses, dead_inputs_url, inputs_url};
 use crate::ports;
+
+/// What functions are told that step aggregates.
+#[derive(Debug)]
+struct Writer {
+    aws: Aws,
+    common: Common,
+    inputs_url: String,
+    timing: Timing,
+    buses: BTreeMap<String, String>,
+}
+
+impl Writer {
+    fn read(env: &mut Reader<'_>) -> Self {
+        Self {
+            aws: Aws::read(env),
+            common: Common::read(env),
+            inputs_url: inputs_url(env),
+            timing: Timing::read(env),
+            buses: buses(env),
+        }
+    }
+
+    fn app(self) -> Result<Arc<App>, ConfigError> {
+        let Self {
+            aws,
+            common,
+            inputs_url,
+            timing,
+            buses,
+        } = self;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ports = Ports {
+            table: ports::table(&aws, &common),
+            blobs: ports::blobs(&aws, &common, &[HOME]),
+            queue: ports::queue(&aws, &inputs_url),
+            bus: ports::bus(&aws, buses, &common.home.to_string())?,
+            timers: ports::timers(&aws, &timing, &clock),
+            clock,
+            ids: Arc::new(OsIds::default()),
+        };
+        let app = App::new(ports, Executors::none()).at_home(common.home);
+        Ok(Arc::new(app.swept()))
+    }
+}
 
 /// For functions that step aggregates: everything that follows a step can be sent. Nothing is dispatched here.
 ///
 /// # Errors
 /// Everything that is wrong with the environment.
 pub fn writer(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
-    let config = (
-        Aws::read(&mut env),
-        Common::read(&mut env),
-        inputs_url(&mut env),
-        Timing::read(&mut env),
-        buses(&mut env),
-    );
-    let (aws, common, inputs_url, timing, buses) = env.finish(config)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ports = Ports {
-        table: ports::table(&aws, &common),
-        blobs: ports::blobs(&aws, &common, &[HOME]),
-        queue: ports::queue(&aws, &inputs_url),
-        bus: ports::bus(&aws, buses, &common.home.to_string())?,
-        timers: ports::timers(&aws, &timing, &clock),
-        clock,
-        ids: Arc::new(OsIds::default()),
-    };
-    let app = App::new(ports, Executors::none()).at_home(common.home);
-    Ok(Arc::new(app.swept()))
+    let writer = Writer::read(&mut env);
+    env.finish(writer)?.app()
+}
+
+/// The same for who sweeps, with the inputs that nobody could handle.
+///
+/// # Errors
+/// Everything that is wrong with the environment.
+pub fn watcher(mut env: Reader<'static>) -> Result<(Arc<App>, DeadLetters), ConfigError> {
+    let config = (Writer::read(&mut env), dead_inputs_url(&mut env));
+    let (writer, url) = env.finish(config)?;
+    let dead = ports::dead_inputs(&writer.aws, &url);
+    Ok((writer.app()?, dead))
 }
 
 /// For the API: reads, and hands over inputs. It arms no wake and sends nothing to a place.

@@ -13,7 +13,7 @@ use porpoise_bus_eventbridge::EventBridgeBus;
 use porpoise_loops_step_functions::StepFunctionsLoops;
 use porpoise_model::Address;
 use porpoise_ports::{Blobs, Bus, Clock, Loops, Queue, Table, Timers, Unavailable};
-use porpoise_queue_sqs::{SqsQueue, SqsTimers};
+use porpoise_queue_sqs::{DeadLetters, SqsQueue, SqsTimers};
 use porpoise_store_dynamodb::{DynamoTable, Patience};
 use porpoise_timers_scheduler::SchedulerTimers;
 
@@ -50,6 +50,11 @@ pub fn blobs(aws: &Aws, common: &Common, also: &[&str]) -> Arc<dyn Blobs> {
 /// The queue of inputs, which is at home.
 pub fn queue(aws: &Aws, url: &str) -> Arc<dyn Queue> {
     Arc::new(SqsQueue::new(sqs(aws, url), settings(url)))
+}
+
+/// Inputs that nobody could handle.
+pub fn dead_inputs(aws: &Aws, url: &str) -> DeadLetters {
+    DeadLetters::new(sqs(aws, url), settings(url))
 }
 
 /// Timers, near and far.

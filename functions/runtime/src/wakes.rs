@@ -2,13 +2,15 @@
 
 use porpoise_app::App;
 use porpoise_ports::timers::Wake;
+use porpoise_queue_sqs::DeadLetters;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::batch::{BatchResponse, SqsEvent, Unreadable};
 use crate::{metric, steps};
 
-/// Open aggregates that should have moved and could not be stepped; an alarm looks at it.
+/// Open aggregates that should have moved and could not be stepped, and inputs that nobody could handle; an alarm looks
+/// at it.
 const WITHOUT_PROGRESS: &str = "OpenWithoutProgress";
 
 /// What the trigger is called with.
@@ -26,9 +28,32 @@ pub enum TriggerEvent {
 /// # Errors
 /// The open index could not be read: the next sweep comes soon.
 pub async fn trigger(app: &App, event: TriggerEvent) -> anyhow::Result<BatchResponse> {
+    Box::pin(handle(app, None, event)).await
+}
+
+/// The same, and each sweep looks for `dead` inputs too: the aggregate of each stands still.
+///
+/// # Errors
+/// The open index could not be read, or nobody knows how many are dead: the next sweep comes soon.
+pub async fn watch(
+    app: &App,
+    dead: &DeadLetters,
+    event: TriggerEvent,
+) -> anyhow::Result<BatchResponse> {
+    Box::pin(handle(app, Some(dead), event)).await
+}
+
+async fn handle(
+    app: &App,
+    dead: Option<&DeadLetters>,
+    event: TriggerEvent,
+) -> anyhow::Result<BatchResponse> {
     match event {
         TriggerEvent::Wakes(event) => Ok(forward(app, event).await),
-        TriggerEvent::Sweep(_) => sweep(app).await.map(|()| BatchResponse::default()),
+        TriggerEvent::Sweep(_) => {
+            sweep(app, dead).await?;
+            Ok(BatchResponse::default())
+        }
     }
 }
 
@@ -59,17 +84,25 @@ async fn forward(app: &App, event: SqsEvent) -> BatchResponse {
 }
 
 /// Steps everything that is open, and tells how much that is.
-async fn sweep(app: &App) -> anyhow::Result<()> {
+async fn sweep(app: &App, dead: Option<&DeadLetters>) -> anyhow::Result<()> {
     let clock = &app.ports().clock;
     let begun = clock.now();
-    let swept = app.sweep().await?;
-    let (open, failed) = (swept.open, swept.failed.len());
-    let took_ms = steps::millis(begun, clock.now());
-    tracing::info!(open, failed, took_ms, "swept");
-    if failed > 0 {
+    let swept = app.sweep().await;
+    let counted = match dead {
+        Some(dead) => dead.count().await,
+        None => Ok(0),
+    };
+    // what one of the two found is told, whatever became of the other
+    let failed = swept.as_ref().map_or(0, |swept| swept.failed.len());
+    let dead = *counted.as_ref().unwrap_or(&0);
+    if failed + dead > 0 {
         // a metric that is not written costs nothing
-        metric::count(clock.now(), &[(WITHOUT_PROGRESS, failed)]);
+        metric::count(clock.now(), &[(WITHOUT_PROGRESS, failed + dead)]);
     }
+    let open = swept?.open;
+    counted?;
+    let took_ms = steps::millis(begun, clock.now());
+    tracing::info!(open, failed, dead, took_ms, "swept");
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use porpoise_model::Address;
-use porpoise_ports::table::{Condition, Item, Key, Query};
+use porpoise_ports::table::{Condition, Consistency, Item, Key, Query};
 
 use crate::store::{Store, StoreError};
 
@@ -68,8 +68,16 @@ impl OpenIndex {
     }
 
     /// All entries of one shard. Costs a query of as many pages as it takes.
-    pub(crate) async fn shard(&self, shard: u8) -> Result<Vec<Entry>, StoreError> {
-        let items = self.store.all(Query::prefix(partition(shard), "")).await?;
+    pub(crate) async fn shard(
+        &self,
+        shard: u8,
+        consistency: Consistency,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let query = Query {
+            consistency,
+            ..Query::prefix(partition(shard), "")
+        };
+        let items = self.store.all(query).await?;
         Ok(items.into_iter().filter_map(entry).collect())
     }
 }

@@ -34,11 +34,12 @@ impl App {
     /// created.
     ///
     /// Costs a query for each of the 16 shards, a read of the last record of each aggregate where resends are left to it,
-    /// and what the steps cost.
+    /// and what the steps cost. The queries may miss what was opened just now, which is on its way and in the next sweep,
+    /// and tell of what was closed just now, whose step finds that.
     pub async fn sweep(&self) -> Result<Swept, SweepError> {
         let mut swept = Swept::default();
         for shard in 0..SHARDS {
-            let entries = self.index.shard(shard).await?;
+            let entries = self.index.shard(shard, Consistency::Eventual).await?;
             swept.open += entries.len();
             for entries in entries.chunks(AT_ONCE) {
                 let steps = entries.iter().map(|entry| self.sweep_one(entry));
@@ -113,7 +114,8 @@ impl App {
         &self,
         project: Option<ProjectId>,
     ) -> Result<Vec<Address>, StoreError> {
-        let shards = join_all((0..SHARDS).map(|shard| self.index.shard(shard))).await;
+        let shards = (0..SHARDS).map(|shard| self.index.shard(shard, Consistency::Strong));
+        let shards = join_all(shards).await;
         let mut open = Vec::new();
         for entries in shards {
             let wanted = |entry: Entry| {

@@ -47,6 +47,18 @@ pub enum SendError {
         #[source]
         source: BoxError,
     },
+    /// It was not said how many messages stand in a queue.
+    #[error("cannot look at queue `{url}`")]
+    Look {
+        /// Of the queue.
+        url: String,
+        /// What the client met.
+        #[source]
+        source: BoxError,
+    },
+    /// An answer without the numbers that were asked for.
+    #[error("queue `{0}` does not say how many messages stand in it")]
+    NoNumber(String),
     /// No answer came in time.
     #[error("queue `{0}` did not answer in time")]
     Late(String),

@@ -9,6 +9,8 @@
 //! queue; if not, the timers are asked for the same wake again, which then waits for what remains. So a wake may be as
 //! far away as it likes, at a message for each quarter of an hour.
 //!
+//! [`DeadLetters`] counts what nobody could handle.
+//!
 //! What is left out on purpose: making the queues, which is the deployment's; receiving and deleting, which is Lambda's;
 //! retries of whole calls, of which the client knows by its own settings. Only what a call that succeeded says it did
 //! not take is sent again here.
@@ -18,6 +20,7 @@
 //! [`Wake`]: porpoise_ports::timers::Wake
 //! [is due]: porpoise_ports::timers::Wake::is_due
 
+mod dead;
 mod error;
 mod outline;
 mod pack;
@@ -25,6 +28,7 @@ mod queue;
 mod receive;
 mod timers;
 
+pub use dead::DeadLetters;
 pub use error::SendError;
 pub use outline::{Call, Packed, WAKE, rounds};
 pub use queue::{Settings, SqsQueue};

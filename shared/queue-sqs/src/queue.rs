@@ -207,10 +207,10 @@ async fn pause(seed: &str, tries: u32) {
 }
 
 /// Waits no longer than the settings say.
-pub(crate) async fn within(
+pub(crate) async fn within<T>(
     settings: &Settings,
-    sending: impl Future<Output = Result<(), SendError>>,
-) -> Result<(), SendError> {
+    sending: impl Future<Output = Result<T, SendError>>,
+) -> Result<T, SendError> {
     let sent = tokio::time::timeout(settings.patience, sending).await;
     sent.unwrap_or_else(|_| Err(SendError::Late(settings.url.clone())))
 }

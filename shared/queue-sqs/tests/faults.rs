@@ -21,7 +21,7 @@ use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::queue::Message;
 use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Queue as _, Timers as _, Unavailable};
-use porpoise_queue_sqs::{Settings, SqsQueue, SqsTimers, receive};
+use porpoise_queue_sqs::{DeadLetters, Settings, SqsQueue, SqsTimers, receive};
 use porpoise_system::SystemClock;
 use serde_json::{Value, json};
 use support::config;
@@ -300,4 +300,42 @@ async fn requests_are_counted_by_the_chunks_that_are_billed() {
     let lines: Vec<(Line, u64)> = ledger.usage().lines().collect();
     let wanted = [(Line::FifoRequests, 12), (Line::QueueRequests, 1)];
     assert_eq!(lines, wanted);
+}
+
+fn dead(canned: &Canned, patience: Duration) -> DeadLetters {
+    DeadLetters::new(client(canned), settings(canned, patience))
+}
+
+#[tokio::test]
+async fn dead_letters_are_counted_whether_somebody_looks_at_them_or_not() {
+    let canned = Canned::start(|_| {
+        let numbers = json!({
+            "ApproximateNumberOfMessages": "3", "ApproximateNumberOfMessagesNotVisible": "2"
+        });
+        Answer::json(200, json!({"Attributes": numbers}).to_string())
+    })
+    .unwrap();
+    let ledger = Ledger::default();
+    let dead = dead(&canned, SECONDS).with_ledger(ledger.clone());
+    assert_eq!(dead.count().await.unwrap(), 5);
+    let lines: Vec<(Line, u64)> = ledger.usage().lines().collect();
+    assert_eq!(lines, [(Line::FifoRequests, 1)]);
+}
+
+#[tokio::test]
+async fn a_queue_of_dead_letters_that_says_nothing_is_no_empty_one() {
+    for (answer, wanted) in [
+        (Answer::json(200, "{}"), "does not say how many messages"),
+        (
+            Answer::error(500, "InternalFailure"),
+            "cannot look at queue",
+        ),
+        (Answer::error(403, "AccessDenied"), "cannot look at queue"),
+        (Answer::Silence, "did not answer in time"),
+    ] {
+        let canned = Canned::start(move |_| answer.clone()).unwrap();
+        let counted = dead(&canned, Duration::from_millis(250)).count().await;
+        let said = chain(&counted.unwrap_err());
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
 }
