@@ -94,7 +94,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
-    /// Run nights of 320 tasks: `--seeds N [--from SEED] [--story LINES]`, or `--help`.
+    /// Run nights of 320 tasks: `--seeds N [--from SEED] [--story LINES]`, `--mutants`, `--box`, or `--help`.
     #[command(disable_help_flag = true)]
     Night {
         /// Passed on.

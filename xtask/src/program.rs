@@ -6,7 +6,9 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::{machine, tool};
+use crate::cloud::Parts;
+use crate::functions::Form;
+use crate::{components, machine, tool};
 
 /// The profile of the server that `up` starts. What it takes from nothing, on 2 cores, has to stay below 6 minutes.
 const UP_PROFILE: &str = "release";
@@ -30,13 +32,21 @@ pub(crate) fn simulate(args: Vec<OsString>) -> anyhow::Result<()> {
     hand_over(run)
 }
 
-/// Nights. Built as tests are: most of what they build on is compiled for those anyway.
+/// Nights. Built as tests are: most of what they build on is compiled for those anyway. In the box, with what that is
+/// made of.
 pub(crate) fn night(args: Vec<OsString>) -> anyhow::Result<()> {
     let mut run = cargo_run("porpoise-night", "dev");
     if let Some(folder) = machine::exports()? {
         run.env(machine::DATA_VARIABLE, folder);
     }
-    run.args(["--bin", "night", "--"]).args(args);
+    run.args(["--bin", "night", "--"]);
+    if args.iter().any(|arg| arg == "--box") {
+        components::install()?;
+        let parts = Parts::make(Form::Quick)?;
+        run.arg("--functions").arg(parts.functions);
+        run.arg("--templates").arg(parts.templates);
+    }
+    run.args(args);
     hand_over(run)
 }
 

@@ -2,42 +2,45 @@
 //! of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::http::Method;
-use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use porpoise_app::App;
 use porpoise_fake_aws::JobRun;
 use porpoise_model::workflow::Task;
 use porpoise_model::{AttemptKey, RunId};
 use serde_json::{Value, json};
 
-use crate::client::Client;
-use crate::function::home;
-use crate::nightly::{Nightly, PROJECT, target};
-use crate::ports::PLACES;
-use crate::reason::{Pools, compare, is_over, text};
-use crate::world::{BEGIN, MINUTE, Shared, lock, micros};
+use crate::api::Api;
+use crate::nightly::{Nightly, PROJECT};
+use crate::reason::{Pools, Truth, compare, is_over, text};
 
 /// Slots of each pool.
 const SLOTS: usize = 12;
 
-pub(crate) struct Watcher {
-    client: Client,
-    app: Arc<App>,
+pub(crate) struct Watcher<A> {
+    client: A,
     tasks: Vec<Task>,
     pools: Pools,
     /// The path of the run.
     path: String,
     run: RunId,
     pub(crate) state: String,
-    pub(crate) minutes: i64,
+    pub(crate) ended: Option<Timestamp>,
     pub(crate) attempts: usize,
     pub(crate) reasons: usize,
     pub(crate) behind: i64,
 }
+
+/// What the service of the jobs knows, and when it did.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) jobs: Vec<JobRun>,
+    pub(crate) now: Timestamp,
+}
+
+/// A target: its name, and its definition as the API takes it.
+pub(crate) type NamedTarget = (String, Value);
 
 /// An attempt as the API has it.
 struct Attempt {
@@ -48,23 +51,16 @@ struct Attempt {
     ended: Option<Timestamp>,
 }
 
-impl Watcher {
+impl<A: Api> Watcher<A> {
     /// Asks for the night: targets, workflow, run.
-    pub(crate) fn start(world: &Shared, nightly: &Nightly) -> anyhow::Result<Self> {
-        let app = home(world, true);
-        let client = Client::of(Arc::clone(&app));
+    pub(crate) fn start(
+        client: A,
+        nightly: &Nightly,
+        targets: &[NamedTarget],
+    ) -> anyhow::Result<Self> {
         let workflows = format!("/projects/{PROJECT}/workflows");
         client.send(Method::POST, &workflows, &nightly.definition)?;
-        let applications = lock(world).service.applications.clone();
-        for application in applications {
-            let name = target(application.sort, application.place);
-            let place = PLACES[application.place];
-            let settings = json!({
-                "application_id": application.id,
-                "execution_role": "arn:aws:iam::111122223333:role/job",
-                "imported": {"resource_ids": nightly.resources()},
-            });
-            let body = json!({"kind": "emr-serverless", "place": place, "settings": settings});
+        for (name, body) in targets {
             let path = format!("/projects/{PROJECT}/targets/{name}");
             client.send(Method::PUT, &path, &body.to_string())?;
         }
@@ -86,42 +82,47 @@ impl Watcher {
             path: format!("/projects/{PROJECT}/runs/{run}"),
             run: run.parse().context("an id of a run")?,
             client,
-            app,
             pools: Pools { slots, ..pools },
             tasks: nightly.workflow.tasks.clone(),
             state: String::new(),
-            minutes: 0,
+            ended: None,
             attempts: 0,
             reasons: 0,
             behind: 0,
         })
     }
 
-    /// Compares what the API says with what is so; whether the run is over.
-    pub(crate) fn look(&mut self, world: &Shared) -> anyhow::Result<bool> {
+    /// Compares what the API says with what is so a little later; whether the run is over. What is not so is told.
+    pub(crate) fn look(
+        &mut self,
+        asked: Timestamp,
+        known: impl FnOnce() -> Known,
+    ) -> anyhow::Result<Result<bool, String>> {
         let run = self.client.get(&self.path)?;
         text(&run, "state").clone_into(&mut self.state);
         if is_over(&self.state) {
-            let ended: Timestamp = text(&run, "ended").parse()?;
-            self.minutes = (ended.as_microsecond() - BEGIN) / MINUTE;
-            return Ok(true);
+            self.ended = Some(text(&run, "ended").parse()?);
+            return Ok(Ok(true));
         }
         let tasks = self.tasks()?;
-        let jobs = jobs(&lock(world).service.job_runs());
+        let Known { jobs: runs, now } = known();
+        let truth = Truth {
+            asked,
+            now,
+            jobs: jobs(&runs),
+        };
         let placed: Vec<bool> = self.tasks.iter().map(is_placed).collect();
-        let now = micros(lock(world).now);
-        match compare(&tasks, &placed, self.run, &jobs, &mut self.pools, now) {
+        match compare(&tasks, &placed, self.run, &truth, &mut self.pools) {
             Ok(compared) => {
                 self.reasons += compared.reasons;
                 self.behind = self.behind.max(compared.behind);
+                Ok(Ok(false))
             }
             Err(what) => {
                 let pools = self.client.get(&format!("/projects/{PROJECT}/pools"))?;
-                let what = format!("{what}, pools: {}", pools["items"]);
-                lock(world).violate("reasons-are-true", what);
+                Ok(Err(format!("{what}, pools: {}", pools["items"])))
             }
         }
-        Ok(false)
     }
 
     fn tasks(&self) -> anyhow::Result<Vec<Value>> {
@@ -152,24 +153,44 @@ impl Watcher {
         open.join(", ")
     }
 
-    /// Goes through everything that is left of the night.
-    pub(crate) fn last_look(&mut self, world: &Shared) -> anyhow::Result<()> {
+    /// The tasks that failed, and why, for people.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let tasks = self.tasks().unwrap_or_default();
+        let failed = tasks.iter().filter(|task| text(task, "state") == "failed");
+        failed
+            .map(|task| {
+                let attempt = &task["attempt"];
+                format!(
+                    "`{}` after {attempt}: {}",
+                    text(task, "name"),
+                    text(&task["cause"], "text")
+                )
+            })
+            .collect()
+    }
+
+    /// Goes through everything that is left of the night: the invariant that is broken, and how.
+    pub(crate) fn last_look(
+        &mut self,
+        jobs: &[JobRun],
+    ) -> anyhow::Result<Result<(), (&'static str, String)>> {
         let attempts = self.all_attempts()?;
         self.attempts = attempts.iter().map(Vec::len).sum();
-        let jobs = lock(world).service.job_runs();
-        let checked = one_job_for_each(&attempts, &jobs, &self.tasks)
-            .map_err(|what| ("one-job-per-attempt", what))
+        let tasks = &self.tasks;
+        let checked = in_order(&attempts, jobs, tasks)
+            .map_err(|what| ("dependencies-first", what))
             .and_then(|()| {
-                in_order(&attempts, &jobs, &self.tasks).map_err(|what| ("dependencies-first", what))
+                one_job_for_each(&attempts, jobs, tasks)
+                    .map_err(|what| ("one-job-per-attempt", what))
             })
-            .and_then(|()| {
-                self.nothing_left(world, &jobs)
-                    .map_err(|what| ("nothing-stuck", what))
+            .and_then(|()| match jobs.iter().find(|job| !job.over) {
+                None => Ok(()),
+                Some(job) => {
+                    let what = format!("after the run has ended a job goes on: {job:?}");
+                    Err(("nothing-stuck", what))
+                }
             });
-        if let Err((invariant, what)) = checked {
-            lock(world).violate(invariant, what);
-        }
-        Ok(())
+        Ok(checked)
     }
 
     fn all_attempts(&self) -> anyhow::Result<Vec<Vec<Attempt>>> {
@@ -191,27 +212,6 @@ impl Watcher {
             anyhow::Ok(attempts.iter().map(read).collect())
         };
         self.tasks.iter().enumerate().map(of_task).collect()
-    }
-
-    /// No job runs, no loop goes on, no message is under way, nothing is open.
-    fn nothing_left(&self, world: &Shared, jobs: &[JobRun]) -> Result<(), String> {
-        if let Some(job) = jobs.iter().find(|job| !job.over) {
-            return Err(format!("after the run has ended a job goes on: {job:?}"));
-        }
-        let open = self.app.open_aggregates(None).now_or_never();
-        let open = open.and_then(Result::ok).unwrap_or_default();
-        if !open.is_empty() {
-            return Err(format!("the open index has {open:?}"));
-        }
-        let world = lock(world);
-        if let Some((place, epoch)) = world.loops.iter().find_map(|(key, on)| on.then_some(*key)) {
-            return Err(format!("poll loop {epoch} of place {place} goes on"));
-        }
-        if world.mail.is_empty() {
-            Ok(())
-        } else {
-            Err("inputs are under way".to_owned())
-        }
     }
 }
 

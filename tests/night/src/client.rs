@@ -43,16 +43,10 @@ impl Client {
             access,
         }))
     }
+}
 
-    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.send(Method::GET, path, "")
-    }
-
-    /// What is answered.
-    ///
-    /// # Errors
-    /// Also an answer that says that it failed.
-    pub(crate) fn send(&self, method: Method, path: &str, body: &str) -> anyhow::Result<Value> {
+impl crate::api::Api for Client {
+    fn send(&self, method: Method, path: &str, body: &str) -> anyhow::Result<Value> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/v1{path}"))

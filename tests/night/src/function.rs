@@ -102,13 +102,17 @@ fn place(world: &Shared, number: usize, scratch: &Path) -> Arc<Place> {
     let clock: Arc<dyn Clock> = Arc::new(hub.watch.clone());
     let noop = InstantExecutor::open(scratch, clock).expect("a folder of our own");
     let jobs = Arc::new(lock(world).service.executor());
-    let guarded = |executor: Arc<dyn Executor>| -> Arc<dyn Executor> {
-        let hub = hub.clone();
+    let guarded = |executor: Arc<dyn Executor>, spared: bool| -> Arc<dyn Executor> {
+        let hub = Hub {
+            spared,
+            ..hub.clone()
+        };
         Arc::new(Guarded { hub, executor })
     };
+    // what is in the function itself cannot fail without it: it is killed at the calls before and after
     let executors = Executors::none()
-        .with_prompt(["noop"], &guarded(noop))
-        .with([KIND], &guarded(jobs));
+        .with_prompt(["noop"], &guarded(noop, true))
+        .with([KIND], &guarded(jobs, false));
     let hub = Arc::new(hub);
     let ports = Ports {
         table: hub.clone(),

@@ -5,19 +5,19 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use futures_util::FutureExt as _;
+use porpoise_app::App;
 use porpoise_functions::place::Tock;
 use porpoise_model::Address;
 
 use crate::call::{Cause, Done, Work, words, work};
-use crate::check::Watcher;
+use crate::check::{Known, Watcher};
+use crate::client::Client;
 use crate::function::{Environment, Function};
-use crate::nightly::Nightly;
+use crate::mutant::Mutant;
 use crate::ports::{PLACES, number};
-use crate::random::Chance;
-use crate::service::Service;
 use crate::world::{
-    BEGIN, Event, HOUR, MILLI, MINUTE, Next, SECOND, Shared, Ticking, Violation, World, lock,
-    micros,
+    BEGIN, Event, HOUR, MILLI, MINUTE, Next, SECOND, Shared, Ticking, lock, micros,
 };
 
 /// Rules of the templates.
@@ -35,77 +35,7 @@ const LONGEST: i64 = 48 * HOUR;
 /// After the run has ended, whatever looks after its jobs has to end too.
 const MORNING: i64 = 90 * MINUTE;
 
-/// What a night came to.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// It is reproduced by this.
-    pub seed: u64,
-    /// Of everything that happened, in its order.
-    pub hash: u64,
-    /// Calls and events.
-    pub steps: u64,
-    /// How the run ended.
-    pub state: String,
-    /// Virtual minutes until it ended.
-    pub minutes: i64,
-    /// Attempts of all tasks.
-    pub attempts: usize,
-    /// Job runs on EMR Serverless.
-    pub jobs: usize,
-    /// Reasons that were compared with what was so.
-    pub reasons: usize,
-    /// The longest time that what was said was behind what was so, in virtual seconds.
-    pub behind: i64,
-    /// Requests of the SDK's clients that met a fault.
-    pub faults: usize,
-    /// How often what went wrong where: fault and operation.
-    pub counts: Vec<(&'static str, &'static str, u64)>,
-    /// Calls of the service.
-    pub calls: Vec<(String, u64)>,
-    /// The first thing that must not be.
-    pub violation: Option<Violation>,
-    /// The last things that happened, if they were asked for.
-    pub story: Vec<String>,
-}
-
-/// Runs the night of a seed to its end, or to the first thing that must not be.
-///
-/// # Errors
-/// The fake does not start, or the night cannot be asked for.
-pub fn night(nightly: &Nightly, seed: u64, with_story: bool) -> anyhow::Result<Outcome> {
-    let mut chance = Chance::new(seed);
-    let service = Service::start(seed, micros(BEGIN), &mut chance)?;
-    let world = World::new(chance, service, PLACES.len(), with_story);
-    let world = Arc::new(Mutex::new(world));
-    let scratch = tempfile::tempdir()?;
-    let watcher = Watcher::start(&world, nightly)?;
-    let mut host = Host::new(world, watcher, scratch.path().to_owned());
-    host.run()?;
-    let world = Arc::clone(&host.world);
-    drop(host.running); // before the world that they live in
-    let mut world = lock(&world);
-    let counts = world.counts.iter();
-    Ok(Outcome {
-        seed,
-        hash: world.hash,
-        steps: world.steps,
-        state: host.watcher.state.clone(),
-        minutes: host.watcher.minutes,
-        attempts: host.watcher.attempts,
-        jobs: world.service.job_runs().len(),
-        reasons: host.watcher.reasons,
-        behind: host.watcher.behind / SECOND,
-        faults: world.service.faults(),
-        counts: counts
-            .map(|((fault, op), count)| (*fault, *op, *count))
-            .collect(),
-        calls: world.service.calls().into_iter().collect(),
-        violation: world.violation.clone(),
-        story: world.story.take().map(Vec::from).unwrap_or_default(),
-    })
-}
-
-struct Invocation {
+pub(crate) struct Invocation {
     serial: u64,
     environment: usize,
     cause: Cause,
@@ -126,19 +56,25 @@ impl Wake for Bell {
     }
 }
 
-struct Host {
-    world: Shared,
-    watcher: Watcher,
+pub(crate) struct Host {
+    pub(crate) world: Shared,
+    pub(crate) watcher: Watcher<Client>,
+    /// Somebody whom nothing befalls.
+    onlooker: Arc<App>,
     scratch: std::path::PathBuf,
     environments: Vec<Option<Environment>>,
-    running: Vec<Option<Invocation>>,
+    pub(crate) running: Vec<Option<Invocation>>,
     ready: Arc<Mutex<VecDeque<usize>>>,
     serial: u64,
     over: bool,
 }
 
 impl Host {
-    fn new(world: Shared, watcher: Watcher, scratch: std::path::PathBuf) -> Self {
+    pub(crate) fn new(
+        world: Shared,
+        (onlooker, watcher): (Arc<App>, Watcher<Client>),
+        scratch: std::path::PathBuf,
+    ) -> Self {
         {
             let mut world = lock(&world);
             world.after(SWEEP, Event::Sweep(0));
@@ -156,6 +92,7 @@ impl Host {
         Self {
             world,
             watcher,
+            onlooker,
             scratch,
             environments: Vec::new(),
             running: Vec::new(),
@@ -165,7 +102,7 @@ impl Host {
         }
     }
 
-    fn run(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn run(&mut self) -> anyhow::Result<()> {
         while !self.over {
             while let Some(invocation) = self.first_ready() {
                 self.poll(invocation);
@@ -242,13 +179,9 @@ impl Host {
         for event in world.service.take_events() {
             let text = |name: &str| event[name].as_str().unwrap_or_default();
             let place = format!("aws.{}.{}", text("region"), text("account"));
-            let wanted = match text("detail-type") {
-                "EMR Serverless Job Run State Change" => {
-                    let state = event["detail"]["state"].as_str().unwrap_or_default();
-                    ["RUNNING", "SUCCESS", "FAILED", "CANCELLED"].contains(&state)
-                }
-                kind => kind == "EMR Serverless Job Resource Utilization Update",
-            };
+            let state = event["detail"]["state"].as_str().unwrap_or_default();
+            let wanted = text("detail-type") == "EMR Serverless Job Run State Change"
+                && ["SUCCESS", "FAILED", "CANCELLED"].contains(&state);
             if let Some(place) = number(&place).filter(|_| wanted) {
                 world.count("told", "news");
                 let delay = world.chance.between(10 * MILLI, SECOND);
@@ -288,6 +221,7 @@ impl Host {
             let at = free[world.chance.index(free.len())];
             drop(world);
             if fresh {
+                lock(&self.world).count("cold", "function");
                 self.environments[at] =
                     Some(Environment::cold(&self.world, function, &self.scratch));
             }
@@ -401,7 +335,14 @@ impl Host {
 
     fn ticked(&mut self, tick: Ticking, tock: Option<Tock>) {
         let mut world = lock(&self.world);
-        let Some(tock) = tock else {
+        let on = |tick: Ticking| Tock {
+            wait: 60,
+            place: PLACES[tick.place].to_owned(),
+            epoch: tick.epoch,
+            tick: tick.tick + 1,
+        };
+        let never_ends = world.mutant == Some(Mutant::LoopNeverEnds);
+        let Some(tock) = tock.or_else(|| never_ends.then(|| on(tick))) else {
             world.loops.insert((tick.place, tick.epoch), false);
             return;
         };
@@ -476,8 +417,18 @@ impl Host {
     }
 
     fn sample(&mut self) -> anyhow::Result<()> {
-        let over = self.watcher.look(&self.world)?;
+        let asked = micros(lock(&self.world).now);
+        let world = &self.world;
+        let known = || Known {
+            jobs: lock(world).service.job_runs(),
+            now: asked,
+        };
+        let over = self.watcher.look(asked, known)?;
         let mut world = lock(&self.world);
+        let over = over.unwrap_or_else(|what| {
+            world.violate("reasons-are-true", what);
+            false
+        });
         if over {
             world.after(MORNING, Event::Morning);
         } else {
@@ -489,6 +440,33 @@ impl Host {
 
     fn morning(&mut self) -> anyhow::Result<()> {
         self.over = true;
-        self.watcher.last_look(&self.world)
+        let jobs = lock(&self.world).service.job_runs();
+        let checked = self.watcher.last_look(&jobs)?;
+        let checked = checked.and_then(|()| {
+            let left = self.nothing_left();
+            left.map_err(|what| ("nothing-stuck", what))
+        });
+        if let Err((invariant, what)) = checked {
+            lock(&self.world).violate(invariant, what);
+        }
+        Ok(())
+    }
+
+    /// No loop goes on, no message is under way, nothing is open.
+    fn nothing_left(&self) -> Result<(), String> {
+        let open = self.onlooker.open_aggregates(None).now_or_never();
+        let open = open.and_then(Result::ok).unwrap_or_default();
+        if !open.is_empty() {
+            return Err(format!("the open index has {open:?}"));
+        }
+        let world = lock(&self.world);
+        if let Some((place, epoch)) = world.loops.iter().find_map(|(key, on)| on.then_some(*key)) {
+            return Err(format!("poll loop {epoch} of place {place} goes on"));
+        }
+        if world.mail.is_empty() {
+            Ok(())
+        } else {
+            Err("inputs are under way".to_owned())
+        }
     }
 }

@@ -20,19 +20,27 @@
     reason = "a test: a panic is a finding, and its numbers are small"
 )]
 
+mod api;
+mod boxed;
 mod call;
 mod check;
 mod client;
 mod function;
 mod host;
 mod mail;
+mod mutant;
 mod nightly;
+mod outcome;
 mod ports;
 mod random;
 mod reason;
 mod service;
+mod tally;
 mod world;
 
-pub use host::{Outcome, night};
+pub use boxed::{Boxed, Manner, in_a_box};
+pub use mutant::Mutant;
 pub use nightly::Nightly;
+pub use outcome::{Outcome, night, night_with};
+pub use tally::Tally;
 pub use world::Violation;

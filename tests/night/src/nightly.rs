@@ -18,6 +18,8 @@ pub(crate) const PROJECT: &str = "night";
 /// Half of its tasks have no retry: the first job that fails would end the night.
 const RETRIES: u32 = 3;
 const DELAY_MAX: Duration = Duration::from_mins(5);
+/// The same, where time is real.
+const DELAY_MAX_REAL: Duration = Duration::from_secs(5);
 
 /// The workflow: what was Hive and Spark has a target, all else does nothing.
 #[derive(Debug, Clone)]
@@ -32,11 +34,23 @@ impl Nightly {
     /// # Errors
     /// The file is not there, or cannot be imported.
     pub fn read() -> anyhow::Result<Option<Self>> {
-        let folder = std::env::var_os(FOLDER).map(PathBuf::from);
-        folder.map(|folder| Self::of(&folder)).transpose()
+        Self::with_delays_of(DELAY_MAX)
     }
 
-    fn of(folder: &Path) -> anyhow::Result<Self> {
+    /// The same, for a night in real time: nothing waits long before it is tried again.
+    ///
+    /// # Errors
+    /// The file is not there, or cannot be imported.
+    pub fn read_for_real_time() -> anyhow::Result<Option<Self>> {
+        Self::with_delays_of(DELAY_MAX_REAL)
+    }
+
+    fn with_delays_of(most: Duration) -> anyhow::Result<Option<Self>> {
+        let folder = std::env::var_os(FOLDER).map(PathBuf::from);
+        folder.map(|folder| Self::of(&folder, most)).transpose()
+    }
+
+    fn of(folder: &Path, delay_max: Duration) -> anyhow::Result<Self> {
         let file = folder.join(FILE);
         let bytes = std::fs::read(&file);
         let bytes = bytes.with_context(|| format!("cannot read {}", file.display()))?;
@@ -53,7 +67,7 @@ impl Nightly {
                 let sort = if name == "SPARK" { "spark" } else { "hive" };
                 task.target = Some(target(sort, number % 2));
                 task.retry.limit = task.retry.limit.max(RETRIES);
-                task.retry.delay = task.retry.delay.min(DELAY_MAX);
+                task.retry.delay = task.retry.delay.min(delay_max);
             } else {
                 task.kind = Kind::Noop;
             }

@@ -19,7 +19,7 @@ use porpoise_ports::table::{
 };
 use porpoise_ports::{Blobs, Bus, Clock, Executor, Ids, Loops, Queue, Table, Timers, Unavailable};
 
-use crate::world::{Event, Failed, Hub, MILLI, MINUTE, SECOND, Ticking, World, lock};
+use crate::world::{Event, Failed, Hub, MILLI, MINUTE, SECOND, Ticking, World, lock, micros};
 
 /// The places with data, the home's first.
 pub(crate) const PLACES: [&str; 2] = [
@@ -247,9 +247,14 @@ impl Executor for Guarded {
         let (executor, job) = (Arc::clone(&self.executor), job.clone());
         let submit = |world: &mut World| {
             let key = job.key;
-            let submitted = world
-                .service
-                .run(async move { executor.submit(&job).await });
+            let second = world.mutant.and_then(|mutant| mutant.second(&job));
+            let submitted = world.service.run(async {
+                let submitted = executor.submit(&job).await;
+                if let Some(second) = second {
+                    _ = executor.submit(&second).await; // the bug is that it is asked at all
+                }
+                submitted
+            });
             world.mix(u64::from(submitted.is_ok()));
             world.tell(|| format!("    submit {key}: {submitted:?}"));
             submitted
@@ -263,6 +268,14 @@ impl Executor for Guarded {
         let list = |world: &mut World| {
             let count = jobs.len();
             let listed = world.service.run(async move { executor.list(&jobs).await });
+            let (mutant, now) = (world.mutant, micros(world.now));
+            let listed = listed.map(|reports| match mutant {
+                None => reports,
+                Some(mutant) => {
+                    let said = reports.into_iter();
+                    said.map(|report| mutant.says(report, now)).collect()
+                }
+            });
             let found = listed.as_ref().map_or(0, Vec::len);
             world.mix(found as u64);
             world.tell(|| format!("    list {count}: {found}, {:?}", listed.as_ref().err()));

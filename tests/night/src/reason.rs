@@ -82,6 +82,16 @@ impl Pools {
     }
 }
 
+/// What is so.
+#[derive(Debug)]
+pub(crate) struct Truth {
+    /// When the API was asked.
+    pub(crate) asked: Timestamp,
+    /// When the service of the jobs was, after the API had answered.
+    pub(crate) now: Timestamp,
+    pub(crate) jobs: BTreeMap<AttemptKey, JobRun>,
+}
+
 /// What was compared.
 #[derive(Debug, Default)]
 pub(crate) struct Compared {
@@ -98,10 +108,11 @@ pub(crate) fn compare(
     tasks: &[Value],
     placed: &[bool],
     run: RunId,
-    jobs: &BTreeMap<AttemptKey, JobRun>,
+    truth: &Truth,
     pools: &mut Pools,
-    now: Timestamp,
 ) -> Result<Compared, String> {
+    let Truth { asked, now, jobs } = truth;
+    let now = *now;
     let open: BTreeMap<&str, bool> = tasks
         .iter()
         .map(|task| (text(task, "name"), !is_over(text(task, "state"))))
@@ -112,7 +123,7 @@ pub(crate) fn compare(
         let said = read(index, task, run, jobs, placed[index]);
         let wrong_since = match said.kind {
             "" => running(&said)?,
-            "upstream" => upstream(&said, &open)?,
+            "upstream" => upstream(&said, &open, *asked)?,
             "pool" if pools.slots.contains_key(said.of) => pools.free_for(&said),
             _ => waiting(&said, now)?,
         };
@@ -190,8 +201,12 @@ fn running(said: &Said<'_>) -> Result<Option<Timestamp>, String> {
     Ok(started.and_then(|job| job.ended))
 }
 
-/// It waits for others, of which each is open.
-fn upstream(said: &Said<'_>, open: &BTreeMap<&str, bool>) -> Result<Option<Timestamp>, String> {
+/// It waited for others when the API was asked, and each of those was open.
+fn upstream(
+    said: &Said<'_>,
+    open: &BTreeMap<&str, bool>,
+    asked: Timestamp,
+) -> Result<Option<Timestamp>, String> {
     let is_open = |name: &&&str| open.get(**name) == Some(&true);
     let count = said.upstream.iter().filter(is_open).count();
     let told = match count {
@@ -207,7 +222,8 @@ fn upstream(said: &Said<'_>, open: &BTreeMap<&str, bool>) -> Result<Option<Times
         .iter()
         .filter(is_open)
         .any(|name| *name == said.of);
-    if !known || told != said.text || said.job.is_some() {
+    let has_job = said.job.is_some_and(|job| job.created <= asked);
+    if !known || told != said.text || has_job {
         return Err(format!("{count} tasks above it are open: {said:?}"));
     }
     Ok(None)

@@ -10,12 +10,15 @@ use aws_sdk_emrserverless::Client;
 use aws_sdk_emrserverless::config::retry::RetryConfig;
 use aws_sdk_emrserverless::config::{BehaviorVersion, Config, Credentials, Region};
 use jiff::Timestamp;
-use porpoise_executor_emr_serverless::EmrServerlessExecutor;
+use porpoise_executor_emr_serverless::{EmrServerlessExecutor, KIND};
 use porpoise_fake_aws::{Behaviour, Delivery, Event, FakeAws, JobRun, Options, Time};
 use porpoise_faults::{Fault, Faults, Plan};
 use porpoise_model::Place;
+use serde_json::json;
 use tokio::runtime::Runtime;
 
+use crate::check::NamedTarget;
+use crate::nightly::{Nightly, target};
 use crate::ports::PLACES;
 use crate::random::Chance;
 
@@ -25,11 +28,11 @@ const DOUBLED_OF_HUNDRED: u64 = 20;
 
 /// An application of a sort, and where it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Application {
+struct Application {
     /// `SPARK` or `HIVE`.
-    pub(crate) sort: &'static str,
-    pub(crate) place: usize,
-    pub(crate) id: String,
+    sort: &'static str,
+    place: usize,
+    id: String,
 }
 
 /// The service, and everybody's clients.
@@ -39,7 +42,7 @@ pub(crate) struct Service {
     runtime: Runtime,
     clients: BTreeMap<String, Client>,
     faults: Faults,
-    pub(crate) applications: Vec<Application>,
+    applications: Vec<Application>,
 }
 
 impl Service {
@@ -108,6 +111,21 @@ impl Service {
         Client::from_conf(config.build())
     }
 
+    /// The targets of the night: an application of each sort at each place.
+    pub(crate) fn targets(&self, nightly: &Nightly) -> Vec<NamedTarget> {
+        let target = |application: &Application| {
+            let settings = json!({
+                "application_id": application.id,
+                "execution_role": "arn:aws:iam::111122223333:role/job",
+                "imported": {"resource_ids": nightly.resources()},
+            });
+            let place = PLACES[application.place];
+            let body = json!({"kind": KIND, "place": place, "settings": settings});
+            (target(application.sort, application.place), body)
+        };
+        self.applications.iter().map(target).collect()
+    }
+
     /// The executor as a cold function makes it.
     pub(crate) fn executor(&self) -> EmrServerlessExecutor {
         let clients = self.clients.clone();
@@ -126,6 +144,24 @@ impl Service {
     pub(crate) fn faults(&self) -> usize {
         let hits = self.faults.hits();
         hits.iter().filter(|hit| hit.fault.is_some()).count()
+    }
+
+    /// What befell events, requests and jobs, and how often.
+    pub(crate) fn befallen(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+        let posted = self.fake.posted();
+        let failed = self.fake.job_runs();
+        let failed = failed.iter().filter(|job| job.state == "FAILED").count();
+        let mut befallen = BTreeMap::from([
+            (("lost", "news"), posted.lost),
+            (("doubled", "news"), posted.doubled),
+            (("overtaken", "news"), posted.overtaken),
+            (("too fast", "request"), self.fake.too_fast()),
+            (("failed", "job"), failed as u64),
+        ]);
+        for fault in self.faults.hits().iter().filter_map(|hit| hit.fault) {
+            *befallen.entry((fault.name(), "request")).or_default() += 1;
+        }
+        befallen
     }
 
     /// Carries out a call, while everything else stands still: so the same seed has the same calls in the same order.

@@ -16,6 +16,7 @@ use porpoise_ports::Clock;
 use porpoise_store_memory::MemoryTable;
 
 use crate::mail::Mail;
+use crate::mutant::Mutant;
 use crate::random::Chance;
 use crate::service::Service;
 
@@ -171,6 +172,8 @@ pub(crate) struct World {
     pub(crate) killed: bool,
     /// The present call takes effect, and its caller is not told.
     pub(crate) partial: bool,
+    /// The bug that is switched on.
+    pub(crate) mutant: Option<Mutant>,
     pub(crate) counts: BTreeMap<(&'static str, &'static str), u64>,
     pub(crate) violation: Option<Violation>,
     pub(crate) story: Option<VecDeque<String>>,
@@ -198,6 +201,7 @@ impl World {
             service,
             killed: false,
             partial: false,
+            mutant: None,
             counts: BTreeMap::new(),
             violation: None,
             story: story.then(VecDeque::new),

@@ -1,7 +1,7 @@
 //! A few nights; `cargo xtask night` has more.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
-use porpoise_night::{Nightly, Outcome, night};
+use porpoise_night::{Mutant, Nightly, Outcome, night, night_with};
 
 fn nightly() -> Option<Nightly> {
     let nightly = Nightly::read().unwrap();
@@ -53,4 +53,14 @@ fn a_seed_is_the_same_night_again() {
     assert_eq!((one.hash, one.steps), (other.hash, other.steps));
     assert_eq!(one.counts, other.counts);
     assert_eq!(one.calls, other.calls);
+}
+
+#[test]
+fn bugs_that_are_put_in_on_purpose_are_found_by_the_check_that_is_for_them() {
+    let Some(nightly) = nightly() else { return };
+    for mutant in Mutant::ALL {
+        let outcome = night_with(&nightly, 1, false, Some(mutant)).unwrap();
+        let found = outcome.violation.map(|violation| violation.invariant);
+        assert_eq!(found, Some(mutant.found_as()), "{mutant:?}");
+    }
 }

@@ -98,7 +98,16 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "tests/night",
         ],
     ),
-    ("ureq", &["cli", "tests/fake-aws", "tests/cloud", "benches"]),
+    (
+        "ureq",
+        &[
+            "cli",
+            "tests/fake-aws",
+            "tests/cloud",
+            "tests/night",
+            "benches",
+        ],
+    ),
     ("utoipa", &["shared/api"]),
     ("clap", &["cli", "tests/*", "benches", "xtask"]),
     (
