@@ -1,7 +1,8 @@
-/** Intents for a place: its bus, and the dispatcher that submits jobs. */
-import { Duration } from 'aws-cdk-lib';
+/** Intents for a place: the dispatcher that submits jobs, and the bus to it for places that are not at home. */
+import { type CfnCondition, CfnResource, Duration } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
-import * as targets from 'aws-cdk-lib/aws-events-targets';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
@@ -12,34 +13,76 @@ import type { PorpoiseStack } from './stack.ts';
 const SOURCE = 'porpoise';
 const DETAIL_TYPE = 'Intents';
 
-export class Dispatch extends Construct {
-  readonly bus: events.CfnEventBus;
-  readonly dispatcher: PorpoiseFunction;
+export interface DispatchProps {
+  readonly environment: Record<string, string>;
+  readonly deadLetters: sqs.IQueue;
+  /** Whether the place is elsewhere than home, where its dispatcher is invoked and no bus is needed. */
+  readonly far: CfnCondition | boolean;
+}
 
-  constructor(stack: PorpoiseStack, props: { environment: Record<string, string>; deadLetters: sqs.IQueue }) {
+export class Dispatch extends Construct {
+  readonly dispatcher: PorpoiseFunction;
+  /** Of a place that is not at home. */
+  readonly bus: events.CfnEventBus | undefined;
+
+  constructor(readonly stack: PorpoiseStack, readonly props: DispatchProps) {
     super(stack, 'Dispatch');
-    this.bus = new events.CfnEventBus(this, 'Bus', { name: stack.names.bus, description: 'Intents for this place' });
-    if (!stack.settings.emulator) this.#onlyHome(stack); // it has no policies of buses
+    const { environment, deadLetters, far } = props;
     this.dispatcher = new PorpoiseFunction(stack, 'Dispatcher', {
       name: 'dispatcher',
       description: 'Records intents and submits the jobs that they ask for.',
       timeout: Duration.minutes(1),
-      ...props,
+      loops: true,
+      environment,
+      deadLetters,
     });
-    const rule = new events.Rule(this, 'Intents', {
+    if (far === false) return;
+    this.bus = new events.CfnEventBus(this, 'Bus', { name: stack.names.bus, description: 'Intents for this place' });
+    if (!stack.settings.emulator) this.#onlyHome(this.bus); // it has no policies of buses
+    this.#rule(this.bus);
+    if (far === true) return;
+    for (const made of this.node.findAll().filter(CfnResource.isCfnResource)) made.cfnOptions.condition = far;
+  }
+
+  #rule(bus: events.CfnEventBus): void {
+    const { names, region } = this.stack;
+    const { function: dispatcher } = this.dispatcher;
+    const ruleName = names.of('intents');
+    const { deadLetters } = this.props;
+    const target = { arn: dispatcher.functionArn, deadLetterConfig: { arn: deadLetters.queueArn } };
+    new events.Rule(this, 'Intents', {
+      ruleName,
       description: 'Intents for this place go to the dispatcher.',
-      eventBus: events.EventBus.fromEventBusName(this, 'Itself', this.bus.ref),
-      eventPattern: { source: [SOURCE], detailType: [DETAIL_TYPE], detail: { place: [stack.names.place(stack.region)] } },
+      eventBus: events.EventBus.fromEventBusName(this, 'Itself', bus.ref),
+      eventPattern: { source: [SOURCE], detailType: [DETAIL_TYPE], detail: { place: [names.place(region)] } },
+      targets: [{ bind: () => target }],
     });
-    rule.addTarget(new targets.LambdaFunction(this.dispatcher.function, { deadLetterQueue: props.deadLetters }));
+    // by name and not by reference: the queue is there at home too, where the rule is not
+    const ruleArn = names.arn('events', region, `rule/${names.bus}/${ruleName}`);
+    new lambda.CfnPermission(this, 'Invoke', {
+      action: 'lambda:InvokeFunction',
+      functionName: dispatcher.functionArn,
+      principal: 'events.amazonaws.com',
+      sourceArn: ruleArn,
+    });
+    deadLetters.addToResourcePolicy(
+      new iam.PolicyStatement({
+        sid: 'KeepIntents',
+        principals: [new iam.ServicePrincipal('events.amazonaws.com')],
+        actions: ['sqs:SendMessage'],
+        resources: [deadLetters.queueArn],
+        conditions: { ArnEquals: { 'aws:SourceArn': ruleArn } },
+      }),
+    );
   }
 
   /** Nobody but those who step may put intents, whatever a role allows: an intent starts jobs. */
-  #onlyHome(stack: PorpoiseStack): void {
+  #onlyHome(bus: events.CfnEventBus): void {
+    const { stack } = this;
     const steppers = ['stepper', 'trigger'].map((name) => stack.names.roleArn(name, stack.homeRegion));
-    const statement = { Action: 'events:PutEvents', Resource: this.bus.attrArn };
+    const statement = { Action: 'events:PutEvents', Resource: bus.attrArn };
     new events.CfnEventBusPolicy(this, 'NobodyElse', {
-      eventBusName: this.bus.ref,
+      eventBusName: bus.ref,
       statementId: 'NobodyElse',
       statement: {
         Sid: 'NobodyElse',
@@ -50,7 +93,7 @@ export class Dispatch extends Construct {
       },
     });
     new events.CfnEventBusPolicy(this, 'Home', {
-      eventBusName: this.bus.ref,
+      eventBusName: bus.ref,
       statementId: 'Home',
       statement: {
         Sid: 'Home',

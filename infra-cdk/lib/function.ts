@@ -1,5 +1,5 @@
 /** A function of the product: its code, its log, and a role that may do nothing that is not said. */
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { type CfnCondition, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -18,6 +18,11 @@ export interface PorpoiseFunctionProps {
   /** Where events go that an asynchronous call could not get handled. Without it, the function is called otherwise. */
   readonly deadLetters?: sqs.IQueue;
   readonly reservedConcurrency?: number;
+  /**
+   * What a call of it causes may call it again, and so on: a run goes from stepper to dispatcher and back once for each
+   * task that follows another. Lambda would stop the seventeenth call of such a chain as a loop without end.
+   */
+  readonly loops?: boolean;
 }
 
 /** What a statement has beside actions and resources. */
@@ -25,6 +30,8 @@ export interface Allowance {
   readonly conditions?: iam.Conditions;
   /** Why a resource has a wildcard. */
   readonly why?: string;
+  /** Only if this holds when the stack is made. */
+  readonly when?: CfnCondition | undefined;
 }
 
 export class PorpoiseFunction extends Construct {
@@ -63,6 +70,7 @@ export class PorpoiseFunction extends Construct {
       loggingFormat: lambda.LoggingFormat.JSON,
       systemLogLevelV2: lambda.SystemLogLevel.WARN,
       environment: { ...props.environment, ...settings.environment },
+      ...(props.loops === true && { recursiveLoop: lambda.RecursiveLoop.ALLOW }),
       ...(props.reservedConcurrency === undefined
         ? {}
         : { reservedConcurrentExecutions: props.reservedConcurrency }),
@@ -72,12 +80,17 @@ export class PorpoiseFunction extends Construct {
 
   /** Lets the function call `actions` on `resources`. A resource with a wildcard needs a reason. */
   allow(sid: string, actions: string[], resources: string[], more: Allowance = {}): void {
-    const { why, conditions } = more;
+    const { why, conditions, when } = more;
     const wild = resources.filter((resource) => resource.includes('*'));
     const at = `statement ${sid} of ${this.node.id}`;
     if (wild.length > 0 !== (why !== undefined)) throw new Error(`${at}: a wildcard and no reason, or a reason and none`);
     if (actions.some((action) => action.includes('*'))) throw new Error(`${at}: actions are named one by one`);
-    this.role.addToPolicy(new iam.PolicyStatement({ sid, actions, resources, ...(conditions && { conditions }) }));
+    const statement = new iam.PolicyStatement({ sid, actions, resources, ...(conditions && { conditions }) });
+    if (when === undefined) this.role.addToPolicy(statement);
+    else {
+      const policy = new iam.Policy(this, sid, { roles: [this.role], statements: [statement] });
+      (policy.node.defaultChild as iam.CfnPolicy).cfnOptions.condition = when;
+    }
     for (const resource of wild) acceptWildcard(this.role, resource, why ?? '');
   }
 

@@ -1,5 +1,5 @@
 /** The home stack: the control plane. One in a deployment. */
-import { CfnOutput, CfnParameter, Duration } from 'aws-cdk-lib';
+import { CfnOutput, Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 
@@ -12,6 +12,7 @@ import type { Settings } from './settings.ts';
 import { PorpoiseStack } from './stack.ts';
 import { Storage } from './storage.ts';
 import { SWEEP_EVERY, Timers } from './timers.ts';
+import { waysToPlaces } from './ways.ts';
 
 /** Inputs wait for milliseconds; after this long something is wrong. */
 const INPUT_AGE_MAX = Duration.minutes(5);
@@ -36,7 +37,7 @@ export class Home extends PorpoiseStack {
     const storage = new Storage(this, 'Storage', { tableName: this.names.table, tellsOfObjects: false });
     const inputs = new Inputs(this);
     const timers = new Timers(this);
-    const buses = this.#buses();
+    const ways = waysToPlaces(this);
     const place = this.names.place(this.region);
     const all = {
       PORPOISE_HOME: place,
@@ -49,7 +50,7 @@ export class Home extends PorpoiseStack {
       PORPOISE_SCHEDULE_GROUP: timers.group,
       PORPOISE_SCHEDULER_ROLE_ARN: timers.schedulerRole.roleArn,
       PORPOISE_DEAD_LETTERS_ARN: timers.deadLetters.queueArn,
-      PORPOISE_BUSES: buses.json,
+      ...ways.environment,
     };
     const stepper = inputs.stepper(all, this.reservedConcurrency.stepper);
     const trigger = timers.trigger({ ...all, PORPOISE_DEAD_INPUTS_URL: inputs.deadLetters.queueUrl });
@@ -59,22 +60,10 @@ export class Home extends PorpoiseStack {
     for (const user of [stepper, trigger]) timers.letAsk(user);
     for (const user of [trigger, api.function]) inputs.letSend(user);
     // whoever steps sends what follows: the stepper, and the sweep of the trigger
-    for (const user of [stepper, trigger]) user.allow('SendIntents', ['events:PutEvents'], buses.arns);
+    for (const user of [stepper, trigger]) ways.letSend(user);
     this.functions = [api.function, trigger, stepper];
     const alarms = this.#alarms(inputs, timers, stepper, api);
     this.#outputs({ storage, inputs, api, alarms });
-  }
-
-  /** Where the buses of the places are: written in, or a parameter. */
-  #buses(): { json: string; arns: string[] } {
-    if (this.settings.artefacts === 'parameters') {
-      const json = new CfnParameter(this, 'Buses', { description: 'JSON: the ARN of the bus of each place, by place.' });
-      const arns = new CfnParameter(this, 'BusArns', { type: 'CommaDelimitedList', description: 'The same ARNs again.' });
-      return { json: json.valueAsString, arns: arns.valueAsList };
-    }
-    const regions = this.settings.dataRegions;
-    const json = this.toJsonString(Object.fromEntries(regions.map((at) => [this.names.place(at), this.names.busArn(at)])));
-    return { json, arns: regions.map((at) => this.names.busArn(at)) };
   }
 
   #alarms(inputs: Inputs, timers: Timers, stepper: PorpoiseFunction, api: Api): Alarms {

@@ -42,6 +42,7 @@ export class Inputs extends Construct {
       name: 'stepper',
       description: 'Takes runs and other aggregates a step further; their only writer.',
       timeout: STEP_TIMEOUT,
+      loops: true,
       environment,
       reservedConcurrency,
     });

@@ -58,6 +58,10 @@ export class Names {
     return this.arn('events', region, `event-bus/${this.bus}`);
   }
 
+  functionArn(name: FunctionName, region: string): string {
+    return this.arn('lambda', region, `function:${this.of(name)}`);
+  }
+
   inputsArn(homeRegion: string): string {
     return this.arn('sqs', homeRegion, this.inputs);
   }

@@ -1,5 +1,5 @@
 /** The stack of a data place: where jobs and data live. One in each data region, the home region too if it is one. */
-import { CfnOutput, Duration } from 'aws-cdk-lib';
+import { CfnCondition, CfnOutput, CfnParameter, Duration, Fn } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
@@ -39,7 +39,8 @@ export class Place extends PorpoiseStack {
     const { bucket: receipts } = storage;
     const polling = new Polling(this, { environment, deadLetters, receipts });
     const loop = { PORPOISE_LOOP_ARN: polling.loopArn };
-    const { dispatcher, bus } = new Dispatch(this, { environment: { ...environment, ...loop }, deadLetters });
+    const far = this.#far(region);
+    const { dispatcher, bus } = new Dispatch(this, { environment: { ...environment, ...loop }, deadLetters, far });
     polling.letStart(dispatcher);
     for (const user of [dispatcher, polling.poller]) {
       storage.letReadAndWrite(user);
@@ -53,8 +54,20 @@ export class Place extends PorpoiseStack {
     new CfnOutput(this, 'Place', { value: environment.PORPOISE_PLACE });
     new CfnOutput(this, 'Table', { value: environment.PORPOISE_TABLE });
     new CfnOutput(this, 'Bucket', { value: environment.PORPOISE_BUCKET });
-    new CfnOutput(this, 'BusArn', { value: bus.attrArn });
+    new CfnOutput(this, 'DispatcherArn', { value: dispatcher.function.functionArn });
+    if (bus !== undefined) new CfnOutput(this, 'BusArn', { value: bus.attrArn, ...(far instanceof CfnCondition && { condition: far }) });
     new CfnOutput(this, 'LoopArn', { value: polling.loopArn });
+  }
+
+  /** Whether it is elsewhere than home: known, or a parameter, since emulators know no region in conditions. */
+  #far(region: string | undefined): CfnCondition | boolean {
+    if (region !== undefined) return region !== this.settings.homeRegion;
+    const hasBus = new CfnParameter(this, 'HasBus', {
+      description: 'Whether intents come by a bus: not in the region of the control plane, where the dispatcher is invoked.',
+      default: 'yes',
+      allowedValues: ['yes', 'no'],
+    });
+    return new CfnCondition(this, 'Far', { expression: Fn.conditionEquals(hasBus.valueAsString, 'yes') });
   }
 
   /** None, if the settings ask for none: what a place loses, the stepper sends again, and the alarm at home tells. */

@@ -32,6 +32,7 @@ export class Polling extends Construct {
       name: 'poller',
       description: 'Looks after jobs: submits what may go now, and reports what became of the others.',
       timeout: POLL_TIMEOUT,
+      loops: true,
       environment: { ...props.environment, PORPOISE_LOOP_ARN: this.loopArn },
       deadLetters: props.deadLetters,
     });

@@ -54,6 +54,7 @@ export class Timers extends Construct {
       name: 'trigger',
       description: 'Wakes aggregates when it is time, and looks for those that nothing will wake.',
       timeout: TRIGGER_TIMEOUT,
+      loops: true,
       environment,
       deadLetters: this.deadLetters,
     });

@@ -12,13 +12,15 @@ import { SFN } from '@aws-sdk/client-sfn';
 import { SQS } from '@aws-sdk/client-sqs';
 
 import { LOOP_ENDED, MEND_EVERY } from '../lib/poll-loop.ts';
-import { ACCOUNT, CLIENT, Deployment, eventually, REGION } from './support/deployment.ts';
+import { ACCOUNT, CLIENT, Deployment, eventually, FAR_REGION, REGION } from './support/deployment.ts';
 import { entered, failed, history } from './support/history.ts';
 import { signed } from './support/sign.ts';
 import { bootstrapZip } from './support/zip.ts';
 
 const PLACE = `aws.${REGION}.${ACCOUNT}`;
+const FAR = `aws.${FAR_REGION}.${ACCOUNT}`;
 const events = new EventBridge(CLIENT);
+const farEvents = new EventBridge({ ...CLIENT, region: FAR_REGION });
 const functions = new Lambda(CLIENT);
 const queues = new SQS(CLIENT);
 const machines = new SFN(CLIENT);
@@ -42,8 +44,11 @@ suite('on the emulator', () => {
     const { event, environment } = await arrival('PorpoiseHome', 'stepper', carries('an-input'));
     assert.equal(event['Records'].length, 1);
     assert.equal(environment['PORPOISE_PLACE'], PLACE);
+    assert.deepEqual(JSON.parse(environment['PORPOISE_DISPATCHERS'] ?? ''), {
+      [PLACE]: deployment.output('PorpoisePlace', 'DispatcherArn'),
+    });
     assert.deepEqual(JSON.parse(environment['PORPOISE_BUSES'] ?? ''), {
-      [PLACE]: `arn:aws:events:${REGION}:${ACCOUNT}:event-bus/${deployment.name}`,
+      [FAR]: deployment.output('PorpoiseFar', 'BusArn'),
     });
     const FunctionName = `${deployment.name}-stepper`;
     const { EventSourceMappings: mappings } = await functions.listEventSourceMappings({ FunctionName });
@@ -58,7 +63,18 @@ suite('on the emulator', () => {
     await arrival('PorpoiseHome', 'trigger', carries('a-wake'));
   });
 
-  test('intents for this place reach its dispatcher, and no others do', async () => {
+  test('the dispatcher at home is invoked, and there is no bus that it would hear', async () => {
+    const detail = { form: 1, place: PLACE, intents: ['called'] };
+    const Payload = JSON.stringify({ source: 'porpoise', 'detail-type': 'Intents', detail });
+    const FunctionName = deployment.output('PorpoisePlace', 'DispatcherArn');
+    assert.equal((await functions.invoke({ FunctionName, InvocationType: 'Event', Payload })).StatusCode, 202);
+    const { environment } = await arrival('PorpoisePlace', 'dispatcher', carries('"called"'));
+    assert.equal(environment['PORPOISE_LOOP_ARN'], deployment.output('PorpoisePlace', 'LoopArn'));
+    assert.match(environment['PORPOISE_INPUTS_URL'] ?? '', new RegExp(`/${ACCOUNT}/${deployment.name}-inputs.fifo$`));
+    assert.equal(deployment.outputs['PorpoisePlace']?.['BusArn'], undefined);
+  });
+
+  test('intents for a place elsewhere reach its dispatcher, and no others do', async () => {
     const EventBusName = deployment.name;
     const put = (place: string, what: string, Source = 'porpoise') => ({
       EventBusName,
@@ -66,12 +82,12 @@ suite('on the emulator', () => {
       DetailType: 'Intents',
       Detail: JSON.stringify({ form: 1, place, intents: [what] }),
     });
-    const Entries = [put('aws.us-east-1.000000000000', 'elsewhere'), put(PLACE, 'forged', 'other'), put(PLACE, 'ours')];
-    assert.equal((await events.putEvents({ Entries })).FailedEntryCount, 0);
-    const { environment } = await arrival('PorpoisePlace', 'dispatcher', carries('"ours"'));
-    assert.equal(environment['PORPOISE_LOOP_ARN'], deployment.output('PorpoisePlace', 'LoopArn'));
-    assert.match(environment['PORPOISE_INPUTS_URL'] ?? '', new RegExp(`/${ACCOUNT}/${deployment.name}-inputs.fifo$`));
-    assert.equal((await deployment.seen('PorpoisePlace', 'dispatcher')).length, 1);
+    const Entries = [put('aws.us-east-1.000000000000', 'elsewhere'), put(FAR, 'forged', 'other'), put(FAR, 'ours')];
+    assert.equal((await farEvents.putEvents({ Entries })).FailedEntryCount, 0);
+    const { environment } = await arrival('PorpoiseFar', 'dispatcher', carries('"ours"'));
+    assert.equal(environment['PORPOISE_HOME'], PLACE);
+    assert.match(environment['PORPOISE_INPUTS_URL'] ?? '', new RegExp(`sqs.${REGION}.*/${ACCOUNT}/${deployment.name}-inputs.fifo$`));
+    assert.equal((await deployment.seen('PorpoiseFar', 'dispatcher')).length, 1);
   });
 
   test('events of services reach the poller: those of states that matter, and receipts', async () => {

@@ -76,8 +76,9 @@ test('data regions and targets that are named are granted by name', () => {
   const targets = { emrServerlessApplications: ['00f1abc'], accounts: ['111122223333'], stateMachines: ['resize'] };
   const named = synthesis({ dataRegions: ['eu-central-1', 'us-east-1'], targets }).templates;
   const home = Object.values(named['PorpoiseHome'] ?? {}).length > 0 ? statements(named['PorpoiseHome']) : [];
-  const buses = home.find(({ Sid }) => Sid === 'SendIntents')?.Resource;
-  assert.deepEqual([buses].flat().map(plain), ['eu-central-1', 'us-east-1'].map((at) => `arn:<Partition>:events:${at}:<AccountId>:event-bus/porpoise`));
+  const granted = (sid: string) => [home.find(({ Sid }) => Sid === sid)?.Resource].flat().map(plain);
+  assert.deepEqual(granted('SendIntents'), ['arn:<Partition>:events:us-east-1:<AccountId>:event-bus/porpoise']);
+  assert.deepEqual(granted('InvokeDispatcher'), ['arn:<Partition>:lambda:eu-central-1:<AccountId>:function:porpoise-dispatcher']);
   const place = statements(named['PorpoisePlace-us-east-1']);
   const resources = (sid: string) => [place.find(({ Sid }) => Sid === sid)?.Resource].flat().map(plain);
   assert.deepEqual(resources('UseApplications'), ['arn:<Partition>:emr-serverless:us-east-1:<AccountId>:/applications/00f1abc']);

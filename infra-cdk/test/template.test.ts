@@ -12,6 +12,7 @@ import { ofType, plain, type Resource, synthesis, type Template, unsynthesised }
 const { templates } = synthesis({ dataRegions: ['eu-central-1', 'us-east-1'] });
 const home = templates['PorpoiseHome'];
 const place = templates['PorpoisePlace-us-east-1'];
+const near = templates['PorpoisePlace-eu-central-1'];
 const all = Object.values(templates);
 
 test('the resources are those that were reviewed', () => {
@@ -146,6 +147,35 @@ test('only those who step at home may put intents on the bus of a place', () => 
   assert.deepEqual(effects.sort(), [`Allow ArnEquals ${roles}`, `Deny ArnNotEquals ${roles}`]);
 });
 
+test('the place at home has no bus: its dispatcher is invoked, and only the buses of others are sent to', () => {
+  for (const type of ['AWS::Events::EventBus', 'AWS::Events::EventBusPolicy']) assert.equal(ofType(near, type).length, 0);
+  assert.doesNotMatch(JSON.stringify(near), /Intents/);
+  const dispatcher = { '<Partition>.eu-central-1.<AccountId>': 'arn:<Partition>:lambda:eu-central-1:<AccountId>:function:porpoise-dispatcher' };
+  const bus = { '<Partition>.us-east-1.<AccountId>': 'arn:<Partition>:events:us-east-1:<AccountId>:event-bus/porpoise' };
+  for (const name of ['porpoise-stepper', 'porpoise-trigger']) {
+    const [made] = named(home, 'AWS::Lambda::Function', name);
+    const { PORPOISE_DISPATCHERS, PORPOISE_BUSES } = made?.['Environment'].Variables;
+    assert.deepEqual([PORPOISE_DISPATCHERS, PORPOISE_BUSES].map((json) => JSON.parse(plain(json))), [dispatcher, bus]);
+  }
+  const away = synthesis({ dataRegions: ['us-east-1'] }).templates['PorpoiseHome'];
+  assert.doesNotMatch(JSON.stringify(away), /PORPOISE_DISPATCHERS|lambda:InvokeFunction","Effect/);
+});
+
+test('a template for any region has what a bus needs on condition that the region is not that of home', () => {
+  const { PorpoiseHome, PorpoisePlace } = synthesis({ artefacts: 'parameters' }).templates;
+  const conditional = Object.values(PorpoisePlace?.Resources ?? {}).filter(({ Condition }) => Condition === 'Far');
+  const types = conditional.map(({ Type }) => Type.replace('AWS::', ''));
+  assert.deepEqual(types.sort(), ['Events::EventBus', 'Events::EventBusPolicy', 'Events::EventBusPolicy', 'Events::Rule', 'Lambda::Permission']);
+  const conditions = ofType(PorpoiseHome, 'AWS::IAM::Policy').flatMap(({ Condition }) => Condition ?? []);
+  assert.deepEqual(conditions.sort(), ['ToBuses', 'ToBuses', 'ToDispatcher', 'ToDispatcher']);
+});
+
+test('who is called by what they caused themselves is not stopped as a loop without end', () => {
+  const allowed = all.flatMap((template) => ofType(template, 'AWS::Lambda::Function')).filter(({ Properties }) => Properties?.['RecursiveLoop'] === 'Allow');
+  const functions = [...new Set(allowed.map(({ Properties }) => Properties?.['FunctionName']))];
+  assert.deepEqual(functions.sort(), ['porpoise-dispatcher', 'porpoise-poller', 'porpoise-stepper', 'porpoise-trigger']);
+});
+
 test('a place far from home reports to the queue there', () => {
   for (const name of ['porpoise-dispatcher', 'porpoise-poller']) {
     const [made] = named(place, 'AWS::Lambda::Function', name);
@@ -181,12 +211,11 @@ test('a loop goes to the next epoch before its history is full', () => {
 test('targets of a sort that nobody has are neither granted nor listened to', () => {
   const none = { athenaWorkgroups: [], stateMachines: [], functions: [], jobRoles: [], assumedRoles: [], secrets: [] };
   const bare = synthesis({ targets: none }).templates['PorpoisePlace-eu-central-1'];
-  assert.equal(ofType(bare, 'AWS::Events::Rule').length, ofType(place, 'AWS::Events::Rule').length - 2);
+  assert.equal(ofType(bare, 'AWS::Events::Rule').length, ofType(near, 'AWS::Events::Rule').length - 2);
   assert.doesNotMatch(JSON.stringify(bare), /athena|secretsmanager|sts:AssumeRole","Effect":"Allow","Resource|\[\]/);
 });
 
 test('functions are called by a state machine that may call those of the settings and does nothing else', () => {
-  const near = templates['PorpoisePlace-eu-central-1'];
   const [machine] = named(near, 'AWS::StepFunctions::StateMachine', 'porpoise-target-call');
   const written = JSON.parse(String(machine?.['DefinitionString']).replace('${Partition}', 'aws'));
   delete written.Comment;
@@ -223,8 +252,8 @@ test('two deployments of one account share no name', () => {
 test('a template with parameters names no account, no region and no bucket of its maker', () => {
   const { PorpoiseHome, PorpoisePlace } = synthesis({ artefacts: 'parameters' }).templates;
   const common = ['Name', 'Architecture', 'LogRetentionDays', 'ArtefactBucket', 'ArtefactPrefix'];
-  assert.deepEqual(Object.keys(PorpoiseHome?.Parameters ?? {}), [...common, 'ReserveConcurrency', 'Buses', 'BusArns']);
-  assert.deepEqual(Object.keys(PorpoisePlace?.Parameters ?? {}), [...common, 'HomeRegion']);
+  assert.deepEqual(Object.keys(PorpoiseHome?.Parameters ?? {}), [...common, 'ReserveConcurrency', 'HomeIsPlace', 'Buses', 'BusArns']);
+  assert.deepEqual(Object.keys(PorpoisePlace?.Parameters ?? {}), [...common, 'HomeRegion', 'HasBus']);
   for (const template of [PorpoiseHome, PorpoisePlace]) {
     assert.doesNotMatch(JSON.stringify(template), /eu-central-1|\d{12}|cdk-/);
     const named = Object.values(template?.Resources ?? {}).flatMap(names);

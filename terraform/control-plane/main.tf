@@ -12,9 +12,9 @@ locals {
     place = jsonencode(jsondecode(file(coalesce(try(var.templates.place, null), "${path.module}/templates/place.json"))))
   }
 
-  # where jobs run, as the functions know them
+  # where jobs run beside home, as the functions know it
   buses = {
-    for region in var.data_regions : "${local.partition}.${region}.${local.account}" =>
+    for region in setsubtract(var.data_regions, [var.home_region]) : "${local.partition}.${region}.${local.account}" =>
     "arn:${local.partition}:events:${region}:${local.account}:event-bus/${var.name}"
   }
 
@@ -36,6 +36,7 @@ resource "aws_cloudformation_stack" "home" {
   parameters = merge(local.common, {
     ArtefactBucket     = aws_s3_bucket.artefacts[var.home_region].bucket
     ReserveConcurrency = var.reserve_concurrency ? "yes" : "no"
+    HomeIsPlace        = contains(var.data_regions, var.home_region) ? "yes" : "no"
     Buses              = jsonencode(local.buses)
     BusArns            = join(",", values(local.buses))
   })
@@ -55,6 +56,7 @@ resource "aws_cloudformation_stack" "place" {
   parameters = merge(local.common, {
     ArtefactBucket = aws_s3_bucket.artefacts[each.key].bucket
     HomeRegion     = var.home_region
+    HasBus         = each.key == var.home_region ? "no" : "yes"
   })
 
   depends_on = [aws_s3_object.function, aws_s3_object.template]

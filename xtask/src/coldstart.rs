@@ -143,5 +143,7 @@ fn environment(name: &str) -> Vec<(&'static str, String)> {
     all.push(("AWS_LAMBDA_FUNCTION_NAME", name.to_owned()));
     let bus = format!(r#"{{"{place}":"arn:aws:events:us-east-1:1:event-bus/b"}}"#);
     all.push(("PORPOISE_BUSES", bus));
+    let dispatcher = format!(r#"{{"{place}":"arn:aws:lambda:us-east-1:1:function:d"}}"#);
+    all.push(("PORPOISE_DISPATCHERS", dispatcher));
     all
 }

@@ -129,15 +129,15 @@ fn deployment(aws: &Aws, args: &Doctor) -> Found {
         };
     };
     let mut examined = place::examine(aws, &args.name, home);
-    let buses = buses(&examined.functions, &args.name);
+    let ways = ways(&examined.functions, &args.name);
     let mut findings = std::mem::take(&mut examined.findings);
     let mut functions = examined.functions;
-    match buses {
+    match ways {
         Err(finding) => findings.push(finding.at(&aws.region)),
-        Ok(buses) => {
-            let places: Vec<_> = buses.into_iter().collect();
-            for looked in each(&places, |(place, bus)| {
-                data_place(aws, home, &args.name, place, bus)
+        Ok(ways) => {
+            let places: Vec<_> = ways.into_iter().collect();
+            for looked in each(&places, |(place, way)| {
+                data_place(aws, home, &args.name, place, way)
             }) {
                 findings.extend(looked.findings);
                 functions.extend(looked.functions);
@@ -154,8 +154,8 @@ fn deployment(aws: &Aws, args: &Doctor) -> Found {
     }
 }
 
-/// The places that the stepper sends intents to, with the ARNs of their buses.
-fn buses(functions: &[Function], deployment: &str) -> Result<BTreeMap<String, String>, Finding> {
+/// The places that the stepper sends intents to, with the ARNs of what takes them there: a dispatcher, or a bus.
+fn ways(functions: &[Function], deployment: &str) -> Result<BTreeMap<String, String>, Finding> {
     let name = format!("{deployment}-stepper");
     let stepper = functions.iter().find(|function| function.name == name);
     let Some(stepper) = stepper else {
@@ -164,26 +164,38 @@ fn buses(functions: &[Function], deployment: &str) -> Result<BTreeMap<String, St
             "there is no stepper that would know them",
         ));
     };
-    let buses = stepper
-        .environment
-        .get("PORPOISE_BUSES")
-        .map_or("", String::as_str);
-    serde_json::from_str(buses).map_err(|error| {
-        let says = format!("its PORPOISE_BUSES does not say where intents go: {error}");
-        Finding::wrong(format!("function {name}"), says).mend("porpoise deploy")
-    })
+    let mut ways = BTreeMap::new();
+    for variable in ["PORPOISE_DISPATCHERS", "PORPOISE_BUSES"] {
+        let text = stepper.environment.get(variable).map(String::as_str);
+        let text = text.filter(|text| !text.is_empty()).unwrap_or("{}");
+        let read: Result<BTreeMap<String, String>, _> = serde_json::from_str(text);
+        ways.append(&mut read.map_err(|error| {
+            let says = format!("its {variable} does not say where intents go: {error}");
+            Finding::wrong(format!("function {name}"), says).mend("porpoise deploy")
+        })?);
+    }
+    if ways.is_empty() {
+        let says = "neither its PORPOISE_DISPATCHERS nor its PORPOISE_BUSES names a place";
+        return Err(Finding::wrong(format!("function {name}"), says).mend("porpoise deploy"));
+    }
+    Ok(ways)
 }
 
 /// A place that home sends intents to.
-fn data_place(aws: &Aws, home: &Stack, deployment: &str, place: &str, bus: &str) -> Examined {
+fn data_place(aws: &Aws, home: &Stack, deployment: &str, place: &str, way: &str) -> Examined {
     let object = format!("place {place}");
-    let region = bus.split(':').nth(3).unwrap_or_default();
+    let (sort, output) = if way.contains(":lambda:") {
+        ("dispatcher", "DispatcherArn")
+    } else {
+        ("bus", "BusArn")
+    };
+    let region = way.split(':').nth(3).unwrap_or_default();
     let one = |finding: Finding| Examined {
         findings: vec![finding],
         ..Examined::default()
     };
     if region.is_empty() {
-        let says = format!("its bus is `{bus}`, which names no region");
+        let says = format!("its {sort} is `{way}`, which names no region");
         return one(Finding::wrong(object, says).mend("porpoise deploy"));
     }
     let aws = aws.also_at(region);
@@ -199,10 +211,10 @@ fn data_place(aws: &Aws, home: &Stack, deployment: &str, place: &str, bus: &str)
             .mend("porpoise deploy"));
     };
     let mut examined = place::examine(&aws, deployment, stack);
-    if stack.output("BusArn") != bus {
+    if stack.output(output) != way {
         let says = format!(
-            "home sends intents to `{bus}`, its bus is `{}`",
-            stack.output("BusArn")
+            "home sends intents to `{way}`, its {sort} is `{}`",
+            stack.output(output)
         );
         examined.findings.push(
             Finding::wrong(&object, says)

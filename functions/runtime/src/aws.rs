@@ -39,11 +39,12 @@ impl std::fmt::Debug for Aws {
 }
 
 /// The services that an endpoint can be named for, as the SDKs spell them in `AWS_ENDPOINT_URL_…`.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
     "ATHENA",
     "DYNAMODB",
     "EMR_SERVERLESS",
     "EVENTBRIDGE",
+    "LAMBDA",
     "S3",
     "SCHEDULER",
     "SFN",
@@ -136,6 +137,10 @@ config!(
 config!(
     /// For EventBridge, in the region of a bus.
     eventbridge, aws_sdk_eventbridge, "EVENTBRIDGE"
+);
+config!(
+    /// For Lambda, in the region of a dispatcher.
+    lambda, aws_sdk_lambda, "LAMBDA"
 );
 config!(
     /// For S3.

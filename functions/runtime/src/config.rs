@@ -73,10 +73,20 @@ impl<'e> Reader<'e> {
     /// A JSON object of texts that must be there.
     pub fn map(&mut self, name: &str) -> BTreeMap<String, String> {
         let text = self.text(name);
+        self.texts(name, &text)
+    }
+
+    /// A JSON object of texts; one that is missing is empty.
+    pub fn optional_map(&mut self, name: &str) -> BTreeMap<String, String> {
+        let text = self.optional(name).unwrap_or_default();
+        self.texts(name, &text)
+    }
+
+    fn texts(&mut self, name: &str, text: &str) -> BTreeMap<String, String> {
         if text.is_empty() {
             return BTreeMap::new();
         }
-        serde_json::from_str(&text).unwrap_or_else(|error| {
+        serde_json::from_str(text).unwrap_or_else(|error| {
             let fault = format!("`{name}` is no JSON object of texts ({error})");
             self.faults.push(fault);
             BTreeMap::new()
@@ -165,9 +175,23 @@ pub fn loop_arn(env: &mut Reader<'_>) -> String {
     env.text("PORPOISE_LOOP_ARN")
 }
 
-/// The bus of each place, from `PORPOISE_BUSES`: place to ARN.
-pub fn buses(env: &mut Reader<'_>) -> BTreeMap<String, String> {
-    env.map("PORPOISE_BUSES")
+/// How intents get to the places where they are carried out: by place, each an ARN.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// Dispatchers that are invoked: that of the home region's own place.
+    pub dispatchers: BTreeMap<String, String>,
+    /// The buses of all other places.
+    pub buses: BTreeMap<String, String>,
+}
+
+impl Ways {
+    /// `PORPOISE_DISPATCHERS`, which may be missing, and `PORPOISE_BUSES`.
+    pub fn read(env: &mut Reader<'_>) -> Self {
+        Self {
+            dispatchers: env.optional_map("PORPOISE_DISPATCHERS"),
+            buses: env.map("PORPOISE_BUSES"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +216,7 @@ mod tests {
         let config = (
             Common::read(&mut env),
             inputs_url(&mut env),
-            buses(&mut env),
+            Ways::read(&mut env),
         );
         let error = env.finish(config).unwrap_err();
         insta::assert_snapshot!(error, @"the function is not configured: `PORPOISE_PLACE` is not set; `PORPOISE_TABLE` is not set; `PORPOISE_INPUTS_URL` is not set; `PORPOISE_BUSES` is no JSON object of texts (expected value at line 1 column 1)");
@@ -201,11 +225,18 @@ mod tests {
     #[test]
     fn what_is_no_map_is_told() {
         for text in ["[]", "{", r#"{"a": 1}"#] {
-            let variables = [("PORPOISE_BUSES", text)];
-            let mut env = reader(&variables);
-            let read = buses(&mut env);
-            let ConfigError(faults) = env.finish(read).unwrap_err();
-            assert!(faults[0].starts_with("`PORPOISE_BUSES` is no JSON object of texts"));
+            for name in ["PORPOISE_BUSES", "PORPOISE_DISPATCHERS"] {
+                let variables = [("PORPOISE_BUSES", "{}"), (name, text)];
+                let mut env = reader(if name == "PORPOISE_BUSES" {
+                    &variables[1..]
+                } else {
+                    &variables
+                });
+                let read = Ways::read(&mut env);
+                let ConfigError(faults) = env.finish(read).unwrap_err();
+                let wanted = format!("`{name}` is no JSON object of texts");
+                assert!(faults[0].starts_with(&wanted), "{faults:?}");
+            }
         }
     }
 
@@ -222,9 +253,13 @@ mod tests {
             ),
         ];
         let mut env = reader(&variables);
-        let config = (Timing::read(&mut env), buses(&mut env));
-        let (timing, buses) = env.finish(config).unwrap();
+        let config = (Timing::read(&mut env), Ways::read(&mut env));
+        let (timing, ways) = env.finish(config).unwrap();
         assert_eq!((&*timing.queue_url, timing.dead_letters_arn), ("u", None));
-        assert_eq!(buses["p"], "arn:aws-cn:events:cn-north-1:1:event-bus/b");
+        assert_eq!(
+            ways.buses["p"],
+            "arn:aws-cn:events:cn-north-1:1:event-bus/b"
+        );
+        assert_eq!(ways.dispatchers, [].into());
     }
 }

@@ -1,6 +1,5 @@
 //! The app as the functions of the control plane have it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use porpoise_app::{App, Executors, HOME, Ports};
@@ -9,7 +8,7 @@ use porpoise_queue_sqs::DeadLetters;
 use porpoise_system::{OsIds, SystemClock};
 
 use crate::aws::Aws;
-use crate::config::{Common, ConfigError, Reader, Timing, buses, dead_inputs_url, inputs_url};
+use crate::config::{Common, ConfigError, Reader, Timing, Ways, dead_inputs_url, inputs_url};
 use crate::ports;
 
 /// What functions are told that step aggregates.
@@ -19,7 +18,7 @@ struct Writer {
     common: Common,
     inputs_url: String,
     timing: Timing,
-    buses: BTreeMap<String, String>,
+    ways: Ways,
 }
 
 impl Writer {
@@ -29,7 +28,7 @@ impl Writer {
             common: Common::read(env),
             inputs_url: inputs_url(env),
             timing: Timing::read(env),
-            buses: buses(env),
+            ways: Ways::read(env),
         }
     }
 
@@ -39,14 +38,14 @@ impl Writer {
             common,
             inputs_url,
             timing,
-            buses,
+            ways,
         } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ports = Ports {
             table: ports::table(&aws, &common),
             blobs: ports::blobs(&aws, &common, &[HOME]),
             queue: ports::queue(&aws, &inputs_url),
-            bus: ports::bus(&aws, buses, &common.home.to_string())?,
+            bus: ports::bus(&aws, ways, &common.home.to_string())?,
             timers: ports::timers(&aws, &timing, &clock),
             clock,
             ids: Arc::new(OsIds::default()),

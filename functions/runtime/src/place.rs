@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use jiff::SignedDuration;
 use porpoise_app::poll_loop::After;
 use porpoise_app::{App, Executors, HOME, Ports};
-use porpoise_bus_eventbridge::Intents;
 use porpoise_executor_local::InstantExecutor;
+use porpoise_ports::intents::Intents;
 use porpoise_ports::{Clock, Executor};
 use porpoise_system::{OsIds, SystemClock};
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ impl Place {
         })
     }
 
-    /// Carries out the intents of an event of the place's bus.
+    /// Carries out the intents of an event of the place's bus, or of an invocation in its shape.
     ///
     /// # Errors
     /// Something could not be recorded: the event is to be delivered again.
@@ -158,7 +158,7 @@ fn executors(clock: Arc<dyn Clock>) -> Result<Executors, ConfigError> {
     Ok(Executors::none().with_prompt(["noop"], &instant))
 }
 
-/// An event of the place's bus.
+/// An event of the place's bus, or an invocation in its shape.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Dispatch {
     /// What it carries.

@@ -1,6 +1,5 @@
 //! The ports of a function: adapters of AWS, and refusals for what its role may not do.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use jiff::Timestamp;
 use porpoise_app::HOME;
 use porpoise_blobs_s3::S3Blobs;
 use porpoise_bus_eventbridge::EventBridgeBus;
+use porpoise_bus_lambda::LambdaBus;
 use porpoise_loops_step_functions::StepFunctionsLoops;
 use porpoise_model::Address;
 use porpoise_ports::{Blobs, Bus, Clock, Loops, Queue, Table, Timers, Unavailable};
@@ -18,7 +18,7 @@ use porpoise_store_dynamodb::{DynamoTable, Patience};
 use porpoise_timers_scheduler::SchedulerTimers;
 
 use crate::aws::{self, Aws};
-use crate::config::{Common, ConfigError, Timing};
+use crate::config::{Common, ConfigError, Timing, Ways};
 
 /// How long a send may take, repeats included: a step has several, and a function 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -93,41 +93,49 @@ pub fn loops(aws: &Aws, arn: String) -> Result<Arc<dyn Loops>, ConfigError> {
     Ok(Arc::new(loops))
 }
 
-/// The bus of each place, each spoken to in its own region. What is for no place in particular is for `home`.
+/// The way to each place, each spoken to in its own region: a dispatcher that is named is invoked, all others are reached
+/// by their bus. What is for no place in particular is for `home`.
 ///
 /// # Errors
 /// One of them has no ARN that says its region.
-pub fn bus(
-    aws: &Aws,
-    buses: BTreeMap<String, String>,
-    home: &str,
-) -> Result<Arc<dyn Bus>, ConfigError> {
-    let settings = porpoise_bus_eventbridge::Settings {
-        buses,
+pub fn bus(aws: &Aws, ways: Ways, home: &str) -> Result<Arc<dyn Bus>, ConfigError> {
+    let near = porpoise_bus_lambda::Settings {
+        dispatchers: ways.dispatchers,
         patience: PATIENCE,
     };
-    let client = |region: &str| {
-        let config = aws::eventbridge(aws, region);
-        aws_sdk_eventbridge::Client::from_conf(config.build())
+    let near = LambdaBus::new(near, |region: &str| {
+        aws_sdk_lambda::Client::from_conf(aws::lambda(aws, region).build())
+    });
+    let fault = |name: &str, error: String| ConfigError(vec![format!("`{name}`: {error}")]);
+    let near = near.map_err(|error| fault("PORPOISE_DISPATCHERS", error.to_string()))?;
+    let far = porpoise_bus_eventbridge::Settings {
+        buses: ways.buses,
+        patience: PATIENCE,
     };
-    let bus = EventBridgeBus::new(settings, client);
-    let bus = bus.map_err(|error| ConfigError(vec![format!("`PORPOISE_BUSES`: {error}")]))?;
+    let far = EventBridgeBus::new(far, |region: &str| {
+        aws_sdk_eventbridge::Client::from_conf(aws::eventbridge(aws, region).build())
+    });
+    let far = far.map_err(|error| fault("PORPOISE_BUSES", error.to_string()))?;
     let home = home.to_owned();
-    Ok(Arc::new(AtHome { bus, home }))
+    Ok(Arc::new(Either { near, far, home }))
 }
 
 /// The core calls the place of the control plane by one name wherever it is.
 #[derive(Debug)]
-struct AtHome {
-    bus: EventBridgeBus,
+struct Either {
+    near: LambdaBus,
+    far: EventBridgeBus,
     home: String,
 }
 
 #[async_trait]
-impl Bus for AtHome {
+impl Bus for Either {
     async fn send(&self, place: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
         let place = if place == HOME { &self.home } else { place };
-        self.bus.send(place, intents).await
+        if self.near.leads_to(place) {
+            return self.near.send(place, intents).await;
+        }
+        self.far.send(place, intents).await
     }
 }
 

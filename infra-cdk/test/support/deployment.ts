@@ -13,6 +13,8 @@ import { defaults } from '../../lib/settings.ts';
 import { bootstrapZip } from './zip.ts';
 
 export const REGION = 'eu-central-1';
+/** Where the other place is. */
+export const FAR_REGION = 'eu-west-1';
 export const ACCOUNT = '000000000000';
 const ENDPOINT = process.env['PORPOISE_MINISTACK_URL'];
 
@@ -26,8 +28,10 @@ export const CLIENT = {
 
 export class Deployment {
   readonly name = `t${randomUUID().slice(0, 8)}`;
-  readonly cloudFormation = new CloudFormation(CLIENT);
+  readonly #near = new CloudFormation(CLIENT);
+  readonly #far = new CloudFormation({ ...CLIENT, region: FAR_REGION });
   readonly s3 = new S3(CLIENT);
+  readonly #farS3 = new S3({ ...CLIENT, region: FAR_REGION });
   readonly outputs: Record<string, Record<string, string>> = {};
   readonly #folder = mkdtempSync(join(tmpdir(), 'porpoise-infra-'));
 
@@ -35,7 +39,7 @@ export class Deployment {
     process.on('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
   }
 
-  /** Makes both stacks from the templates with parameters. */
+  /** Makes home, the place there, and a place in another region, `PorpoiseFar`, from the templates with parameters. */
   static async start(): Promise<Deployment> {
     if (ENDPOINT === undefined) {
       throw new Error('PORPOISE_MINISTACK_URL names no emulator: `cargo xtask test` starts one, docs/dev/components.md says how to');
@@ -46,8 +50,17 @@ export class Deployment {
     return deployment;
   }
 
-  get artefacts(): string {
-    return `${this.name}-artefacts`;
+  /** Zips lie in the region of the stack that needs them. */
+  artefacts(id: string): string {
+    return `${this.name}-artefacts-${id === 'PorpoiseFar' ? 'far' : 'near'}`;
+  }
+
+  #buckets(id: string): S3 {
+    return id === 'PorpoiseFar' ? this.#farS3 : this.s3;
+  }
+
+  #at(id: string): CloudFormation {
+    return id === 'PorpoiseFar' ? this.#far : this.#near;
   }
 
   stack(id: string): string {
@@ -63,27 +76,33 @@ export class Deployment {
   /** What a stand-in was given so far. */
   async seen(id: string, functionName: string): Promise<{ event: Record<string, any>; environment: Record<string, string> }[]> {
     const Bucket = this.output(id, 'Bucket');
-    const listed = await this.s3.listObjectsV2({ Bucket, Prefix: `seen/${functionName}/` });
-    const objects = (listed.Contents ?? []).map(({ Key }) => this.s3.getObject({ Bucket, Key: Key ?? '' }));
+    const s3 = this.#buckets(id);
+    const listed = await s3.listObjectsV2({ Bucket, Prefix: `seen/${functionName}/` });
+    const objects = (listed.Contents ?? []).map(({ Key }) => s3.getObject({ Bucket, Key: Key ?? '' }));
     const bodies = (await Promise.all(objects)).map(({ Body }) => Body?.transformToString() ?? '{}');
     return (await Promise.all(bodies)).map((body) => JSON.parse(body));
   }
 
   /** Removes everything again. */
   async stop(): Promise<void> {
-    for (const id of ['PorpoisePlace', 'PorpoiseHome']) {
-      if (this.outputs[id]?.['Bucket'] !== undefined) await this.#empty(this.outputs[id]['Bucket']);
-      await this.cloudFormation.deleteStack({ StackName: this.stack(id) });
-      await waitUntilStackDeleteComplete({ client: this.cloudFormation, maxWaitTime: 60, minDelay: 0.1, maxDelay: 0.5 }, { StackName: this.stack(id) });
+    for (const id of ['PorpoiseFar', 'PorpoisePlace', 'PorpoiseHome']) {
+      if (this.outputs[id]?.['Bucket'] !== undefined) await this.#empty(this.#buckets(id), this.outputs[id]['Bucket']);
+      await this.#at(id).deleteStack({ StackName: this.stack(id) });
+      await waitUntilStackDeleteComplete({ client: this.#at(id), maxWaitTime: 60, minDelay: 0.1, maxDelay: 0.5 }, { StackName: this.stack(id) });
     }
-    await this.#empty(this.artefacts);
-    await this.s3.deleteBucket({ Bucket: this.artefacts });
+    for (const id of ['PorpoisePlace', 'PorpoiseFar']) {
+      await this.#empty(this.#buckets(id), this.artefacts(id));
+      await this.#buckets(id).deleteBucket({ Bucket: this.artefacts(id) });
+    }
   }
 
   async #uploadFunctions(): Promise<void> {
-    await this.s3.createBucket({ Bucket: this.artefacts, CreateBucketConfiguration: { LocationConstraint: REGION } });
     const Body = bootstrapZip(readFileSync(new URL('stand-in.cjs', import.meta.url)));
-    for (const name of FUNCTIONS) await this.s3.putObject({ Bucket: this.artefacts, Key: `1/${name}.zip`, Body });
+    for (const [id, LocationConstraint] of [['PorpoisePlace', REGION], ['PorpoiseFar', FAR_REGION]] as const) {
+      const [s3, Bucket] = [this.#buckets(id), this.artefacts(id)];
+      await s3.createBucket({ Bucket, CreateBucketConfiguration: { LocationConstraint } });
+      for (const name of FUNCTIONS) await s3.putObject({ Bucket, Key: `1/${name}.zip`, Body });
+    }
   }
 
   async #create(): Promise<void> {
@@ -94,21 +113,29 @@ export class Deployment {
       protectData: false,
     } as const;
     const assembly = stacks(settings, this.#folder).app.synth();
-    const place = `aws.${REGION}.${ACCOUNT}`;
-    const bus = `arn:aws:events:${REGION}:${ACCOUNT}:event-bus/${this.name}`;
-    const artefacts = { Name: this.name, Architecture: 'x86_64', ArtefactBucket: this.artefacts, ArtefactPrefix: '1/' };
+    const artefacts = { Name: this.name, Architecture: 'x86_64', ArtefactPrefix: '1/' };
     const parameters: Record<string, Record<string, string>> = {
-      PorpoiseHome: { ...artefacts, ReserveConcurrency: 'no', Buses: JSON.stringify({ [place]: bus }), BusArns: bus },
+      PorpoiseHome: { ...artefacts, ReserveConcurrency: 'no', ...this.#buses() },
       PorpoisePlace: { ...artefacts, HomeRegion: REGION },
     };
     for (const { id, template } of assembly.stacks) {
-      await this.#createStack(id, JSON.stringify(template), parameters[id] ?? {});
+      const ids = id === 'PorpoisePlace' ? [id, 'PorpoiseFar'] : [id];
+      for (const one of ids) {
+        const own: Record<string, string> = id === 'PorpoisePlace' ? { HasBus: one === id ? 'no' : 'yes' } : {};
+        const given = { ...parameters[id], ...own, ArtefactBucket: this.artefacts(one) };
+        await this.#createStack(one, JSON.stringify(template), given);
+      }
     }
+  }
+
+  #buses(): Record<string, string> {
+    const bus = `arn:aws:events:${FAR_REGION}:${ACCOUNT}:event-bus/${this.name}`;
+    return { Buses: JSON.stringify({ [`aws.${FAR_REGION}.${ACCOUNT}`]: bus }), BusArns: bus };
   }
 
   async #createStack(id: string, TemplateBody: string, parameters: Record<string, string>): Promise<void> {
     const StackName = this.stack(id);
-    await this.cloudFormation.createStack({
+    await this.#at(id).createStack({
       StackName,
       TemplateBody,
       Capabilities: ['CAPABILITY_NAMED_IAM'],
@@ -116,23 +143,24 @@ export class Deployment {
       Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue })),
     });
     try {
-      await waitUntilStackCreateComplete({ client: this.cloudFormation, maxWaitTime: 60, minDelay: 0.1, maxDelay: 0.5 }, { StackName });
+      await waitUntilStackCreateComplete({ client: this.#at(id), maxWaitTime: 60, minDelay: 0.1, maxDelay: 0.5 }, { StackName });
     } catch (error) {
-      throw new Error(`stack ${id} is not made: ${await this.#why(StackName)}`, { cause: error });
+      throw new Error(`stack ${id} is not made: ${await this.#why(id)}`, { cause: error });
     }
-    const { Stacks } = await this.cloudFormation.describeStacks({ StackName });
+    const { Stacks } = await this.#at(id).describeStacks({ StackName });
     this.outputs[id] = outputs(Stacks?.[0]);
   }
 
-  async #why(StackName: string): Promise<string> {
-    const { StackEvents } = await this.cloudFormation.describeStackEvents({ StackName });
+  async #why(id: string): Promise<string> {
+    const StackName = this.stack(id);
+    const { StackEvents } = await this.#at(id).describeStackEvents({ StackName });
     const failed = (StackEvents ?? []).filter((event) => event.ResourceStatus?.endsWith('FAILED'));
     return failed.map((event) => `${event.LogicalResourceId}: ${event.ResourceStatusReason}`).join('; ');
   }
 
-  async #empty(Bucket: string): Promise<void> {
-    const { Contents } = await this.s3.listObjectsV2({ Bucket });
-    for (const { Key } of Contents ?? []) await this.s3.deleteObject({ Bucket, Key: Key ?? '' });
+  async #empty(s3: S3, Bucket: string): Promise<void> {
+    const { Contents } = await s3.listObjectsV2({ Bucket });
+    for (const { Key } of Contents ?? []) await s3.deleteObject({ Bucket, Key: Key ?? '' });
   }
 }
 

@@ -27,6 +27,7 @@ export interface Resource {
   readonly Type: string;
   readonly Properties?: Record<string, any>;
   readonly DeletionPolicy?: string;
+  readonly Condition?: string;
 }
 
 export interface Synthesis {

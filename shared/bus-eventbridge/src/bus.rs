@@ -8,11 +8,12 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use bytes::Bytes;
 use porpoise_ports::backoff::backoff;
+use porpoise_ports::intents::details;
 use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Bus, Unavailable};
 
 use crate::error::{NoRegion, SendError};
-use crate::event::{CALL_BYTES_MAX, DETAIL_TYPE, SOURCE, billed, details, event_bytes};
+use crate::event::{CALL_BYTES_MAX, DETAIL_TYPE, ROOM, SOURCE, billed, event_bytes};
 
 /// Events of one call. Source: EventBridge API reference, `PutEvents`.
 const CALL_EVENTS_MAX: usize = 10;
@@ -81,7 +82,7 @@ impl EventBridgeBus {
     async fn send_within(&self, place: &str, intents: &[Bytes]) -> Result<(), SendError> {
         let route = self.routes.get(place);
         let route = route.ok_or_else(|| SendError::Place(place.to_owned()))?;
-        let details = details(place, intents)?;
+        let details = details(place, intents, ROOM)?;
         let mut last = None;
         let sending = route.send_all(details, &self.ledger, &mut last);
         let sent = tokio::time::timeout(self.patience, sending).await;
@@ -209,7 +210,8 @@ fn calls(details: Vec<String>) -> Vec<Vec<String>> {
 /// # Errors
 /// One of them fits in no event.
 pub fn outline(place: &str, intents: &[Bytes]) -> Result<Vec<Vec<(String, u64)>>, Unavailable> {
-    let details = details(place, intents).map_err(|error| Unavailable::new("the bus", error))?;
+    let details = details(place, intents, ROOM);
+    let details = details.map_err(|error| Unavailable::new("the bus", error))?;
     let call = |call: Vec<String>| {
         let events = call.into_iter().map(|detail| {
             let billed = billed(&detail);

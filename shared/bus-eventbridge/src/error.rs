@@ -1,6 +1,7 @@
 //! Why intents could not be sent.
 
 use porpoise_ports::BoxError;
+use porpoise_ports::intents::TooLarge;
 
 /// A bus was not named by an ARN, which says where it is.
 #[derive(Debug, thiserror::Error)]
@@ -21,13 +22,8 @@ pub enum SendError {
     #[error("no bus is known for place `{0}`: give it one in the settings")]
     Place(String),
     /// One intent is larger than an event may be.
-    #[error("an intent for place `{place}` has {bytes} bytes, which no event can hold")]
-    TooLarge {
-        /// Where it was to go.
-        place: String,
-        /// Its own, before it is encoded.
-        bytes: usize,
-    },
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// The bus said no to an event, and would again.
     #[error("bus `{bus}` refused an event ({code}): {message}")]
     Refused {

@@ -16,4 +16,5 @@ mod event;
 
 pub use bus::{EventBridgeBus, Settings, outline};
 pub use error::{NoRegion, SendError};
-pub use event::{DETAIL_TYPE, Intents, SOURCE};
+pub use event::{DETAIL_TYPE, SOURCE};
+pub use porpoise_ports::intents::Intents;

@@ -13,6 +13,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod executor;
+pub mod intents;
 pub mod loops;
 pub mod meter;
 pub mod queue;

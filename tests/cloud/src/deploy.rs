@@ -87,13 +87,18 @@ impl Deployer {
 
     pub(crate) fn home_parameters(&self, plan: &Plan) -> Vec<Parameter> {
         let bus = |region: &String| self.bus(region);
-        let buses: BTreeMap<String, String> = plan
-            .regions
-            .iter()
+        let far = || plan.regions.iter().filter(|region| **region != plan.home);
+        let buses: BTreeMap<String, String> = far()
             .map(|region| (self.place(region), bus(region)))
             .collect();
-        let arns: Vec<String> = plan.regions.iter().map(bus).collect();
+        let arns: Vec<String> = far().map(bus).collect();
+        let near = if far().count() < plan.regions.len() {
+            "yes"
+        } else {
+            "no"
+        };
         let mut parameters = self.artefacts(&plan.home);
+        parameters.push(("HomeIsPlace", near.to_owned()));
         parameters.push(("Buses", json!(buses).to_string()));
         parameters.push(("BusArns", arns.join(",")));
         parameters.push(("ReserveConcurrency", "no".to_owned()));
@@ -103,6 +108,8 @@ impl Deployer {
     pub(crate) fn place_parameters(&self, region: &str, home: &str) -> Vec<Parameter> {
         let mut parameters = self.artefacts(region);
         parameters.push(("HomeRegion", home.to_owned()));
+        let far = if region == home { "no" } else { "yes" };
+        parameters.push(("HasBus", far.to_owned()));
         parameters
     }
 

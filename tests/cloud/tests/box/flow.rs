@@ -55,7 +55,7 @@ async fn a_run_ends_well_though_the_stepper_is_killed_again_and_again_and_intent
     .await;
     let client = Client::of(&cloud);
     cloud.tap().disturb(Mischief {
-        twice: vec!["events:PutEvents".to_owned()],
+        twice: vec!["lambda:InvokeFunction".to_owned()],
         kill: Some(("porpoise-stepper".to_owned(), 7)),
         ..Mischief::default()
     });

@@ -1,0 +1,64 @@
+//! The bus against the suite of its port, on an emulator that really invokes a function for each place.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod support {
+    pub mod config;
+    pub mod inbox;
+}
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use porpoise_bus_lambda::{LambdaBus, Settings};
+use porpoise_ports::bus_conformance;
+use porpoise_ports::conformance::bus::{Dispatched, PLACES};
+use support::inbox::{arrived, client, function};
+use tempfile::TempDir;
+
+/// The inboxes of dispatchers, each with its place.
+#[derive(Debug)]
+struct Dispatchers(Vec<(String, TempDir)>);
+
+#[async_trait]
+impl Dispatched for Dispatchers {
+    async fn next(&self) -> Vec<(String, Vec<Bytes>)> {
+        for _ in 0..20 {
+            let mut all = Vec::new();
+            for (place, inbox) in &self.0 {
+                let some = arrived(inbox.path());
+                assert!(some.iter().all(|(of, _)| of == place), "at another's");
+                all.extend(some);
+            }
+            if !all.is_empty() {
+                return all;
+            }
+            pause().await;
+        }
+        Vec::new()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "functions take real time")]
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+async fn lambda() -> (LambdaBus, Dispatchers, ()) {
+    let mut settings = Settings {
+        dispatchers: [].into(),
+        patience: Duration::from_secs(30),
+    };
+    let mut inboxes = Vec::new();
+    for place in PLACES {
+        let inbox = tempfile::tempdir().unwrap();
+        let arn = Box::pin(function(inbox.path())).await;
+        settings.dispatchers.insert(place.to_owned(), arn);
+        inboxes.push((place.to_owned(), inbox));
+    }
+    let client = client();
+    let bus = LambdaBus::new(settings, |_| client.clone()).unwrap();
+    (bus, Dispatchers(inboxes), ())
+}
+
+bus_conformance!(lambda_invocations, lambda);
