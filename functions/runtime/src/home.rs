@@ -95,7 +95,6 @@ pub fn reader(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
         clock: Arc::new(SystemClock),
         ids: Arc::new(OsIds::default()),
     };
-    Ok(Arc::new(
-        App::new(ports, Executors::none()).at_home(common.home),
-    ))
+    let app = App::new(ports, Executors::none()).at_home(common.home);
+    Ok(Arc::new(app.swept()))
 }

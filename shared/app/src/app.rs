@@ -111,7 +111,7 @@ impl App {
 
     /// The same app on hosts that pay for each wake, and that deliver an input again whose step was cut off: what was sent
     /// and not acknowledged is sent again by the [sweep](App::sweep), or with whatever comes next, and no wake is asked
-    /// for that.
+    /// for that. Nor is a run listed before it does so itself.
     #[must_use]
     pub fn swept(mut self) -> Self {
         self.swept = true;

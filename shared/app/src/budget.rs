@@ -121,10 +121,10 @@ impl Bucket {
         (left, taken)
     }
 
-    /// How many more to take than `wanted`: a fifth of the burst, if at least as many are left after that.
+    /// How many more to take than `wanted`: two fifths of the burst, if half as many are left after that.
     fn spare(self, rate: &Rate, wanted: u32) -> u32 {
-        let spare = rate.burst / 5;
-        let plenty = wanted.saturating_add(spare.saturating_mul(2));
+        let spare = rate.burst / 5 * 2;
+        let plenty = wanted.saturating_add(spare + spare / 2);
         if self.whole() >= plenty { spare } else { 0 }
     }
 
@@ -282,9 +282,9 @@ mod tests {
     fn who_finds_plenty_takes_some_for_the_next_time() {
         let rate = rate();
         let full = Bucket::full(&rate, at(0));
-        assert_eq!(full.spare(&rate, 1), 5);
-        assert_eq!(full.spare(&rate, 15), 5);
-        assert_eq!(full.spare(&rate, 16), 0, "others come, too");
+        assert_eq!(full.spare(&rate, 1), 10);
+        assert_eq!(full.spare(&rate, 10), 10);
+        assert_eq!(full.spare(&rate, 11), 0, "others come, too");
         let purse = Purse::default();
         assert!(!purse.take(&rate.name, 1, at(0)));
         purse.put(&rate.name, 5, at(0));

@@ -142,9 +142,13 @@ impl App {
         Ok(())
     }
 
-    /// Lists a run that was just created, so that whoever asked for it finds it at once: its own first line may come a
-    /// moment later. Harmless to leave out and to repeat. Costs a read and two puts.
+    /// Lists a run that was just created, so that whoever asked for it finds it at once: its own first line comes a
+    /// moment later. Harmless to leave out and to repeat. Costs a read and two puts; nothing where writes are billed: lists
+    /// may lag, and the run is found by its id.
     pub async fn list_created(&self, new: &NewRun, tasks: u32) -> Result<(), StoreError> {
+        if self.swept {
+            return Ok(());
+        }
         self.list(&Listing {
             project: new.project,
             run: new.run,
