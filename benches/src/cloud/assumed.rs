@@ -12,10 +12,11 @@ pub(crate) enum Service {
     S3,
     StepFunctions,
     Emr,
+    Lambda,
 }
 
 impl Service {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::DynamoDb,
         Self::Sqs,
         Self::EventBridge,
@@ -23,6 +24,7 @@ impl Service {
         Self::S3,
         Self::StepFunctions,
         Self::Emr,
+        Self::Lambda,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Service {
             Self::S3 => "S3",
             Self::StepFunctions => "Step Functions",
             Self::Emr => "EMR Serverless",
+            Self::Lambda => "Lambda",
         }
     }
 
@@ -41,7 +44,7 @@ impl Service {
         Duration::from_millis(match self {
             Self::DynamoDb => 5,
             Self::Sqs => 10,
-            Self::EventBridge => 15,
+            Self::EventBridge | Self::Lambda => 15,
             Self::Scheduler => 50,
             Self::S3 | Self::StepFunctions => 30,
             Self::Emr => 100,
@@ -53,6 +56,8 @@ impl Service {
 pub(crate) const QUEUE_DELIVERS: Duration = Duration::from_millis(15);
 /// From an event that is put, or that a service sends, to the function that gets it.
 pub(crate) const BUS_DELIVERS: Duration = Duration::from_millis(100);
+/// From an asynchronous invocation to its begin.
+pub(crate) const INVOCATION_BEGINS: Duration = Duration::from_millis(30);
 /// Of a new copy of a function; billed. The bar for ours is 30 ms to the first poll.
 pub(crate) const INIT: Duration = Duration::from_millis(30);
 /// A copy of a function that was not called for so long is thrown away.
@@ -72,9 +77,10 @@ pub(crate) fn assumptions(megabytes: u64) -> Vec<String> {
         })
         .collect();
     lines.push(format!(
-        "a queue delivers in {} ms, a bus in {} ms (not billed)",
+        "a queue delivers in {} ms, a bus in {} ms, an asynchronous invocation begins in {} ms (not billed)",
         QUEUE_DELIVERS.as_millis(),
-        BUS_DELIVERS.as_millis()
+        BUS_DELIVERS.as_millis(),
+        INVOCATION_BEGINS.as_millis()
     ));
     lines.push(format!(
         "a new copy of a function takes {} ms, and is thrown away after {} minutes without a call",

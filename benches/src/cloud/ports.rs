@@ -16,7 +16,7 @@ use porpoise_queue_sqs::{DELAY_MAX, WAKE, rounds};
 use porpoise_store_memory::MemoryBlobs;
 use porpoise_timers_scheduler::{EARLY, NEAR_MAX, SCHEDULED};
 
-use super::assumed::{BUS_DELIVERS, Service};
+use super::assumed::{INVOCATION_BEGINS, Service};
 use super::region::Region;
 use super::world::Caller;
 
@@ -51,24 +51,27 @@ impl Queue for Cloud {
     }
 }
 
+/// The region is at home: its dispatcher is invoked.
 #[async_trait]
 impl Bus for Cloud {
     async fn send(&self, place: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
         let region = self.region()?;
-        for events in porpoise_bus_eventbridge::outline(place, &intents)? {
-            self.caller.call(Service::EventBridge, "PutEvents").await;
-            for (detail, billed) in events {
-                self.caller.ledger.count(Line::Events, billed);
-                let region = Arc::clone(&region);
+        let calls = porpoise_bus_lambda::outline(place, &intents)?;
+        let calls = calls.into_iter().map(|(detail, beyond)| {
+            let region = Arc::clone(&region);
+            async move {
+                self.caller.call(Service::Lambda, "Invoke").await;
+                // The first one is counted when the function runs.
+                self.caller.ledger.count(Line::FunctionRequests, beyond);
+                let world = Arc::clone(&region.world);
                 self.caller.world.time.spawn(async move {
-                    region
-                        .world
-                        .deliver(|| "bus to dispatcher".to_owned(), BUS_DELIVERS)
-                        .await;
+                    let to = || "invocation of dispatcher".to_owned();
+                    world.deliver(to, INVOCATION_BEGINS).await;
                     region.dispatch(&detail).await;
                 });
             }
-        }
+        });
+        futures_util::future::join_all(calls).await;
         Ok(())
     }
 }
