@@ -35,6 +35,7 @@ export class Polling extends Construct {
       loops: true,
       environment: { ...props.environment, PORPOISE_LOOP_ARN: this.loopArn },
       deadLetters: props.deadLetters,
+      halfMemory: true,
     });
     this.letStart(this.poller); // the next epoch, before the history of this one is full
     this.#loop();

@@ -68,7 +68,7 @@ pub(crate) const CALL_CPU: Duration = Duration::from_micros(300);
 pub(crate) const WHOLE_CPU_MB: u64 = 1769;
 
 /// All of it, a line each.
-pub(crate) fn assumptions(megabytes: u64) -> Vec<String> {
+pub(crate) fn assumptions(megabytes: u64, poller: u64) -> Vec<String> {
     let mut lines: Vec<String> = Service::ALL
         .iter()
         .map(|service| {
@@ -88,7 +88,7 @@ pub(crate) fn assumptions(megabytes: u64) -> Vec<String> {
         IDLE_MAX.as_secs() / 60
     ));
     lines.push(format!(
-        "processor time is measured here, {} ms are added for each call of AWS, and both are stretched by {WHOLE_CPU_MB}/{megabytes}, the share of a processor that a function of {megabytes} MB has",
+        "processor time is measured here, {} ms are added for each call of AWS, and both are stretched by {WHOLE_CPU_MB} divided by the megabytes of a function ({megabytes}, the poller {poller}), the share of a processor that it has",
         CALL_CPU.as_secs_f64() * 1e3
     ));
     lines

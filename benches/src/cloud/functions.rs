@@ -171,7 +171,12 @@ impl Region {
         let waited = Duration::from_nanos(self.world.time.now() - begun);
         let many = u32::try_from(calls).unwrap_or(u32::MAX);
         let cpu = took.cpu + CALL_CPU * many;
-        let megabytes = self.settings.megabytes;
+        let megabytes = match function {
+            Function::Poller => self.settings.poller_megabytes,
+            Function::Api | Function::Stepper | Function::Trigger | Function::Dispatcher => {
+                self.settings.megabytes
+            }
+        };
         let share =
             Duration::try_from_secs_f64(cpu.as_secs_f64() * whole(WHOLE_CPU_MB) / whole(megabytes));
         let ran = waited + share.unwrap_or(cpu);

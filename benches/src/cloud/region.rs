@@ -41,6 +41,7 @@ pub(crate) struct Settings {
     /// How long a copy of a function is kept that is not called.
     pub(crate) idle_max: Duration,
     pub(crate) megabytes: u64,
+    pub(crate) poller_megabytes: u64,
     /// Lambda writes lines of its own.
     pub(crate) system_logs: bool,
     pub(crate) sweep_every: Duration,

@@ -133,6 +133,7 @@ fn settings(scenario: &Scenario, template: &Template) -> Settings {
             IDLE_MAX
         },
         megabytes: template.megabytes,
+        poller_megabytes: template.poller_megabytes,
         system_logs: template.system_logs,
         sweep_every: template.sweep_every,
         mend_every: template.mend_every,

@@ -9,6 +9,7 @@ const INPUTS: &str = include_str!("../../../infra-cdk/lib/inputs.ts");
 const HOME: &str = include_str!("../../../infra-cdk/lib/home.ts");
 const LOOP: &str = include_str!("../../../infra-cdk/lib/poll-loop.ts");
 const FUNCTION: &str = include_str!("../../../infra-cdk/lib/function.ts");
+const POLLING: &str = include_str!("../../../infra-cdk/lib/polling.ts");
 const STORAGE: &str = include_str!("../../../infra-cdk/lib/storage.ts");
 const SETTINGS: &str = include_str!("../../../infra-cdk/lib/settings.ts");
 
@@ -16,6 +17,8 @@ const SETTINGS: &str = include_str!("../../../infra-cdk/lib/settings.ts");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Template {
     pub(crate) megabytes: u64,
+    /// The poller's.
+    pub(crate) poller_megabytes: u64,
     pub(crate) sweep_every: Duration,
     pub(crate) mend_every: Duration,
     /// Queues with a mapping: FIFO, and standard ones.
@@ -38,8 +41,15 @@ impl Template {
         let alarms = HOME.matches("alarms.add(").count();
         let beside = metrics.split(',').count().saturating_sub(1);
         let queue = |text: &str| text.matches(".consume(").count();
+        let megabytes = number(SETTINGS, "memoryMegabytes: ").context("settings.ts: memory")?;
+        let half = POLLING.contains("halfMemory: true");
         Ok(Self {
-            megabytes: number(SETTINGS, "memoryMegabytes: ").context("settings.ts: memory")?,
+            megabytes,
+            poller_megabytes: if half {
+                128.max(megabytes / 2)
+            } else {
+                megabytes
+            },
             sweep_every: minutes(TIMERS, "SWEEP_EVERY").context("timers.ts: the sweep")?,
             mend_every: minutes(LOOP, "MEND_EVERY").context("poll-loop.ts: mending")?,
             fifo_queues: u64::try_from(queue(INPUTS))?,

@@ -34,7 +34,7 @@ pub(crate) fn bill(report: &mut Report) -> anyhow::Result<String> {
     let template = Template::read()?;
     let mut text = String::new();
     writeln!(text, "## Assumed\n")?;
-    for line in assumptions(template.megabytes) {
+    for line in assumptions(template.megabytes, template.poller_megabytes) {
         writeln!(text, "- {line}")?;
     }
     writeln!(text)?;
