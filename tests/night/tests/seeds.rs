@@ -48,7 +48,7 @@ fn nights_end_well_whatever_goes_wrong() {
 #[test]
 fn a_seed_is_the_same_night_again() {
     let Some(nightly) = nightly() else { return };
-    let [one, other] = [1, 2].map(|_| night(&nightly, 4, false).unwrap());
+    let [one, other] = [1, 2].map(|_| night(&nightly, 1, false).unwrap());
     is_sound(&one);
     assert_eq!((one.hash, one.steps), (other.hash, other.steps));
     assert_eq!(one.counts, other.counts);
