@@ -81,11 +81,12 @@ test('tables need nothing that strongly consistent tables of several regions lac
   }
 });
 
-test('functions are alike: arm64, 256 MB, a log that is kept a month', () => {
+test('functions are alike: arm64, 256 MB, half of that for who waits, a log that is kept a month', () => {
   const functions = all.flatMap((template) => ofType(template, 'AWS::Lambda::Function'));
   assert.equal(functions.length, 3 + 2 * 2);
   for (const { Properties } of functions) {
-    assert.deepEqual([Properties?.['Architectures'], Properties?.['MemorySize'], Properties?.['Runtime']], [['arm64'], 256, 'provided.al2023']);
+    const memory = Properties?.['FunctionName'] === 'porpoise-poller' ? 128 : 256;
+    assert.deepEqual([Properties?.['Architectures'], Properties?.['MemorySize'], Properties?.['Runtime']], [['arm64'], memory, 'provided.al2023']);
   }
   for (const { Properties } of all.flatMap((template) => ofType(template, 'AWS::Logs::LogGroup'))) {
     assert.equal(Properties?.['RetentionInDays'], 30);
