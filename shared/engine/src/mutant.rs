@@ -30,7 +30,7 @@ pub enum Mutant {
     ScheduleLinkLost,
     /// A snapshot is used although another version of the fold wrote it.
     ForeignSnapshot,
-    /// The poll loop ends without a last look at what was dispatched meanwhile.
+    /// The poll loop ends without a last look at what was dispatched meanwhile, and mending does not look either.
     LoopEndsBlind,
     /// A poll loop that somebody stopped is taken for one that is alive.
     LoopStoppedUnnoticed,
