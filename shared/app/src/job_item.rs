@@ -120,7 +120,7 @@ impl fmt::Display for Line {
 /// ```
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum Status {
-    /// To be submitted, or taken by its target: then the [index](crate::job_index) says as what. Whoever finds neither
+    /// To be submitted, or taken by its target: then the index of open jobs says as what. Whoever finds neither
     /// asks the target.
     #[n(0)]
     Recorded(#[n(0)] Box<Intent>),
