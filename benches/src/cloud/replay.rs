@@ -135,7 +135,7 @@ fn the_same_seed_gives_the_same_bill_but_for_the_time_of_the_processor() {
     assert_eq!(first, again);
     assert_ne!(first.1, other.1);
     assert!(
-        first.0.iter().any(|(line, _)| *line == Line::Events),
+        first.0.iter().any(|(line, _)| *line == Line::FifoRequests),
         "{first:?}"
     );
 }

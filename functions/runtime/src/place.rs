@@ -124,12 +124,7 @@ impl Place {
         let heard = self.app.on_news(place, event).await;
         let ours = heard.with_context(|| format!("cannot look after jobs in `{place}`"))?;
         let took_ms = steps::millis(begun, self.app.ports().clock.now());
-        if ours {
-            // The step that follows says what came of it.
-            tracing::debug!(place, took_ms, "heard");
-        } else {
-            tracing::info!(place, ours, took_ms, "heard");
-        }
+        tracing::info!(place, ours, took_ms, "heard");
         Ok(())
     }
 
