@@ -35,9 +35,13 @@ impl App {
         let told = self.report(place, &by_job).await;
         let writes = by_job.into_iter().filter_map(|(id, mut change)| {
             if told.is_err() {
-                change
-                    .events
-                    .retain(|event| !matches!(event, JobEvent::Ended(_)));
+                // What is over and forgotten by its target is submitted again: nobody could tell its end once more.
+                let forgotten = change.ends() && !change.remembered;
+                change.events.retain(|event| match event {
+                    JobEvent::Ended(_) => false,
+                    JobEvent::Submitted { .. } => !forgotten,
+                    JobEvent::Cancel => true,
+                });
             }
             let known = self.views.with(place, |view| view.job(&id).cloned())?;
             let over = change.remembered && change.ends();
