@@ -22,7 +22,7 @@ use crate::job_item::{JobEvent, JobId, JobItem, Status};
 use crate::send::Order;
 use crate::submit::{Change, Changes, JobsError, TRIES_MAX};
 
-/// Intents that share an entry of the index: about 41 bytes each, of an item's 400 KB.
+/// Items that are written at the same time.
 const RECORDED_AT_ONCE: usize = 1_000;
 
 /// What a batch of intents left behind.
@@ -37,8 +37,8 @@ pub struct Dispatched {
 struct Canceled {
     /// The poll loop has to look after the job until it has stopped.
     open: bool,
-    /// The entry of the index in which the job was put for that, if it stood in none that is known here.
-    entry: Option<String>,
+    /// The entries of the index in which the job was put for that, if it stood in none that is known here.
+    entries: Vec<String>,
     /// What is known of it by now.
     change: Option<(JobId, Change)>,
 }
@@ -106,11 +106,11 @@ impl App {
             match canceled {
                 Ok(Canceled {
                     open,
-                    entry,
+                    entries: listed,
                     change,
                 }) => {
                     stopping |= open;
-                    entries.extend(entry);
+                    entries.extend(listed);
                     if let Some((id, change)) = change {
                         changes.add(id, change);
                     }
@@ -217,17 +217,17 @@ impl App {
             };
             // Whoever dispatched it may have died before it was listed; whoever looks after it is to read its item.
             let listed = self.views.with(place, |view| view.is_listed(&id));
-            let entry = if listed {
-                None
+            let entries = if listed {
+                Vec::new()
             } else {
-                Some(self.list_open(place, vec![Listed::untaken(id)]).await?)
+                self.list_open(place, vec![Listed::untaken(id)]).await?
             };
             self.views
                 .with(place, |view| view.see(item.clone(), revision));
             let change = self.stop(place, &item).await?;
             return Ok(Canceled {
                 open: true,
-                entry,
+                entries,
                 change,
             });
         }

@@ -23,6 +23,9 @@ use crate::app::App;
 use crate::job_item::{JobId, JobItem, Status};
 use crate::submit::JobsError;
 
+/// Of an item's 400 KB, keys included.
+const ENTRY_BYTES_MAX: usize = 300 * 1024;
+
 /// The partition of the index of what is open at a place.
 pub(crate) fn index_partition(place: &str) -> String {
     format!("jobs/{place}")
@@ -210,6 +213,21 @@ pub(crate) fn index_jobs(body: &Bytes) -> Result<Vec<Listed>, minicbor::decode::
     }
 }
 
+/// Parts that an entry can hold.
+fn parts(jobs: Vec<Listed>) -> Vec<Vec<Listed>> {
+    let (mut parts, mut left) = (Vec::new(), vec![jobs]);
+    while let Some(mut some) = left.pop() {
+        let half = some.len() / 2;
+        if half > 0 && index_item("", String::new(), 1, &some).body.len() > ENTRY_BYTES_MAX {
+            left.push(some.split_off(half));
+            left.push(some);
+        } else {
+            parts.push(some);
+        }
+    }
+    parts
+}
+
 fn listed(entry: Entry) -> Result<Vec<Listed>, minicbor::decode::Error> {
     let damaged =
         || minicbor::decode::Error::message("a job of a run or a target that is not there");
@@ -272,12 +290,20 @@ impl Entries {
 
 impl App {
     /// Adds jobs to the index: to the entry that this process has written last, if they fit in and nobody has removed it
-    /// meanwhile. Returns which it was.
+    /// meanwhile; else to as many new ones as they need. Returns which these are.
     pub(crate) async fn list_open(
         &self,
         place: &str,
         jobs: Vec<Listed>,
-    ) -> Result<String, JobsError> {
+    ) -> Result<Vec<String>, JobsError> {
+        let mut entries = Vec::new();
+        for jobs in parts(jobs) {
+            entries.push(self.list_part(place, jobs).await?);
+        }
+        Ok(entries)
+    }
+
+    async fn list_part(&self, place: &str, jobs: Vec<Listed>) -> Result<String, JobsError> {
         let store = |error| JobsError::Store(place.to_owned(), error);
         if let Some(mut entry) = self.entries.take(place) {
             let revision = entry.revision + 1;

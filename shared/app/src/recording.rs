@@ -165,10 +165,11 @@ impl App {
         entries: &mut Vec<String>,
         changes: &mut Changes<'_>,
     ) -> Result<(), JobsError> {
-        match self.list_recorded(place, recorded, changes).await? {
-            Some(entry) => entries.push(entry),
-            None => return Ok(()),
+        let listed = self.list_recorded(place, recorded, changes).await?;
+        if listed.is_empty() {
+            return Ok(());
         }
+        entries.extend(listed);
         self.wake_loop(place).await
     }
 
@@ -204,7 +205,7 @@ impl App {
         place: &str,
         recorded: &BTreeSet<JobId>,
         changes: &mut Changes<'_>,
-    ) -> Result<Option<String>, JobsError> {
+    ) -> Result<Vec<String>, JobsError> {
         let listed: Vec<Listed> = self.views.with(place, |view| {
             let listed = recorded.iter().filter_map(|id| {
                 let change = changes.by_job.get(id);
@@ -222,14 +223,14 @@ impl App {
             listed.collect()
         });
         if listed.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let reads = listed.iter().filter_map(|listed| {
             let revision = listed.taken.as_ref()?.revision;
             Some((listed.id, revision))
         });
         let reads: Vec<(JobId, u64)> = reads.collect();
-        let entry = self.list_open(place, listed).await?;
+        let entries = self.list_open(place, listed).await?;
         let items = reads.iter().map(|(id, _)| self.read_job(place, id));
         for ((id, revision), read) in reads.iter().zip(join_all(items).await) {
             let unchanged = matches!(&read, Ok(Some((_, now))) if now == revision);
@@ -239,7 +240,7 @@ impl App {
                     .retain(|event| !matches!(event, JobEvent::Submitted { .. }));
             }
         }
-        Ok(Some(entry))
+        Ok(entries)
     }
 
     async fn record_one(&self, place: &str, intent: &Intent) -> Result<Recording, JobsError> {

@@ -117,6 +117,17 @@ fn an_end_that_the_target_tells_again_is_noted_nowhere() {
 }
 
 #[test]
+fn a_batch_of_more_jobs_than_an_entry_of_the_index_holds_is_listed() {
+    let (world, app) = world();
+    let jobs = (0..10_000).map(|task| shell(task, &world)).collect();
+    now(app.on_intents(PLACE, jobs)).unwrap();
+    world.end_jobs();
+    // whoever knows nothing finds all of them
+    now(world.app().tick(PLACE)).unwrap();
+    assert_eq!(home(&world).0, 10_000);
+}
+
+#[test]
 fn a_bill_is_asked_for_when_it_should_be_known_and_kept_beside_the_run() {
     let (world, app) = world();
     now(app.on_intents(PLACE, vec![shell(0, &world), shell(1, &world)])).unwrap();
