@@ -54,7 +54,7 @@ impl App {
         let (mut given_up, mut asked) = (Vec::new(), 0);
         for owed in self.views.with(place, |view| view.unbilled()) {
             let executor = self.executors.of(&owed.kind);
-            let after = executor.and_then(|executor| executor.billed_after());
+            let after = self.executors.billed_after(&owed.kind);
             let (Some(executor), Some(after)) = (executor, after) else {
                 given_up.push(owed.id);
                 continue;

@@ -72,8 +72,7 @@ impl App {
 
     /// A job is over, and its target remembers it: it may still say what it billed.
     fn see_over(&self, place: &str, id: &JobId, kind: &str) {
-        let executor = self.executors.of(kind);
-        let bills = executor.and_then(|executor| executor.billed_after());
+        let bills = self.executors.billed_after(kind);
         let now = self.now();
         self.views.with(place, |view| match bills {
             Some(_) => view.owe(id, now),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use porpoise_model::job::{Job, Work};
 use porpoise_ports::Executor;
 use porpoise_ports::executor::News;
@@ -69,6 +70,32 @@ impl Executors {
     /// The executor of a kind, if there is one.
     pub fn of(&self, kind: &str) -> Option<&Arc<dyn Executor>> {
         self.target(kind).map(|target| &target.executor)
+    }
+
+    /// Whether the target of a kind tells the end of a job again, whoever asks.
+    pub(crate) fn remember(&self, kind: &str) -> bool {
+        let executor = self.of(kind);
+        executor.is_some_and(|executor| executor.remembers())
+    }
+
+    /// How long after its end it is known what a job of a kind was billed; `None`: nobody says.
+    pub(crate) fn billed_after(&self, kind: &str) -> Option<SignedDuration> {
+        self.of(kind).and_then(|executor| executor.billed_after())
+    }
+
+    /// Things by the executors of their kinds. What none is for is left out.
+    pub(crate) fn by_executor<T>(
+        &self,
+        all: impl IntoIterator<Item = T>,
+        kind: impl Fn(&T) -> &str,
+    ) -> Vec<(&Arc<dyn Executor>, Vec<T>)> {
+        let mut by_kind: BTreeMap<String, Vec<T>> = BTreeMap::new();
+        for one in all {
+            by_kind.entry(kind(&one).to_owned()).or_default().push(one);
+        }
+        let by_kind = by_kind.into_iter();
+        let found = by_kind.filter_map(|(kind, all)| Some((self.of(&kind)?, all)));
+        found.collect()
     }
 
     /// What an event of a service says of a job, if any of the executors knows such events.

@@ -1,20 +1,22 @@
 //! What a queue in process forgets when its process dies, told again.
 //!
-//! A job is noted as over once its run was told, and who creates a run is answered once `Start` was sent. Where the
+//! A job is noted as over once its run was told, if its target does not remember it, and it leaves the index; and who
+//! creates a run is answered once `Start` was sent. Where the
 //! queue is durable, these arrive. Where it dies with its process, they may be lost, and nobody would ever send them
 //! again.
 
 use futures_util::future::join_all;
 use porpoise_engine::Input;
-use porpoise_engine::input::{Report, RunInput};
+use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_engine::run::{Run, State};
 use porpoise_model::{Address, AggregateKind, RunId, RunState};
 use porpoise_ports::Unavailable;
 use porpoise_ports::queue::Message;
 
 use crate::app::App;
-use crate::job_item::{JobId, Status};
+use crate::job_item::{JobId, JobItem, Status};
 use crate::store::StoreError;
+use crate::submit::{list, told};
 
 /// Items that are read at the same time.
 const AT_ONCE: usize = 64;
@@ -36,10 +38,12 @@ impl App {
     /// twice is harmless.
     ///
     /// Costs a query for each of the 16 shards, the loading of each open run, a read of the item of each of their
-    /// attempts in flight, and a message for each run of which there is news.
+    /// attempts in flight, a list call for each hundred of those in a run whose targets remember them, and a message for
+    /// each run of which there is news.
     ///
     /// # Errors
-    /// The open index or the queue is unavailable. A run or a job that cannot be read is left out, with a warning.
+    /// The open index or the queue is unavailable. A run that cannot be read, and jobs that cannot be read or asked for,
+    /// are left out, with a warning.
     pub async fn recall(&self, place: &str) -> Result<usize, RecallError> {
         let mut sent = 0;
         for address in self.open_aggregates(None).await? {
@@ -73,30 +77,52 @@ impl App {
             project: address.project,
         };
         let ids: Vec<JobId> = state.tasks.indices().filter(active).map(job).collect();
-        let mut news = Vec::new();
+        let mut items = Vec::new();
         for ids in ids.chunks(AT_ONCE) {
-            let ends = join_all(ids.iter().map(|id| self.unheard(place, *id))).await;
-            news.extend(ends.into_iter().flatten());
+            let read = join_all(ids.iter().map(|id| self.in_flight(place, *id))).await;
+            items.extend(read.into_iter().flatten());
         }
-        self.messages(news)
+        self.messages(self.ends(items).await)
     }
 
-    /// How a job ended, if it has.
-    async fn unheard(&self, place: &str, id: JobId) -> Option<(JobId, Report)> {
-        let item = match self.job(place, &id).await {
-            Ok(item) => item?,
+    async fn in_flight(&self, place: &str, id: JobId) -> Option<JobItem> {
+        match self.job(place, &id).await {
+            Ok(item) => item,
             Err(error) => {
                 tracing::warn!(run_id = %id.run, %error, "job in flight not read");
-                return None;
+                None
             }
-        };
-        match item.status {
-            Status::Finished(what) => {
-                let attempt = id.attempt;
-                Some((id, Report { attempt, what }))
-            }
-            // The poll loop speaks of these, and of tombstones who asks for them.
-            Status::Recorded(_) | Status::Submitted { .. } | Status::Tombstone => None,
         }
+    }
+
+    /// How those of them ended that have, as their items or their targets say. The poll loop speaks of the others, and
+    /// of tombstones who asks for them.
+    async fn ends(&self, items: Vec<JobItem>) -> Vec<(JobId, Report)> {
+        let (mut ends, mut open) = (Vec::new(), Vec::new());
+        for item in items {
+            match &item.status {
+                Status::Finished(what) => ends.push((item.id, what.clone())),
+                Status::Recorded(_) | Status::Submitted { .. } => open.push(item),
+                Status::Tombstone => {}
+            }
+        }
+        open.retain(|item| self.executors.remember(&item.kind));
+        for (executor, items) in self.executors.by_executor(open, |item| &item.kind) {
+            match list(&**executor, items.iter().map(JobItem::job_ref)).await {
+                Ok(known) => ends.extend(items.iter().filter_map(|item| {
+                    let told = known.get(&item.id.key()).map(|report| told(report, true));
+                    Some((item.id, told?.report.filter(ReportKind::is_end)?))
+                })),
+                Err(error) => {
+                    let jobs = items.len();
+                    tracing::warn!(jobs, %error, "jobs in flight not asked for: targets are");
+                }
+            }
+        }
+        let ends = ends.into_iter().map(|(id, what)| {
+            let attempt = id.attempt;
+            (id, Report { attempt, what })
+        });
+        ends.collect()
     }
 }

@@ -1,6 +1,6 @@
 //! What a dispatcher writes of its intents: an item before the job is submitted, an entry of the index after.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use porpoise_engine::effect::Intent;
@@ -8,7 +8,6 @@ use porpoise_engine::input::ReportKind;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_model::job::Work;
 use porpoise_model::{AttemptKey, Place};
-use porpoise_ports::executor::{JobRef, JobReport};
 use porpoise_ports::table::Condition;
 
 use crate::app::App;
@@ -16,9 +15,7 @@ use crate::executors::executor_of;
 use crate::job_index::Listed;
 use crate::job_item::{JobEvent, JobId, JobItem, Status};
 use crate::job_view::Known;
-use crate::submit::{
-    Change, Changes, JobsError, LIST_KEYS_MAX, TRIES_MAX, no_executor, rejected, told,
-};
+use crate::submit::{Change, Changes, JobsError, TRIES_MAX, list, no_executor, rejected, told};
 
 /// What recording an intent came to.
 enum Recording {
@@ -42,7 +39,7 @@ impl App {
         if mutant::on(Mutant::SubmitTwice) {
             again.clone_from(&intents);
         }
-        let (records, mut result) = self.record_all(place, intents).await;
+        let (records, result) = self.record_all(place, intents).await;
         let mut found = Vec::new();
         for recording in records {
             match recording {
@@ -52,7 +49,7 @@ impl App {
                     self.take_note(place, item, 1, changes);
                 }
                 Recording::Found(item, revision)
-                    if item.is_recorded() && self.remembers(&item.kind) =>
+                    if item.is_recorded() && self.executors.remember(&item.kind) =>
                 {
                     found.push((item, revision));
                 }
@@ -64,8 +61,7 @@ impl App {
         }
         let found = self.find(place, found, open, changes).await;
         self.submit_twice(again).await;
-        result = result.and(found);
-        result
+        result.and(found)
     }
 
     /// Records intents, those again that failed while others went through: else a large batch would hardly ever go
@@ -111,46 +107,30 @@ impl App {
         open: &mut BTreeSet<JobId>,
         changes: &mut Changes<'_>,
     ) -> Result<(), JobsError> {
-        let mut by_kind: BTreeMap<String, Vec<(JobItem, u64)>> = BTreeMap::new();
-        for (item, revision) in found {
-            let kind = by_kind.entry(item.kind.clone()).or_default();
-            kind.push((item, revision));
-        }
         let mut result = Ok(());
-        for (kind, found) in by_kind {
-            let Some(executor) = self.executors.of(&kind) else {
-                for (item, _) in found {
-                    changes.add(item.id, Change::ended(no_executor(&kind, self.now())));
+        for (executor, found) in self.executors.by_executor(found, |(item, _)| &item.kind) {
+            let known = match list(&**executor, found.iter().map(|(item, _)| item.job_ref())).await
+            {
+                Ok(known) => known,
+                Err(error) => {
+                    result = result.and(Err(error.into()));
+                    continue;
                 }
-                continue;
             };
-            for found in found.chunks(LIST_KEYS_MAX) {
-                let jobs: Vec<JobRef> = found.iter().map(|(item, _)| item.job_ref()).collect();
-                let known = match executor.list(&jobs).await {
-                    Ok(known) => known,
-                    Err(error) => {
-                        result = result.and(Err(error.into()));
-                        continue;
-                    }
+            for (item, revision) in found {
+                let id = item.id;
+                open.insert(id);
+                self.take_note(place, item.clone(), revision, changes);
+                let Some(report) = known.get(&id.key()) else {
+                    continue;
                 };
-                let known: BTreeMap<AttemptKey, JobReport> = known
-                    .into_iter()
-                    .map(|report| (report.key, report))
-                    .collect();
-                for (item, revision) in found {
-                    let (id, key) = (item.id, item.id.key());
-                    open.insert(id);
-                    self.take_note(place, item.clone(), *revision, changes);
-                    if let Some(report) = known.get(&key) {
-                        changes.add(id, told(report, true));
-                        let taken = JobEvent::Submitted {
-                            external_id: report.external_id.clone(),
-                        };
-                        let taken = item.apply(&taken).map(|item| Listed::of(&item, *revision));
-                        if let Some(taken) = taken.and_then(|listed| listed.taken) {
-                            self.views.with(place, |view| view.see_taken(id, taken));
-                        }
-                    }
+                changes.add(id, told(report, true));
+                let taken = JobEvent::Submitted {
+                    external_id: report.external_id.clone(),
+                };
+                let taken = item.apply(&taken).map(|item| Listed::of(&item, revision));
+                if let Some(taken) = taken.and_then(|listed| listed.taken) {
+                    self.views.with(place, |view| view.see_taken(id, taken));
                 }
             }
         }
@@ -213,7 +193,7 @@ impl App {
                 if change.is_some_and(|change| change.ends() && !self.owes(change, known)) {
                     return None;
                 }
-                if !self.remembers(&known.item.kind) {
+                if !self.executors.remember(&known.item.kind) {
                     return Some(Listed::untaken(*id));
                 }
                 let taken = change.and_then(|change| change.taken_by(&known.item));
@@ -302,14 +282,7 @@ impl App {
 
     /// Whether the bill of a job that is over is still to come.
     fn owes(&self, change: &Change, job: &Known) -> bool {
-        let executor = self.executors.of(&job.item.kind);
-        let bills = executor.and_then(|executor| executor.billed_after());
-        change.remembered && bills.is_some()
-    }
-
-    fn remembers(&self, kind: &str) -> bool {
-        let executor = self.executors.of(kind);
-        executor.is_some_and(|executor| executor.remembers())
+        change.remembered && self.executors.billed_after(&job.item.kind).is_some()
     }
 }
 

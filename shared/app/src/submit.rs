@@ -19,7 +19,7 @@ use crate::store::StoreError;
 /// Jobs that are submitted, or asked for, at the same time.
 const AT_ONCE: usize = 16;
 /// Keys of one list call.
-pub(crate) const LIST_KEYS_MAX: usize = 100;
+const LIST_KEYS_MAX: usize = 100;
 /// Times that an item is written again because somebody else wrote it meanwhile.
 pub(crate) const TRIES_MAX: u32 = 4;
 
@@ -246,12 +246,7 @@ impl App {
         changes: &mut Changes<'_>,
     ) -> Result<(), JobsError> {
         for jobs in jobs.chunks(LIST_KEYS_MAX) {
-            let asked: Vec<JobRef> = jobs.iter().map(Known::job_ref).collect();
-            let reports = executor.list(&asked).await?;
-            let reports: BTreeMap<AttemptKey, JobReport> = reports
-                .into_iter()
-                .map(|report| (report.key, report))
-                .collect();
+            let reports = list(executor, jobs.iter().map(Known::job_ref)).await?;
             for job in jobs {
                 match reports.get(&job.item.id.key()) {
                     Some(report) => changes.add(job.item.id, told(report, executor.remembers())),
@@ -285,6 +280,20 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What a target knows of these jobs, by their keys. Costs a list call for each hundred.
+pub(crate) async fn list(
+    executor: &dyn Executor,
+    jobs: impl Iterator<Item = JobRef>,
+) -> Result<BTreeMap<AttemptKey, JobReport>, Unavailable> {
+    let jobs: Vec<JobRef> = jobs.collect();
+    let mut reports = BTreeMap::new();
+    for jobs in jobs.chunks(LIST_KEYS_MAX) {
+        let known = executor.list(jobs).await?;
+        reports.extend(known.into_iter().map(|report| (report.key, report)));
+    }
+    Ok(reports)
 }
 
 pub(crate) fn no_executor(kind: &str, now: Timestamp) -> ReportKind {

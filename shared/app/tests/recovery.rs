@@ -149,6 +149,8 @@ fn check(host: &mut Host, expected: RunState, submits: &[(u32, u32)], hit: &str)
     assert_eq!(states, [expected], "{hit}: in the list");
     // What a repeated creation left behind goes with the next sweep.
     host.call(async |app| app.sweep().await).unwrap().unwrap();
+    // Nor does a bill stay owed.
+    host.world.advance(3_600_000);
     host.call(async |app| app.tick(support::PLACE).await)
         .unwrap()
         .unwrap();
@@ -186,17 +188,24 @@ fn a_run_ends_the_same_wherever_its_process_is_cut_off() {
 /// After each call in turn, the process dies, and everything that was under way to somebody with it.
 #[test]
 fn a_run_ends_the_same_whatever_dies_with_a_queue_in_process() {
-    let submits = [(0, 1), (1, 1), (2, 1), (2, 2), (3, 1)];
-    let calls = play(-1, Fault::Cut, &diamond(), None).world.calls();
-    for at in 0..i64::try_from(calls).unwrap() {
-        let world = World::new(at, Fault::Cut);
-        world.forgetful.store(true, Ordering::SeqCst);
-        let mut host = play_in(world, &diamond(), None);
-        let hit = format!(
-            "everything forgotten at call {at}: {:?}",
-            host.world.trace()
-        );
-        check(&mut host, RunState::Succeeded, &submits, &hit);
+    for remembers in [false, true] {
+        let world = |at| {
+            let world = World::new(at, Fault::Cut);
+            world.remembers.store(remembers, Ordering::SeqCst);
+            world
+        };
+        let submits = [(0, 1), (1, 1), (2, 1), (2, 2), (3, 1)];
+        let calls = play_in(world(-1), &diamond(), None).world.calls();
+        for at in 0..i64::try_from(calls).unwrap() {
+            let world = world(at);
+            world.forgetful.store(true, Ordering::SeqCst);
+            let mut host = play_in(world, &diamond(), None);
+            let hit = format!(
+                "everything forgotten at call {at}, by all but the target {remembers}: {:?}",
+                host.world.trace()
+            );
+            check(&mut host, RunState::Succeeded, &submits, &hit);
+        }
     }
 }
 
