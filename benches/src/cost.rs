@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use porpoise::host::{OsIds, SystemClock};
-use porpoise_app::{App, Executors, HOME, Ports};
+use porpoise_app::{App, Delivery, Executors, HOME, Ports};
 use porpoise_engine::run::Run;
 use porpoise_model::workflow::Kind;
 use porpoise_model::{Actor, Address, AttemptKey, RunState};
@@ -216,7 +216,7 @@ impl Bench {
             }
             !same
         });
-        self.app.on_group(group, bodies).await?;
+        self.app.on_group(group, Delivery::Again, bodies).await?;
         Ok(())
     }
 }

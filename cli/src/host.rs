@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use porpoise_app::poller::Next;
-use porpoise_app::{App, Executors, HOME, Ports};
+use porpoise_app::{App, Delivery, Executors, HOME, Ports};
 use porpoise_model::AttemptKey;
 use porpoise_store_sqlite::{DirectoryBlobs, OpenError, SqliteTable};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -173,7 +173,7 @@ async fn step_loop(app: Arc<App>, queue: Arc<LocalQueue>, mut stop: flag::Receiv
             batch = queue.next() => batch,
         };
         let begun = tokio::time::Instant::now();
-        match guarded(app.on_group(batch.group, batch.bodies.clone())).await {
+        match guarded(app.on_group(batch.group, Delivery::Again, batch.bodies.clone())).await {
             Ok(report) => {
                 let took_us = begun.elapsed().as_micros();
                 tracing::debug!(aggregate = %batch.group, sequence = report.sequence, facts = report.facts, took_us, "stepped");

@@ -69,6 +69,7 @@ impl Fifo {
                 attributes: Attributes {
                     message_group_id: Some(one.group.to_string()),
                     trace: None,
+                    approximate_receive_count: Some("1".to_owned()),
                 },
             }
         });

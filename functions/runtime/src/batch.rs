@@ -42,6 +42,8 @@ pub struct Attributes {
     /// Of whoever sent it, if that was traced.
     #[serde(rename = "AWSTraceHeader")]
     pub trace: Option<String>,
+    /// How often it was handed out, this time included.
+    pub approximate_receive_count: Option<String>,
 }
 
 /// Which messages are to be delivered again; all others are done with.
@@ -77,6 +79,8 @@ pub struct Group {
     pub inputs: Vec<Bytes>,
     /// The ids of the messages that brought them.
     pub messages: Vec<String>,
+    /// Whether one of them was, or may have been, handed out before.
+    pub again: bool,
     /// The trace that the last of them belongs to.
     pub trace: Option<String>,
 }
@@ -101,6 +105,8 @@ pub fn by_aggregate(records: Vec<SqsMessage>) -> (IndexMap<Address, Group>, Vec<
                 let group = groups.entry(received.group).or_default();
                 group.inputs.extend(received.bodies);
                 group.messages.push(message.message_id);
+                let count = message.attributes.approximate_receive_count;
+                group.again |= count.as_deref() != Some("1");
                 group.trace = message.attributes.trace.or(group.trace.take());
             }
             Err(error) => unreadable.push(Unreadable {
@@ -128,7 +134,7 @@ mod tests {
                     "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
                     "body": body,
                     "attributes": {
-                        "ApproximateReceiveCount": "1",
+                        "ApproximateReceiveCount": if *id == "b" { "2" } else { "1" },
                         "AWSTraceHeader": format!("Root=1-{id}"),
                         "SentTimestamp": "1573251510774",
                         "SequenceNumber": "18849496460467696128",
@@ -165,6 +171,7 @@ mod tests {
         let group = &groups[0];
         assert_eq!(group.inputs, ["a", "b", "d"]);
         assert_eq!(group.messages, ["a", "c"]);
+        assert_eq!([group.again, groups[1].again], [false, true]);
         assert_eq!(group.trace.as_deref(), Some("Root=1-c"));
         let ids = unreadable.iter().map(|one| &*one.message.message_id);
         assert_eq!(ids.collect::<Vec<_>>(), ["d", "e"]);

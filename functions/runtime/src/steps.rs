@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use porpoise_app::App;
+use porpoise_app::{App, Delivery};
 use porpoise_model::{Address, ProjectId};
 
 use crate::batch::{BatchResponse, Group, SqsEvent, Unreadable, by_aggregate};
@@ -21,7 +21,12 @@ pub async fn step(app: &App, event: SqsEvent) -> BatchResponse {
 
 async fn step_groups(app: &App, groups: IndexMap<Address, Group>) -> Vec<String> {
     let steps = groups.into_iter().map(|(address, group)| async move {
-        if step_group(app, address, group.inputs, group.trace).await {
+        let delivery = if group.again {
+            Delivery::Again
+        } else {
+            Delivery::First
+        };
+        if step_group(app, address, delivery, group.inputs, group.trace).await {
             Vec::new()
         } else {
             group.messages
@@ -34,11 +39,12 @@ async fn step_groups(app: &App, groups: IndexMap<Address, Group>) -> Vec<String>
 async fn step_group(
     app: &App,
     address: Address,
+    delivery: Delivery,
     inputs: Vec<Bytes>,
     trace: Option<String>,
 ) -> bool {
     let begun = app.ports().clock.now();
-    let stepped = app.on_group(address, inputs).await;
+    let stepped = app.on_group(address, delivery, inputs).await;
     let took_ms = millis(begun, app.ports().clock.now());
     let trace = trace.as_deref().map(root);
     match stepped {

@@ -151,6 +151,7 @@ fn message(id: &str, group: &str, body: &str) -> SqsMessage {
         attributes: Attributes {
             message_group_id: Some(group.to_owned()),
             trace: None,
+            approximate_receive_count: Some("1".to_owned()),
         },
     }
 }

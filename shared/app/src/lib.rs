@@ -51,4 +51,5 @@ pub mod workflow_store;
 pub use app::{App, HOME, Ports};
 pub use executors::Executors;
 pub use send::Order;
+pub use stepper::Delivery;
 pub use submit::JobsError;

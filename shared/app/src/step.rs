@@ -15,8 +15,9 @@ use crate::decide::{Decided, Prefetched, Undecided, decide};
 use crate::log::{Appended, LoadError};
 use crate::send::SendError;
 use crate::snapshot;
+use crate::stepper::Delivery;
 use crate::store::StoreError;
-use crate::warm::Copy;
+use crate::warm::{Copy, Sent};
 
 /// Times that a step is decided again because another one was committed first, or a context was missing.
 const TRIES_MAX: u32 = 8;
@@ -100,6 +101,15 @@ enum Tried<A: Steppable> {
     Fault(String),
 }
 
+/// How a step came about.
+#[derive(Debug, Clone, Copy)]
+struct Cause {
+    delivery: Delivery,
+    /// One of its inputs is a wake.
+    woken: bool,
+    now: Timestamp,
+}
+
 impl App {
     /// Takes an aggregate further by a batch of inputs, and sends whatever of its outbox is due.
     ///
@@ -111,19 +121,26 @@ impl App {
         address: Address,
         inputs: Vec<A::Input>,
     ) -> Result<StepReport, StepError> {
-        self.step_noted::<A>(address, inputs, &[]).await
+        self.step_so::<A>(address, Delivery::Again, inputs, &[])
+            .await
     }
 
-    /// The same, with annotations that the record may carry: whoever has some looks whether it did.
-    pub(crate) async fn step_noted<A: Steppable>(
+    /// The same, by inputs of which it is known how they came, and with annotations that the record may carry: whoever has
+    /// some looks whether it did.
+    pub(crate) async fn step_so<A: Steppable>(
         &self,
         address: Address,
+        delivery: Delivery,
         inputs: Vec<A::Input>,
         notes: &[Annotation],
     ) -> Result<StepReport, StepError> {
-        match self.step_together::<A>(address, &inputs, notes).await? {
+        let together = self.step_together::<A>(address, delivery, &inputs, notes);
+        match together.await? {
             Ok(report) => Ok(report),
-            Err(fault) => self.step_apart::<A>(address, inputs, &fault).await,
+            Err(fault) => {
+                self.step_apart::<A>(address, delivery, inputs, &fault)
+                    .await
+            }
         }
     }
 
@@ -131,6 +148,7 @@ impl App {
     async fn step_apart<A: Steppable>(
         &self,
         address: Address,
+        delivery: Delivery,
         inputs: Vec<A::Input>,
         fault: &str,
     ) -> Result<StepReport, StepError> {
@@ -138,7 +156,8 @@ impl App {
         let mut whole = StepReport::default();
         for input in inputs {
             let alone = std::slice::from_ref(&input);
-            match self.step_together::<A>(address, alone, &[]).await? {
+            let stepped = self.step_together::<A>(address, delivery, alone, &[]);
+            match stepped.await? {
                 Ok(report) => whole = whole.and(&report),
                 Err(fault) => {
                     let body = minicbor::to_vec(&input).unwrap_or_default();
@@ -153,12 +172,13 @@ impl App {
     async fn step_together<A: Steppable>(
         &self,
         address: Address,
+        delivery: Delivery,
         inputs: &[A::Input],
         notes: &[Annotation],
     ) -> Result<Result<StepReport, String>, StepError> {
         let mut prefetched = None;
         for _ in 0..TRIES_MAX {
-            let tried = self.try_step::<A>(address, inputs, notes, prefetched);
+            let tried = self.try_step::<A>(address, delivery, inputs, notes, prefetched);
             match tried.await? {
                 Tried::Done(report) => return Ok(Ok(report)),
                 Tried::Again(context) => prefetched = context,
@@ -172,6 +192,7 @@ impl App {
     async fn try_step<A: Steppable>(
         &self,
         address: Address,
+        delivery: Delivery,
         inputs: &[A::Input],
         mut notes: &[Annotation],
         prefetched: Option<Prefetched<A>>,
@@ -189,6 +210,12 @@ impl App {
         }
         let woken = inputs.contains(&A::woken());
         copy.armed.begin(now, woken);
+        let cause = Cause {
+            delivery,
+            woken,
+            now,
+        };
+        self.credit_others(&mut copy, cause);
         let mut report = StepReport::default();
         let mut inputs = inputs;
         for commit in 1..=COMMITS_MAX {
@@ -199,7 +226,7 @@ impl App {
                     inputs,
                     prefetched.as_ref(),
                     &mut current,
-                    now,
+                    cause,
                 )
                 .await?;
             let mut decided = match decided {
@@ -236,6 +263,23 @@ impl App {
         Ok(Tried::Done(report))
     }
 
+    /// What others recorded and sent is not sent again by whoever takes over from them: after a fan-out of thousands, each
+    /// of its steps elsewhere would do so. Where one of them may have been cut off, all of it is.
+    ///
+    /// Only where the queue gives an input back whose step was cut off, before any later one, and says that it does. What
+    /// was lost on its way is sent again by whoever the sweep wakes.
+    fn credit_others<A: Steppable>(&self, copy: &mut Copy<A>, cause: Cause) {
+        if !self.swept {
+            return;
+        }
+        let outbox = A::outbox(&copy.loaded.state);
+        match cause.delivery {
+            Delivery::First if cause.woken => copy.sent.assume(outbox, None),
+            Delivery::First => copy.sent.assume(outbox, Some(cause.now)),
+            Delivery::Again => copy.sent = Sent::default(),
+        }
+    }
+
     /// Reads what others have appended; says whether there was anything. What this process carried out for the copy may
     /// not be what the log waits for then: it is sent again.
     async fn refresh_copy<A: Steppable>(
@@ -260,18 +304,18 @@ impl App {
         inputs: &[A::Input],
         prefetched: Option<&Prefetched<A>>,
         current: &mut bool,
-        now: Timestamp,
+        cause: Cause,
     ) -> Result<Result<Decided<A>, Undecided>, StepError> {
         let acks = std::mem::take(&mut copy.acks);
         for key in &acks {
             copy.sent.acknowledge(*key);
         }
         let decided = if acks.is_empty() {
-            decide(&mut copy.loaded, inputs, now, prefetched)
+            decide(&mut copy.loaded, inputs, cause.now, prefetched)
         } else {
             let acks = acks.into_iter().map(A::acknowledged);
             let all: Vec<A::Input> = acks.chain(inputs.iter().cloned()).collect();
-            decide(&mut copy.loaded, &all, now, prefetched)
+            decide(&mut copy.loaded, &all, cause.now, prefetched)
         };
         let empty = decided
             .as_ref()
@@ -283,8 +327,11 @@ impl App {
         if !self.catch_up(address, &mut copy.loaded).await? {
             return Ok(decided);
         }
+        if cause.delivery == Delivery::First {
+            self.credit_others(copy, cause);
+        }
         // What this process carried out for the copy may not be what the log now waits for: it is sent again.
-        Ok(decide(&mut copy.loaded, inputs, now, prefetched))
+        Ok(decide(&mut copy.loaded, inputs, cause.now, prefetched))
     }
 
     async fn undecided<A: Steppable>(

@@ -51,6 +51,15 @@ within_project!(Pool, Gate, Schedule);
 /// A larger annotation is an item of its own: a record has 64 KB.
 const CARRIED_BYTES_MAX: usize = 4 * 1024;
 
+/// How messages came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// For the first time, and behind those that came before: nobody was cut off between a record and what follows it.
+    First,
+    /// Perhaps not: somebody may have been. All that waits is sent again.
+    Again,
+}
+
 /// The messages of one aggregate, which are to be delivered again.
 #[derive(Debug)]
 pub struct Returned {
@@ -65,13 +74,20 @@ impl App {
     ///
     /// Returns the aggregates whose messages have to be delivered again; those of all others are done with, also the
     /// ones that could not be decoded or decided: they are kept as notes.
-    pub async fn on_messages(&self, batch: Vec<(Address, Vec<Bytes>)>) -> Vec<Returned> {
-        let mut groups: BTreeMap<Address, Vec<Bytes>> = BTreeMap::new();
-        for (address, bodies) in batch {
-            groups.entry(address).or_default().extend(bodies);
+    pub async fn on_messages(&self, batch: Vec<(Address, Delivery, Vec<Bytes>)>) -> Vec<Returned> {
+        let mut groups: BTreeMap<Address, (Delivery, Vec<Bytes>)> = BTreeMap::new();
+        for (address, delivery, bodies) in batch {
+            let group = groups
+                .entry(address)
+                .or_insert_with(|| (delivery, Vec::new()));
+            group.1.extend(bodies);
+            if delivery == Delivery::Again {
+                group.0 = delivery;
+            }
         }
-        let steps = groups.into_iter().map(|(address, bodies)| async move {
-            let stepped = self.on_group(address, bodies).await;
+        let groups = groups.into_iter();
+        let steps = groups.map(|(address, (delivery, bodies))| async move {
+            let stepped = self.on_group(address, delivery, bodies).await;
             stepped.err().map(|error| Returned { address, error })
         });
         join_all(steps).await.into_iter().flatten().collect()
@@ -81,6 +97,7 @@ impl App {
     pub async fn on_group(
         &self,
         address: Address,
+        mut delivery: Delivery,
         bodies: Vec<Bytes>,
     ) -> Result<StepReport, StepError> {
         let mut inputs = Vec::with_capacity(bodies.len());
@@ -96,7 +113,13 @@ impl App {
                         notes.push(annotation);
                     }
                 }
-                Ok(input) if input.kind() == address.kind => inputs.push(input),
+                Ok(input) if input.kind() == address.kind => {
+                    if input == Input::Run(RunInput::Start) {
+                        // Who creates a run sends nothing of what its first record asks for.
+                        delivery = Delivery::Again;
+                    }
+                    inputs.push(input);
+                }
                 Ok(_) => {
                     self.reject(address, body, "for another sort of aggregate")
                         .await?;
@@ -107,7 +130,7 @@ impl App {
         let report = if inputs.is_empty() {
             StepReport::default()
         } else {
-            self.step_any(address, inputs, &notes).await?
+            self.step_any(address, delivery, inputs, &notes).await?
         };
         if !report.noted {
             for annotation in notes {
@@ -144,6 +167,7 @@ impl App {
     async fn step_any(
         &self,
         address: Address,
+        delivery: Delivery,
         inputs: Vec<Input>,
         notes: &[Annotation],
     ) -> Result<StepReport, StepError> {
@@ -157,10 +181,13 @@ impl App {
             }
         }
         match address.kind {
-            AggregateKind::Run => self.step_noted::<Run>(address, runs, notes).await,
-            AggregateKind::Pool => self.step::<Pool>(address, pools).await,
-            AggregateKind::Gate => self.step::<Gate>(address, gates).await,
-            AggregateKind::Schedule => self.step::<Schedule>(address, schedules).await,
+            AggregateKind::Run => self.step_so::<Run>(address, delivery, runs, notes).await,
+            AggregateKind::Pool => self.step_so::<Pool>(address, delivery, pools, &[]).await,
+            AggregateKind::Gate => self.step_so::<Gate>(address, delivery, gates, &[]).await,
+            AggregateKind::Schedule => {
+                let schedules = self.step_so::<Schedule>(address, delivery, schedules, &[]);
+                schedules.await
+            }
             AggregateKind::Backfill => Ok(StepReport::default()),
         }
     }

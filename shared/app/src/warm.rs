@@ -155,6 +155,20 @@ impl Sent {
         None
     }
 
+    /// What others recorded and this process has not sent was sent to somebody at `at`, or when it was recorded. What they
+    /// carried out themselves is done once more: nobody knows whether they will say that they have.
+    pub(crate) fn assume(&mut self, outbox: &Outbox, at: Option<Timestamp>) {
+        let keys: Vec<EffectKey> = outbox.added_from(self.seen).collect();
+        for key in keys {
+            let sent = at.or_else(|| outbox.decided(&key));
+            match sent {
+                Some(at) if !key.is_own() => self.note(&[key], outbox, at),
+                Some(_) | None => self.again.push(key),
+            }
+        }
+        self.seen = outbox.next_number();
+    }
+
     fn assume_all(&mut self, outbox: &Outbox) {
         for (key, at) in outbox.iter() {
             self.note(&[key], outbox, at);

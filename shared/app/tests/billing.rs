@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use porpoise_app::poller::Next;
-use porpoise_app::{App, Order};
+use porpoise_app::{App, Delivery, Order};
 use porpoise_engine::Input;
 use porpoise_engine::effect::{Attempt, Intent};
 use porpoise_engine::input::{ReportKind, RunInput};
@@ -146,8 +146,8 @@ fn a_bill_is_asked_for_when_it_should_be_known_and_kept_beside_the_run() {
     assert!(world.open_entries().is_empty());
     let address = Address::run(ProjectId::of_name("p"), run());
     // twice, as queues do
-    now(app.on_group(address, notes.clone())).unwrap();
-    now(app.on_group(address, notes)).unwrap();
+    now(app.on_group(address, Delivery::Again, notes.clone())).unwrap();
+    now(app.on_group(address, Delivery::Again, notes)).unwrap();
     let usage = now(app.usage_of_run(ProjectId::of_name("p"), run())).unwrap();
     let wanted = [0, 1].map(|task| (Attempt::of(task, 1), bill(7)));
     assert_eq!(usage, BTreeMap::from(wanted));
@@ -168,14 +168,14 @@ fn an_event_brings_the_bill_sooner_and_a_process_that_knows_nothing_asks_again()
     assert!(!now(app.on_news(PLACE, &about(0))).unwrap(), "once");
     let (_, notes) = home(&world);
     let address = Address::run(ProjectId::of_name("p"), run());
-    now(app.on_group(address, notes)).unwrap();
+    now(app.on_group(address, Delivery::Again, notes)).unwrap();
     // the process dies; the next one hears of the ends again, and of the bills in their time
     let other = world.app();
     now(other.tick(PLACE)).unwrap();
     world.advance(4 * MINUTE);
     assert_eq!(now(other.tick(PLACE)).unwrap(), Next::Idle);
     let (_, notes) = home(&world);
-    now(other.on_group(address, notes)).unwrap();
+    now(other.on_group(address, Delivery::Again, notes)).unwrap();
     let usage = now(other.usage_of_run(ProjectId::of_name("p"), run())).unwrap();
     assert_eq!(usage.len(), 2);
     assert_eq!(usage.get(&Attempt::of(1, 1)), Some(&bill(7)));

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use porpoise_app::{App, Executors, HOME, Ports};
+use porpoise_app::{App, Delivery, Executors, HOME, Ports};
 use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::input::{Command, PoolCommand, PoolInput};
 use porpoise_engine::pool::Pool;
@@ -318,7 +318,10 @@ impl Bench {
         };
         if let Some((address, bodies)) = group {
             let begun = Instant::now();
-            self.app.on_group(address, bodies.into()).await.unwrap();
+            self.app
+                .on_group(address, Delivery::Again, bodies.into())
+                .await
+                .unwrap();
             self.stepped(begun);
             return true;
         }

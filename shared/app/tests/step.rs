@@ -15,9 +15,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
-use porpoise_app::App;
 use porpoise_app::context::{ContextError, Steppable};
 use porpoise_app::step::{StepError, StepReport};
+use porpoise_app::{App, Delivery};
 use porpoise_engine::effect::{Attempt, EffectKey};
 use porpoise_engine::input::{GateInput, RunInput};
 use porpoise_engine::outbox::Outbox;
@@ -322,12 +322,16 @@ fn a_poisoned_input_is_kept_as_a_note_and_the_others_take_hold() {
 fn bytes_that_are_no_input_are_kept_as_a_note_and_acknowledged() {
     let world = world();
     let app = world.app();
-    let batch = vec![(told(), vec![bytes::Bytes::from_static(b"\xffnonsense")])];
+    let batch = vec![(
+        told(),
+        Delivery::First,
+        vec![bytes::Bytes::from_static(b"\xffnonsense")],
+    )];
     let returned = app.on_messages(batch).now_or_never().unwrap();
     assert!(returned.is_empty(), "{returned:?}");
     let wrong = minicbor::to_vec(Input::Gate(GateInput::Woken)).unwrap();
     let returned = app
-        .on_messages(vec![(told(), vec![wrong.into()])])
+        .on_messages(vec![(told(), Delivery::First, vec![wrong.into()])])
         .now_or_never();
     assert!(returned.unwrap().is_empty());
     let mut notes = 0;

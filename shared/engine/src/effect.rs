@@ -52,6 +52,25 @@ pub enum EffectKey {
     Fire(#[n(0)] i64),
 }
 
+impl EffectKey {
+    /// Whether it is carried out by whoever sends it: nobody else acknowledges it.
+    pub const fn is_own(&self) -> bool {
+        match self {
+            Self::Listing(_) | Self::Fire(_) => true,
+            Self::Dispatch(_)
+            | Self::Cancel(_)
+            | Self::AskSlot(_)
+            | Self::FreeSlot(_)
+            | Self::EnterGate(_)
+            | Self::LeaveGate(_)
+            | Self::GrantSlot(_)
+            | Self::CheckHolder(_)
+            | Self::Admit(_)
+            | Self::Discard(_) => false,
+        }
+    }
+}
+
 /// An attempt within a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Attempt {

@@ -71,6 +71,11 @@ impl Outbox {
         self.entries.get(key).map(|entry| entry.number)
     }
 
+    /// When it was decided, if it waits.
+    pub fn decided(&self, key: &EffectKey) -> Option<Timestamp> {
+        self.entries.get(key).map(|entry| entry.decided)
+    }
+
     /// What waits, in the order of keys, with the time of its decision.
     pub fn iter(&self) -> impl Iterator<Item = (EffectKey, Timestamp)> + '_ {
         self.entries

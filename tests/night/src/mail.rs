@@ -23,6 +23,8 @@ pub(crate) struct Mail {
 #[derive(Debug, Default)]
 struct Group {
     bodies: VecDeque<String>,
+    /// So many of the first were handed out before.
+    handed: usize,
     /// Its first messages are with a stepper: which lease, how many.
     lease: Option<(u64, usize)>,
     scheduled: bool,
@@ -33,6 +35,8 @@ struct Group {
 pub(crate) struct Leased {
     pub(crate) group: Address,
     pub(crate) lease: u64,
+    /// So many of them were handed out before.
+    handed: usize,
     bodies: Vec<String>,
 }
 
@@ -45,6 +49,9 @@ impl Leased {
             attributes: Attributes {
                 message_group_id: Some(self.group.to_string()),
                 trace: None,
+                approximate_receive_count: Some(
+                    if at < self.handed { "2" } else { "1" }.to_owned(),
+                ),
             },
         };
         self.bodies.iter().enumerate().map(record).collect()
@@ -111,6 +118,8 @@ impl World {
         self.mail.leases += 1;
         let lease = self.mail.leases;
         group.lease = Some((lease, bodies.len()));
+        let handed = group.handed;
+        group.handed = handed.max(bodies.len());
         // seldom, a stepper is so slow that its messages come to another one as well
         let soon = self.strikes(5, "doubled", "inputs");
         let visible = if soon { SECOND } else { VISIBILITY };
@@ -118,6 +127,7 @@ impl World {
         Some(Leased {
             group: address,
             lease,
+            handed,
             bodies,
         })
     }
@@ -134,6 +144,7 @@ impl World {
             && lease == leased.lease
         {
             group.bodies.drain(..count);
+            group.handed = group.handed.saturating_sub(count);
             group.lease = None;
             self.plan(leased.group);
         }

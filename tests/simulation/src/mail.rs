@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use porpoise_app::Delivery;
 use porpoise_model::Address;
 use porpoise_ports::queue::Message;
 
@@ -27,6 +28,8 @@ pub(crate) struct Mail {
 #[derive(Default)]
 struct Group {
     messages: VecDeque<Bytes>,
+    /// So many of the first were handed out before.
+    handed: usize,
     /// Its first messages are with a stepper: which lease, how many.
     lease: Option<(u64, usize)>,
     scheduled: bool,
@@ -37,6 +40,7 @@ struct Group {
 pub(crate) struct Leased {
     pub(crate) group: Address,
     pub(crate) lease: u64,
+    pub(crate) delivery: Delivery,
     pub(crate) bodies: Vec<Bytes>,
 }
 
@@ -136,6 +140,11 @@ impl World {
         self.mail.leases += 1;
         let lease = self.mail.leases;
         group.lease = Some((lease, bodies.len()));
+        let delivery = match group.handed {
+            0 => Delivery::First,
+            _ => Delivery::Again,
+        };
+        group.handed = group.handed.max(bodies.len());
         self.matrix.passed(Op::Inputs);
         let visible = if self.calm {
             MINUTE
@@ -148,6 +157,7 @@ impl World {
         Some(Leased {
             group: address,
             lease,
+            delivery,
             bodies,
         })
     }
@@ -161,6 +171,7 @@ impl World {
         match group.lease {
             Some((lease, count)) if lease == leased.lease && !lost => {
                 group.messages.drain(..count);
+                group.handed = group.handed.saturating_sub(count);
                 group.lease = None;
                 self.plan_delivery(leased.group);
             }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use porpoise_app::poll_loop::After;
 use porpoise_app::poller::Next;
-use porpoise_app::{App, Executors, Ports};
+use porpoise_app::{App, Delivery, Executors, Ports};
 use porpoise_engine::gate::Gate;
 use porpoise_engine::input::{
     Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand, ScheduleInput,
@@ -424,14 +424,14 @@ impl Sim {
     fn hand_out(&mut self, batch: Vec<Leased>) {
         let host = self.any_host();
         let app = Arc::clone(&self.hosts[host]);
-        let bodies: Vec<(Address, Vec<Bytes>)> = batch
+        let bodies: Vec<(Address, Delivery, Vec<Bytes>)> = batch
             .iter()
-            .map(|leased| (leased.group, leased.bodies.clone()))
+            .map(|leased| (leased.group, leased.delivery, leased.bodies.clone()))
             .collect();
         lock(&self.world).tell(|| {
             let to: Vec<String> = bodies
                 .iter()
-                .map(|(to, b)| format!("{to} ({})", b.len()))
+                .map(|(to, _, b)| format!("{to} ({})", b.len()))
                 .collect();
             format!("  host {host} steps {}", to.join(", "))
         });

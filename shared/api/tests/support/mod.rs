@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use porpoise_api::{Access, Api, Token, router};
-use porpoise_app::App;
+use porpoise_app::{App, Delivery};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -211,7 +211,10 @@ impl Server {
     /// One delivery; `false`: nothing was under way.
     async fn step(&self) -> bool {
         if let Some((address, bodies)) = self.world.next_messages() {
-            let returned = self.app.on_messages(vec![(address, bodies)]).await;
+            let returned = self
+                .app
+                .on_messages(vec![(address, Delivery::Again, bodies)])
+                .await;
             assert!(returned.is_empty(), "{returned:?}");
             return true;
         }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use porpoise_app::{App, Executors, Ports};
+use porpoise_app::{App, Delivery, Executors, Ports};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, ProjectId, VersionHash};
 use porpoise_ports::executor::{
@@ -562,7 +562,7 @@ impl Host {
             return false;
         };
         let bodies: Vec<Bytes> = bodies.into();
-        let batch = vec![(address, bodies.clone())];
+        let batch = vec![(address, Delivery::Again, bodies.clone())];
         let returned = self.call(async move |app| app.on_messages(batch).await);
         if returned.is_some_and(|returned| returned.is_empty()) {
             let mut queue = self.world.queue.lock().unwrap();
