@@ -31,7 +31,7 @@ const ASKED_MAX: usize = 200;
 const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 /// A bill that is known waits so long for others, while jobs of its place are open: those of one run are one message and
 /// one write.
-const HOLD: SignedDuration = SignedDuration::from_mins(10);
+const HOLD: SignedDuration = SignedDuration::from_mins(15);
 /// What the annotations are called.
 const NAME: &str = "usage/";
 
