@@ -13,16 +13,14 @@ use minicbor::{Decode, Encode};
 use porpoise_engine::Input;
 use porpoise_engine::effect::Attempt;
 use porpoise_engine::input::{Annotation, RunInput};
-use porpoise_engine::record::{self, ReadRecordError};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::executor::JobUsage;
 use porpoise_ports::queue::Message;
-use porpoise_ports::table::Query;
 
+use crate::annotations::AnnotationsError;
 use crate::app::{App, Pace};
 use crate::job_item::JobId;
 use crate::job_view::Owed;
-use crate::store::StoreError;
 use crate::submit::JobsError;
 
 /// Bills that one tick asks for, one after the other: at some ten a second, a third of what a poller has time for.
@@ -157,29 +155,15 @@ impl App {
         project: ProjectId,
         run: RunId,
     ) -> Result<BTreeMap<Attempt, JobUsage>, UsageError> {
-        let partition = Address::run(project, run).to_string();
         let mut usage = BTreeMap::new();
-        let mut read = |sort: &str, body: &[u8]| {
-            let (form, billed): (u8, Vec<Billed>) = minicbor::decode(body)
-                .map_err(|error| UsageError::Unreadable(sort.to_owned(), error))?;
+        for note in self.annotations(Address::run(project, run), NAME).await? {
+            let (form, billed): (u8, Vec<Billed>) = minicbor::decode(&note.body)
+                .map_err(|error| UsageError::Unreadable(note.name.clone(), error))?;
             if form > 1 {
                 let later = minicbor::decode::Error::message("written by a later release");
-                return Err(UsageError::Unreadable(sort.to_owned(), later));
+                return Err(UsageError::Unreadable(note.name, later));
             }
             usage.extend(billed.into_iter().map(|one| (one.attempt, one.usage)));
-            Ok(())
-        };
-        let notes = Query::prefix(partition.clone(), &format!("note/{NAME}"));
-        for note in self.store.all(notes).await? {
-            read(&note.key.sort, &note.body)?;
-        }
-        for item in self.store.all(Query::prefix(partition, "log/")).await? {
-            let sort = &item.key.sort;
-            let carried = record::notes(&item.body)
-                .map_err(|error| UsageError::Record(sort.clone(), error))?;
-            for note in carried.iter().filter(|note| note.name.starts_with(NAME)) {
-                read(sort, &note.body)?;
-            }
         }
         Ok(usage)
     }
@@ -188,13 +172,10 @@ impl App {
 /// What a run was billed could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    /// The same call may succeed later.
+    /// The annotations.
     #[error("cannot read what a run was billed")]
-    Store(#[from] StoreError),
+    Annotations(#[from] AnnotationsError),
     /// Written by a later release, or damaged.
     #[error("the annotation `{0}` cannot be read")]
     Unreadable(String, #[source] minicbor::decode::Error),
-    /// The same of the record that carries one.
-    #[error("the record `{0}` cannot be read")]
-    Record(String, #[source] ReadRecordError),
 }

@@ -11,6 +11,7 @@
 //!
 //! Start reading at [`step`], then [`dispatcher`] and [`poller`].
 
+pub mod annotations;
 pub mod app;
 pub mod billing;
 mod budget;

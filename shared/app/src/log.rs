@@ -1,11 +1,11 @@
 //! Logs: loading, reading and appending records, and snapshots.
 //!
-//! Key: partition the aggregate's address, sort key `log/{sequence:016x}`, `snapshot`, or `note/…` for annotations.
+//! Key: partition the aggregate's address, sort key `log/{sequence:016x}`, `snapshot`, or `note/…` for
+//! [annotations](crate::annotations).
 //! A record's revision is its sequence number; the snapshot's is that of the last record in it.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use porpoise_engine::Aggregate;
 use porpoise_engine::input::Annotation;
@@ -19,6 +19,9 @@ use crate::app::App;
 use crate::context::{ContextError, Steppable};
 use crate::snapshot;
 use crate::store::StoreError;
+
+/// Sort keys of records begin so.
+const LOG: &str = "log/";
 
 /// An aggregate as its log tells it.
 #[derive(Debug, Clone)]
@@ -84,7 +87,7 @@ pub(crate) fn record_key(address: Address, sequence: u64) -> Key {
 }
 
 fn record_sort(sequence: u64) -> String {
-    format!("log/{sequence:016x}")
+    format!("{LOG}{sequence:016x}")
 }
 
 fn records_after(address: Address, after: u64, limit: usize) -> Query {
@@ -254,19 +257,23 @@ impl App {
         Ok(Appended::Written { records, bytes })
     }
 
-    /// Keeps an annotation under an aggregate; one of the same name stays as it is.
-    pub(crate) async fn note(
-        &self,
-        address: Address,
-        name: &str,
-        body: Bytes,
-    ) -> Result<(), StoreError> {
-        let item = Item {
-            key: Key::new(address.to_string(), format!("note/{name}")),
-            revision: 0,
-            body,
+    /// All records of a log as they are stored, oldest first. Costs a query.
+    pub(crate) async fn log_items(&self, address: Address) -> Result<Vec<Item>, StoreError> {
+        let query = Query::prefix(address.to_string(), LOG);
+        self.store.all(query).await
+    }
+
+    /// When the last record of a log was written, about: as an eventual read of it tells. Costs such a read.
+    pub(crate) async fn last_written(&self, address: Address) -> Option<Timestamp> {
+        let last = Query {
+            descending: true,
+            limit: 1,
+            consistency: Consistency::Eventual,
+            ..Query::prefix(address.to_string(), LOG)
         };
-        self.store.put(item, Condition::Absent).await.map(drop)
+        let page = self.store.page(&last).await.ok()?;
+        let last = page.items.into_iter().next()?;
+        record::time(&last.body).ok()
     }
 }
 

@@ -4,9 +4,8 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use porpoise_engine::effect::NewRun;
 use porpoise_engine::outbox::RESEND;
-use porpoise_engine::record;
 use porpoise_model::{Address, AggregateKind, ProjectId, RunId};
-use porpoise_ports::table::{Consistency, Query};
+use porpoise_ports::table::Consistency;
 
 use crate::app::App;
 use crate::index::{Entry, SHARDS};
@@ -57,16 +56,7 @@ impl App {
         if !self.swept {
             return false;
         }
-        let last = Query {
-            descending: true,
-            limit: 1,
-            consistency: Consistency::Eventual,
-            ..Query::prefix(address.to_string(), "log/")
-        };
-        let page = self.store.page(&last).await.ok();
-        let last = page.and_then(|page| page.items.into_iter().next());
-        let at = last.and_then(|item| record::time(&item.body).ok());
-        at.is_some_and(|at| {
+        self.last_written(address).await.is_some_and(|at| {
             let age = self.now().duration_since(at);
             !age.is_negative() && age < RESEND
         })
