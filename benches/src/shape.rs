@@ -74,6 +74,7 @@ impl Shape {
             on_failure: FailureStrategy::Continue,
             concurrency: Concurrency::Parallel,
             priority: Priority::Medium,
+            notify: std::collections::BTreeSet::new(),
             labels: BTreeMap::new(),
             tasks,
         }))

@@ -9,6 +9,7 @@ mod bus;
 #[cfg(test)]
 mod conformance;
 mod guard;
+mod notice;
 mod queue;
 mod timers;
 mod watch;
@@ -32,6 +33,7 @@ pub use watch::Watched;
 
 use bus::LocalBus;
 use guard::guarded;
+use notice::Logged;
 use queue::{Batch, LocalQueue};
 use timers::LocalTimers;
 
@@ -83,7 +85,7 @@ impl Host {
             ids: Arc::new(OsIds::default()),
         };
         Ok(Self {
-            app: Arc::new(App::new(ports, executors)),
+            app: Arc::new(App::new(ports, executors).with_notices(Arc::new(Logged))),
             table,
             queue,
             bus,

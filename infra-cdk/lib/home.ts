@@ -1,9 +1,10 @@
 /** The home stack: the control plane. One in a deployment. */
 import { CfnOutput, Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 
-import { Alarms, worst } from './alarms.ts';
+import { Alarms, topic, worst } from './alarms.ts';
 import { Api } from './api.ts';
 import type { PorpoiseFunction } from './function.ts';
 import { Inputs } from './inputs.ts';
@@ -38,6 +39,7 @@ export class Home extends PorpoiseStack {
     const inputs = new Inputs(this);
     const timers = new Timers(this);
     const ways = waysToPlaces(this);
+    const notices = topic(this, this, 'Notices', this.names.of('runs'));
     const place = this.names.place(this.region);
     const all = {
       PORPOISE_HOME: place,
@@ -50,6 +52,7 @@ export class Home extends PorpoiseStack {
       PORPOISE_SCHEDULE_GROUP: timers.group,
       PORPOISE_SCHEDULER_ROLE_ARN: timers.schedulerRole.roleArn,
       PORPOISE_DEAD_LETTERS_ARN: timers.deadLetters.queueArn,
+      PORPOISE_NOTICES_TOPIC: notices.topicArn,
       ...ways.environment,
     };
     const stepper = inputs.stepper(all, this.reservedConcurrency.stepper);
@@ -61,9 +64,10 @@ export class Home extends PorpoiseStack {
     for (const user of [trigger, api.function]) inputs.letSend(user);
     // whoever steps sends what follows: the stepper, and the sweep of the trigger
     for (const user of [stepper, trigger]) ways.letSend(user);
+    for (const user of [stepper, trigger]) user.allow('TellOfRuns', ['sns:Publish'], [notices.topicArn]);
     this.functions = [api.function, trigger, stepper];
     const alarms = this.#alarms(inputs, timers, stepper, api);
-    this.#outputs({ storage, inputs, api, alarms });
+    this.#outputs({ storage, inputs, api, alarms, notices });
   }
 
   #alarms(inputs: Inputs, timers: Timers, stepper: PorpoiseFunction, api: Api): Alarms {
@@ -112,7 +116,7 @@ export class Home extends PorpoiseStack {
     return alarms;
   }
 
-  #outputs(made: { storage: Storage; inputs: Inputs; api: Api; alarms: Alarms }): void {
+  #outputs(made: { storage: Storage; inputs: Inputs; api: Api; alarms: Alarms; notices: Topic }): void {
     const outputs: Record<string, string | undefined> = {
       Place: this.names.place(this.region),
       ApiUrl: made.api.url,
@@ -121,6 +125,7 @@ export class Home extends PorpoiseStack {
       Bucket: made.storage.bucket.bucketName,
       InputsUrl: made.inputs.queue.queueUrl,
       AlarmsTopic: made.alarms.topic.topicArn,
+      NoticesTopic: made.notices.topicArn,
     };
     for (const [id, value] of Object.entries(outputs)) if (value !== undefined) new CfnOutput(this, id, { value });
   }

@@ -155,6 +155,10 @@ config!(
     sfn, aws_sdk_sfn, "SFN"
 );
 config!(
+    /// For SNS.
+    sns, aws_sdk_sns, "SNS"
+);
+config!(
     /// For SQS.
     sqs, aws_sdk_sqs, "SQS"
 );

@@ -170,6 +170,11 @@ pub fn dead_inputs_url(env: &mut Reader<'_>) -> String {
     env.text("PORPOISE_DEAD_INPUTS_URL")
 }
 
+/// The topic that notices of ended runs go to, from `PORPOISE_NOTICES_TOPIC`; `None`: nobody is told.
+pub fn notices_topic(env: &Reader<'_>) -> Option<String> {
+    env.optional("PORPOISE_NOTICES_TOPIC")
+}
+
 /// The ARN of the state machine that is the place's poll loop, from `PORPOISE_LOOP_ARN`.
 pub fn loop_arn(env: &mut Reader<'_>) -> String {
     env.text("PORPOISE_LOOP_ARN")

@@ -8,7 +8,9 @@ use porpoise_queue_sqs::DeadLetters;
 use porpoise_system::{OsIds, SystemClock};
 
 use crate::aws::Aws;
-use crate::config::{Common, ConfigError, Reader, Timing, Ways, dead_inputs_url, inputs_url};
+use crate::config::{
+    Common, ConfigError, Reader, Timing, Ways, dead_inputs_url, inputs_url, notices_topic,
+};
 use crate::ports;
 
 /// What functions are told that step aggregates.
@@ -19,6 +21,7 @@ struct Writer {
     inputs_url: String,
     timing: Timing,
     ways: Ways,
+    notices_topic: Option<String>,
 }
 
 impl Writer {
@@ -29,6 +32,7 @@ impl Writer {
             inputs_url: inputs_url(env),
             timing: Timing::read(env),
             ways: Ways::read(env),
+            notices_topic: notices_topic(env),
         }
     }
 
@@ -39,6 +43,7 @@ impl Writer {
             inputs_url,
             timing,
             ways,
+            notices_topic,
         } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ports = Ports {
@@ -51,6 +56,10 @@ impl Writer {
             ids: Arc::new(OsIds::default()),
         };
         let app = App::new(ports, Executors::none()).at_home(common.home);
+        let app = match notices_topic {
+            Some(topic) => app.with_notices(ports::notices(&aws, topic)),
+            None => app,
+        };
         Ok(Arc::new(app.swept()))
     }
 }

@@ -12,7 +12,8 @@ use porpoise_bus_eventbridge::EventBridgeBus;
 use porpoise_bus_lambda::LambdaBus;
 use porpoise_loops_step_functions::StepFunctionsLoops;
 use porpoise_model::Address;
-use porpoise_ports::{Blobs, Bus, Clock, Loops, Queue, Table, Timers, Unavailable};
+use porpoise_notices_sns::SnsNotices;
+use porpoise_ports::{Blobs, Bus, Clock, Loops, Notices, Queue, Table, Timers, Unavailable};
 use porpoise_queue_sqs::{DeadLetters, SqsQueue, SqsTimers};
 use porpoise_store_dynamodb::{DynamoTable, Patience};
 use porpoise_timers_scheduler::SchedulerTimers;
@@ -22,6 +23,9 @@ use crate::config::{Common, ConfigError, Timing, Ways};
 
 /// How long a send may take, repeats included: a step has several, and a function 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The same of a notice, which is nothing to hold up a step for.
+const NOTICE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The table of this function.
 pub fn table(aws: &Aws, common: &Common) -> Arc<dyn Table> {
@@ -55,6 +59,16 @@ pub fn queue(aws: &Aws, url: &str) -> Arc<dyn Queue> {
 /// Inputs that nobody could handle.
 pub fn dead_inputs(aws: &Aws, url: &str) -> DeadLetters {
     DeadLetters::new(sqs(aws, url), settings(url))
+}
+
+/// Notices of runs, to a topic.
+pub fn notices(aws: &Aws, topic_arn: String) -> Arc<dyn Notices> {
+    let settings = porpoise_notices_sns::Settings {
+        topic_arn,
+        patience: NOTICE_PATIENCE,
+    };
+    let client = aws_sdk_sns::Client::from_conf(aws::sns(aws, aws.region()).build());
+    Arc::new(SnsNotices::new(client, settings))
 }
 
 /// Timers, near and far.

@@ -7,7 +7,7 @@ use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::{Input, plan};
 use porpoise_model::{Address, Place, id};
 use porpoise_ports::queue::Message;
-use porpoise_ports::{Blobs, Bus, Clock, Ids, Loops, Queue, Table, Timers};
+use porpoise_ports::{Blobs, Bus, Clock, Ids, Loops, Notices, Queue, Table, Timers};
 
 use crate::budget::Purse;
 use crate::context::Plans;
@@ -65,6 +65,7 @@ pub struct App {
     pub(crate) entries: Entries,
     pub(crate) run_views: RunViews,
     pub(crate) loops: Option<Arc<dyn Loops>>,
+    pub(crate) notices: Option<Arc<dyn Notices>>,
     pub(crate) pace: Pace,
     pub(crate) home: Place,
     /// Whether the sweep alone sends again what nobody acknowledged.
@@ -87,6 +88,7 @@ impl App {
             entries: Entries::default(),
             run_views: RunViews::default(),
             loops: None,
+            notices: None,
             pace: Pace::Local,
             home: Place::Local,
             swept: false,

@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use porpoise_engine::Aggregate;
 use porpoise_engine::plan::{CompileError, Plan};
+use porpoise_engine::{Aggregate, Effect};
 use porpoise_model::workflow::Workflow;
 use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::Unavailable;
+use porpoise_ports::notices::Notice;
 
 use crate::app::{App, HOME};
 use crate::lately::Lately;
@@ -23,6 +24,11 @@ pub trait Steppable: Aggregate {
         project: ProjectId,
         version: Option<VersionHash>,
     ) -> impl Future<Output = Result<Option<Arc<Self::Context>>, ContextError>> + Send;
+
+    /// What people are to be told together with that effect, if they asked for it.
+    fn notice(_: &Self::State, _: &Self::Context, _: &Effect) -> Option<Notice> {
+        None
+    }
 }
 
 /// A version could not be loaded.

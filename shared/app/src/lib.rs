@@ -29,6 +29,7 @@ mod job_view;
 mod lately;
 pub mod lists;
 pub mod log;
+mod notice;
 pub mod poll_loop;
 pub mod poller;
 mod pool_store;

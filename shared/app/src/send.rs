@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
+use porpoise_engine::Effect;
 use porpoise_engine::effect::{CancelIntent, EffectKey, Intent, Listing, NewRun};
-use porpoise_engine::{Aggregate, Effect};
 use porpoise_model::Address;
 use porpoise_ports::Unavailable;
+use porpoise_ports::notices::Notice;
 use porpoise_ports::queue::Message;
 
 use crate::app::App;
+use crate::context::Steppable;
 use crate::create::CreateRunError;
 use crate::store::StoreError;
 use crate::warm::Copy;
@@ -51,7 +53,10 @@ pub enum SendError {
 /// What the shell carries out by itself.
 enum Own {
     Create(Box<NewRun>),
-    List(Listing),
+    /// With what is to be told then.
+    List(Listing, Option<Box<Notice>>),
+    /// To nobody, if there is no channel.
+    Announce(Option<Box<Notice>>),
 }
 
 #[derive(Default)]
@@ -65,7 +70,7 @@ struct Outgoing {
 
 impl App {
     /// Sends replies, and what of the outbox this process has not sent lately. Returns how many effects.
-    pub(crate) async fn send_due<A: Aggregate>(
+    pub(crate) async fn send_due<A: Steppable>(
         &self,
         address: Address,
         copy: &mut Copy<A>,
@@ -79,12 +84,15 @@ impl App {
         }
         let mut outgoing = Outgoing::default();
         for effect in replies {
-            outgoing.add(self, None, effect);
+            outgoing.add(self, None, effect, None);
         }
         for key in due.iter().copied() {
             let context = copy.loaded.context.as_deref();
-            if let Some(effect) = context.and_then(|context| A::effect(state, context, key)) {
-                outgoing.add(self, Some(key), effect);
+            let effect =
+                context.and_then(|context| Some((context, A::effect(state, context, key)?)));
+            if let Some((context, effect)) = effect {
+                let notice = self.notice::<A>(state, context, &effect);
+                outgoing.add(self, Some(key), effect, notice);
             } else {
                 tracing::error!(%address, ?key, "effect of the outbox cannot be built");
             }
@@ -94,6 +102,16 @@ impl App {
         copy.sent.note(&due, A::outbox(state), now);
         copy.acks.extend(acks);
         Ok(count)
+    }
+
+    fn notice<A: Steppable>(
+        &self,
+        state: &A::State,
+        context: &A::Context,
+        effect: &Effect,
+    ) -> Option<Notice> {
+        self.notices.as_ref()?;
+        A::notice(state, context, effect)
     }
 
     /// Orders first: jobs start while the rest is sent. Everything is tried before the first error is returned.
@@ -110,25 +128,34 @@ impl App {
             let sent = self.ports.queue.send(messages).await;
             result = result.and(sent.map_err(SendError::from));
         }
-        let mut acks = Vec::new();
+        let (mut acks, mut notices) = (Vec::new(), Vec::new());
         for (key, own) in std::mem::take(&mut outgoing.own) {
             match self.carry_out(own).await {
-                Ok(()) => acks.extend(key),
+                Ok(None) => acks.extend(key),
+                Ok(Some(notice)) => notices.push((key, notice)),
                 Err(error) => result = result.and(Err(error)),
             }
         }
-        result.map(|()| acks)
+        result?;
+        // People last: nothing waits for them, and they hear nothing twice because something else failed.
+        acks.extend(self.announce(notices).await);
+        Ok(acks)
     }
 
-    async fn carry_out(&self, own: Own) -> Result<(), SendError> {
+    /// What is to be told before it is done.
+    async fn carry_out(&self, own: Own) -> Result<Option<Box<Notice>>, SendError> {
         match own {
-            Own::List(listing) => self.list(&listing).await.map_err(SendError::List),
+            Own::List(listing, notice) => {
+                self.list(&listing).await.map_err(SendError::List)?;
+                Ok(notice)
+            }
+            Own::Announce(notice) => Ok(notice),
             Own::Create(new) => match self.create_run(*new).await {
-                Ok(_) => Ok(()),
+                Ok(_) => Ok(None),
                 // Nothing that anybody does later makes this run possible.
                 Err(error) if error.is_final() => {
                     tracing::error!(%error, "run of a schedule cannot be created");
-                    Ok(())
+                    Ok(None)
                 }
                 Err(error) => Err(SendError::Create(Box::new(error))),
             },
@@ -137,14 +164,21 @@ impl App {
 }
 
 impl Outgoing {
-    fn add(&mut self, app: &App, key: Option<EffectKey>, effect: Effect) {
+    fn add(&mut self, app: &App, key: Option<EffectKey>, effect: Effect, notice: Option<Notice>) {
         self.count += usize::from(key.is_some());
         match effect {
             Effect::Tell { to, input } => self.messages.push(app.message(to, &input)),
             Effect::Dispatch(intent) => self.order(intent.place.clone(), &Order::Dispatch(intent)),
             Effect::Cancel(cancel) => self.order(cancel.place.clone(), &Order::Cancel(cancel)),
             Effect::CreateRun(new) => self.own.push((key, Own::Create(Box::new(new)))),
-            Effect::List(listing) => self.own.push((key, Own::List(listing))),
+            Effect::Announce { .. } => {
+                let own = Own::Announce(notice.map(Box::new));
+                self.own.push((key, own));
+            }
+            Effect::List(listing) => {
+                let own = Own::List(listing, notice.map(Box::new));
+                self.own.push((key, own));
+            }
         }
     }
 

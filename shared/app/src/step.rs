@@ -4,6 +4,7 @@
 //! twice. A step that is cut off is done again by whoever delivers its messages again, or by the sweep.
 
 use jiff::{SignedDuration, Timestamp};
+use porpoise_engine::effect::EffectKey;
 use porpoise_engine::input::Annotation;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_model::Address;
@@ -250,7 +251,8 @@ impl App {
             }
             let replies = decided.replies;
             report.sent += self.send(address, &mut copy, replies, now).await?;
-            if copy.acks.is_empty() || !copy.nothing_else_comes() || commit == COMMITS_MAX {
+            let said_now = copy.nothing_else_comes() || copy.has_told();
+            if copy.acks.is_empty() || !said_now || commit == COMMITS_MAX {
                 break;
             }
             inputs = &[];
@@ -460,5 +462,11 @@ impl<A: Steppable> Copy<A> {
     fn nothing_else_comes(&self) -> bool {
         let outbox = A::outbox(&self.loaded.state);
         outbox.len() <= self.acks.len() && outbox.iter().all(|(key, _)| self.acks.contains(&key))
+    }
+
+    /// Whether people were told something by an effect of its own: whoever steps next would tell them again.
+    fn has_told(&self) -> bool {
+        let told = |key: &EffectKey| matches!(key, EffectKey::Announce(_));
+        self.acks.iter().any(told)
     }
 }

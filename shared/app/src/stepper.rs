@@ -9,13 +9,15 @@ use porpoise_engine::gate::Gate;
 use porpoise_engine::input::{Annotation, RunInput};
 use porpoise_engine::plan::Plan;
 use porpoise_engine::pool::Pool;
-use porpoise_engine::run::Run;
+use porpoise_engine::run::{Run, State};
 use porpoise_engine::schedule::Schedule;
-use porpoise_engine::{Aggregate, Input};
+use porpoise_engine::{Aggregate, Effect, Input};
 use porpoise_model::{Address, AggregateKind, ProjectId, VersionHash};
+use porpoise_ports::notices::Notice;
 
 use crate::app::App;
 use crate::context::{ContextError, Steppable};
+use crate::notice::notice;
 use crate::step::{StepError, StepReport};
 
 impl Steppable for Run {
@@ -28,6 +30,10 @@ impl Steppable for Run {
             Some(version) => app.plan(project, version).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    fn notice(state: &State, plan: &Plan, effect: &Effect) -> Option<Notice> {
+        notice(state, plan, effect)
     }
 }
 

@@ -47,6 +47,7 @@ fn workflow(name: &str, description: &str, cron: Option<&str>) -> Workflow {
         on_failure: FailureStrategy::Continue,
         concurrency: Concurrency::Parallel,
         priority: Priority::Medium,
+        notify: std::collections::BTreeSet::new(),
         labels: BTreeMap::new(),
         tasks: vec![Task::new("only".parse().unwrap(), Kind::Noop)],
     }

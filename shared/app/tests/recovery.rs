@@ -51,6 +51,7 @@ fn workflow(tasks: Vec<Task>) -> Workflow {
         on_failure: porpoise_model::workflow::FailureStrategy::Continue,
         concurrency: porpoise_model::workflow::Concurrency::Parallel,
         priority: porpoise_model::workflow::Priority::Medium,
+        notify: std::collections::BTreeSet::new(),
         labels: BTreeMap::new(),
         tasks,
     }

@@ -189,6 +189,7 @@ fn fan(tasks: u32, with: With) -> Arc<Workflow> {
         on_failure: FailureStrategy::Continue,
         concurrency: Concurrency::Parallel,
         priority: Priority::Medium,
+        notify: std::collections::BTreeSet::new(),
         labels: BTreeMap::new(),
         tasks: (0..tasks).map(task).collect(),
     })

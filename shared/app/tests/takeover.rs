@@ -56,6 +56,7 @@ fn wide() -> Workflow {
         on_failure: porpoise_model::workflow::FailureStrategy::Continue,
         concurrency: porpoise_model::workflow::Concurrency::Parallel,
         priority: porpoise_model::workflow::Priority::Medium,
+        notify: std::collections::BTreeSet::new(),
         labels: BTreeMap::new(),
         tasks: (0..WIDTH).map(task).collect(),
     }

@@ -51,6 +51,7 @@ fn workflow(tasks: Vec<Task>) -> Workflow {
         on_failure: FailureStrategy::Continue,
         concurrency: Concurrency::Parallel,
         priority: Priority::Medium,
+        notify: std::collections::BTreeSet::new(),
         labels: BTreeMap::new(),
         tasks,
     }

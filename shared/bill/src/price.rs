@@ -122,6 +122,13 @@ pub const fn price(line: Line, processor: Processor) -> Price {
             1.00,
             "Infracost apigatewayv2_api_test",
         ),
+        Line::Notices => of(
+            "SNS requests",
+            "million requests",
+            M,
+            0.50,
+            "Infracost sns_topic_test",
+        ),
         Line::AlarmHours => of(
             "CloudWatch alarms",
             "alarm-month",

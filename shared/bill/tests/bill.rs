@@ -45,6 +45,7 @@ fn a_unit_of_each_line_costs_its_list_price() {
         (Line::Transitions, M, 25.00),
         (Line::LogBytes, 1000 * M, 0.50),
         (Line::ApiRequests, M, 1.00),
+        (Line::Notices, M, 0.50),
         (Line::AlarmHours, HOURS_OF_A_MONTH, 0.10),
         (Line::MetricHours, HOURS_OF_A_MONTH, 0.30),
     ] {

@@ -89,6 +89,11 @@ pub(crate) static WORKFLOW: Object = Object {
             "The priority of its runs, among all runs.",
         ),
         field(
+            "notify",
+            Shape::List(&Shape::Word(word::OCCASIONS)),
+            "What people are told of its runs; nothing if it is left out.",
+        ),
+        field(
             "labels",
             Shape::Map(&Shape::Text),
             "Free marks, such as a cost centre.",

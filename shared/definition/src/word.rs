@@ -52,6 +52,19 @@ pub(crate) const PRIORITIES: Words = &[
     ("low", "After the usual."),
     ("lowest", "Last of all."),
 ];
+pub(crate) const OCCASIONS: Words = &[
+    ("succeeded", "The run ended, and succeeded."),
+    ("failed", "The run ended, and failed."),
+    ("canceled", "The run ended, and was canceled."),
+    (
+        "task_failed",
+        "A task failed, and there is no further attempt.",
+    ),
+    (
+        "late",
+        "The run, or an attempt of a task, takes longer than its `timeout`, whatever happens then.",
+    ),
+];
 pub(crate) const MISSED: Words = &[
     (
         "latest",
@@ -91,7 +104,8 @@ pub(crate) fn write<T: Serialize>(variant: &T) -> String {
 mod tests {
     use porpoise_model::ValueType;
     use porpoise_model::workflow::{
-        Backoff, Concurrency, FailureStrategy, MissedFires, Priority, TimeoutAction, TriggerRule,
+        Backoff, Concurrency, FailureStrategy, MissedFires, Occasion, Priority, TimeoutAction,
+        TriggerRule,
     };
 
     use super::*;
@@ -122,6 +136,7 @@ mod tests {
         agree::<FailureStrategy>(FAILURE_STRATEGIES);
         agree::<Concurrency>(CONCURRENCIES);
         agree::<Priority>(PRIORITIES);
+        agree::<Occasion>(OCCASIONS);
         agree::<MissedFires>(MISSED);
         agree::<ValueType>(VALUE_TYPES);
     }

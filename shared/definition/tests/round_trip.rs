@@ -8,7 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use porpoise_definition::{read, write};
 use porpoise_model::workflow::{
-    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, PoolUse, Priority, Retry,
+    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, Occasion, PoolUse, Priority, Retry,
     STORED_FORM, Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
 };
 use porpoise_model::{Name, Value, ValueType};
@@ -362,6 +362,16 @@ fn schedule() -> impl Strategy<Value = Schedule> {
     )
 }
 
+fn occasion() -> impl Strategy<Value = Occasion> {
+    select(vec![
+        Occasion::Succeeded,
+        Occasion::Failed,
+        Occasion::Canceled,
+        Occasion::TaskFailed,
+        Occasion::Late,
+    ])
+}
+
 fn workflow() -> impl Strategy<Value = Workflow> {
     let on_failure = select(vec![FailureStrategy::Continue, FailureStrategy::End]);
     let concurrency = select(vec![
@@ -383,11 +393,12 @@ fn workflow() -> impl Strategy<Value = Workflow> {
         on_failure,
         concurrency,
         priority(),
+        proptest::collection::btree_set(occasion(), 0..6),
         labels(),
     );
     (head, rest, tasks()).prop_map(
         |((project, name, description, dialect, schedule), rest, tasks)| {
-            let (parameters, timeout, on_failure, concurrency, priority, labels) = rest;
+            let (parameters, timeout, on_failure, concurrency, priority, notify, labels) = rest;
             Workflow {
                 form: STORED_FORM,
                 project,
@@ -400,6 +411,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
                 on_failure,
                 concurrency,
                 priority,
+                notify,
                 labels,
                 tasks,
             }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::job::Job;
-use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Priority};
+use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Occasion, Priority};
 use porpoise_model::{
     Actor, Address, AttemptKey, ProjectId, RunId, RunState, ScheduleId, VersionHash, WorkflowId,
 };
@@ -50,13 +50,40 @@ pub enum EffectKey {
     /// Create the run of an instant: milliseconds since 1970.
     #[n(11)]
     Fire(#[n(0)] i64),
+    /// Tell people of this.
+    #[n(12)]
+    Announce(#[n(0)] News),
+}
+
+/// What happened to a run while it went on, for people who asked to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum News {
+    /// This attempt of a task failed, and there is no further one.
+    #[n(0)]
+    TaskFailed(#[n(0)] Attempt),
+    /// This attempt of a task takes longer than it may.
+    #[n(1)]
+    TaskLate(#[n(0)] Attempt),
+    /// The run takes longer than it may, as of this revision of what lists show of it.
+    #[n(2)]
+    RunLate(#[n(0)] u64),
+}
+
+impl News {
+    /// What of it a workflow has to ask for.
+    pub const fn occasion(self) -> Occasion {
+        match self {
+            Self::TaskFailed(_) => Occasion::TaskFailed,
+            Self::TaskLate(_) | Self::RunLate(_) => Occasion::Late,
+        }
+    }
 }
 
 impl EffectKey {
     /// Whether it is carried out by whoever sends it: nobody else acknowledges it.
     pub const fn is_own(&self) -> bool {
         match self {
-            Self::Listing(_) | Self::Fire(_) => true,
+            Self::Listing(_) | Self::Fire(_) | Self::Announce(_) => true,
             Self::Dispatch(_)
             | Self::Cancel(_)
             | Self::AskSlot(_)
@@ -130,6 +157,13 @@ pub enum Effect {
     CreateRun(NewRun),
     /// Write the run's line in the lists, unless a newer one stands there. Acknowledged by the shell.
     List(Listing),
+    /// Tell people, if there is anybody to tell. Acknowledged by the shell.
+    Announce {
+        /// What.
+        news: News,
+        /// When it happened.
+        at: Timestamp,
+    },
 }
 
 /// An attempt on its way to its place.

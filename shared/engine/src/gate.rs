@@ -77,6 +77,7 @@ impl Aggregate for Gate {
             | EffectKey::EnterGate(_)
             | EffectKey::LeaveGate(_)
             | EffectKey::Listing(_)
+            | EffectKey::Announce(_)
             | EffectKey::GrantSlot(_)
             | EffectKey::CheckHolder(_)
             | EffectKey::Fire(_) => return None,

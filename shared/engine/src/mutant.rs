@@ -34,11 +34,13 @@ pub enum Mutant {
     LoopEndsBlind,
     /// A poll loop that somebody stopped is taken for one that is alive.
     LoopStoppedUnnoticed,
+    /// What people could not be told is taken for told.
+    NoticeLost,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -53,6 +55,7 @@ impl Mutant {
         Self::ForeignSnapshot,
         Self::LoopEndsBlind,
         Self::LoopStoppedUnnoticed,
+        Self::NoticeLost,
     ];
 }
 

@@ -77,6 +77,7 @@ impl Aggregate for Pool {
             | EffectKey::EnterGate(_)
             | EffectKey::LeaveGate(_)
             | EffectKey::Listing(_)
+            | EffectKey::Announce(_)
             | EffectKey::Admit(_)
             | EffectKey::Discard(_)
             | EffectKey::Fire(_) => None,

@@ -78,6 +78,7 @@ impl Aggregate for Schedule {
             | EffectKey::EnterGate(_)
             | EffectKey::LeaveGate(_)
             | EffectKey::Listing(_)
+            | EffectKey::Announce(_)
             | EffectKey::GrantSlot(_)
             | EffectKey::CheckHolder(_)
             | EffectKey::Admit(_)

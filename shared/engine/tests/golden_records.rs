@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use porpoise_engine::EffectKey;
 use porpoise_engine::commands::Outcome;
-use porpoise_engine::effect::{Attempt, NewRun, Trigger};
+use porpoise_engine::effect::{Attempt, NewRun, News, Trigger};
 use porpoise_engine::placement::Placement;
 use porpoise_engine::record::Record;
 use porpoise_engine::run::fact::After;
@@ -180,6 +180,30 @@ fn records_of_run_facts_of_reader_1_still_read() {
         stored,
         "what is written today is what was released as form 1"
     );
+}
+
+#[test]
+fn records_of_what_people_were_told_still_read() {
+    let attempt = Attempt::of(7, 2);
+    let news = [
+        News::TaskFailed(attempt),
+        News::TaskLate(attempt),
+        News::RunLate(3),
+    ];
+    let done = |news| RunFact::Done {
+        key: EffectKey::Announce(news),
+    };
+    let record = Record {
+        at: at(100),
+        facts: news.map(done).to_vec(),
+    };
+    let bytes = golden("run-announced-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The stored bytes are its JSON with fields in declaration order and defaults left out; [`Workflow::to_stored`] makes
 //! them once, at save. A task's index is its position in [`Workflow::tasks`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -11,7 +11,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 pub use crate::kind::Kind;
-use crate::{Name, Value, VersionHash};
+use crate::{Name, RunState, Value, VersionHash};
 
 /// The version of the stored form. Readers accept every version up to their own.
 pub const STORED_FORM: u32 = 1;
@@ -48,6 +48,9 @@ pub struct Workflow {
     /// Of its runs, among all.
     #[serde(default)]
     pub priority: Priority,
+    /// What people are to be told of its runs; nothing if it is empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub notify: BTreeSet<Occasion>,
     /// Free marks: cost centre, codes of where it was imported from …
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -250,6 +253,51 @@ pub enum TimeoutAction {
     Fail,
     /// It goes on; a fact records it.
     Warn,
+}
+
+/// What of a run may be worth telling people.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// The run ended, and succeeded.
+    Succeeded,
+    /// The run ended, and failed.
+    Failed,
+    /// The run ended, and was canceled.
+    Canceled,
+    /// A task failed, and there is no further attempt.
+    TaskFailed,
+    /// The run, or an attempt of a task, takes longer than its time-out says, whatever happens then.
+    Late,
+}
+
+impl Occasion {
+    /// That a run ends like this; `None`: this is no end.
+    pub const fn of_end(state: RunState) -> Option<Self> {
+        match state {
+            RunState::Succeeded => Some(Self::Succeeded),
+            RunState::Failed => Some(Self::Failed),
+            RunState::Canceled => Some(Self::Canceled),
+            RunState::Queued
+            | RunState::Running
+            | RunState::Pausing
+            | RunState::Paused
+            | RunState::Canceling => None,
+        }
+    }
+
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::TaskFailed => "task_failed",
+            Self::Late => "late",
+        }
+    }
 }
 
 /// What a failed task means for the rest of its run.
@@ -515,6 +563,7 @@ mod tests {
             on_failure: FailureStrategy::Continue,
             concurrency: Concurrency::Parallel,
             priority: Priority::Medium,
+            notify: BTreeSet::new(),
             labels: BTreeMap::new(),
             tasks: vec![extract, load, noop],
         }

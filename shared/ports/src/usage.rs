@@ -52,6 +52,8 @@ pub enum Line {
     LogBytes,
     /// Requests to the HTTP API, by 512 KB.
     ApiRequests,
+    /// Notices published to a topic of SNS, by chunks.
+    Notices,
     /// Alarms that there are, times the hours.
     AlarmHours,
     /// Metrics of our own that there are, times the hours.
@@ -60,7 +62,7 @@ pub enum Line {
 
 impl Line {
     /// Every one, in the order of a bill.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::TableWrites,
         Self::TableHalfReads,
         Self::TableByteHours,
@@ -79,6 +81,7 @@ impl Line {
         Self::Transitions,
         Self::LogBytes,
         Self::ApiRequests,
+        Self::Notices,
         Self::AlarmHours,
         Self::MetricHours,
     ];

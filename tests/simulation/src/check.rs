@@ -16,8 +16,10 @@ use porpoise_model::{
     Address, AggregateKind, CommandId, PoolId, ProjectId, RunId, ScheduleId, VersionHash,
     WorkflowId,
 };
+use porpoise_ports::notices::Notice;
 
 use crate::naive::{Naive, Wrong};
+use crate::notice::Bulletin;
 use crate::target::{Target, Who};
 
 /// An aggregate as its records make it, folded as they come.
@@ -63,6 +65,7 @@ pub(crate) struct Checks {
     pub(crate) acknowledged: BTreeMap<CommandId, Address>,
     /// Runs whose creation was acknowledged.
     pub(crate) created: BTreeSet<Address>,
+    bulletin: Bulletin,
     pub(crate) records: u64,
     pub(crate) facts: u64,
 }
@@ -153,6 +156,9 @@ impl Checks {
         let first = usize::from(sequence == 1);
         for fact in record.facts.iter().skip(first) {
             let was_live = naive.live;
+            let run = RunId::from_bytes(address.id);
+            self.bulletin
+                .read(run, fact, naive, &folded.context, record.at);
             naive.read(fact, target)?;
             if naive.serial && was_live != naive.live {
                 let run = RunId::from_bytes(address.id);
@@ -312,6 +318,11 @@ impl Checks {
         Err(("terminal-is-final", what))
     }
 
+    /// People are told something.
+    pub(crate) fn told(&mut self, notice: &Notice) -> Result<(), Wrong> {
+        self.bulletin.told(notice)
+    }
+
     /// The folds agree with what a naive reader of the facts says.
     pub(crate) fn compare(&self, address: Address) -> Result<(), Wrong> {
         match self.runs.get(&address) {
@@ -371,6 +382,7 @@ impl Checks {
                 return Err(("slots-balance", format!("{address} is not empty: {book:?}")));
             }
         }
+        self.bulletin.last()?;
         for (id, address) in &self.acknowledged {
             if !self.commands.contains_key(id) {
                 let what = format!("command {id} to {address} was acknowledged and is in no log");

@@ -53,6 +53,8 @@ pub enum Op {
     StartLoop,
     /// A poll loop asked whether it is alive.
     AskLoop,
+    /// People told something.
+    Notify,
     /// A batch of inputs at its stepper.
     Inputs,
     /// A batch of intents on its way to its dispatcher.
@@ -69,7 +71,7 @@ pub enum Op {
 
 impl Op {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Read,
         Self::Query,
         Self::PutRecord,
@@ -93,6 +95,7 @@ impl Op {
         Self::Cancel,
         Self::StartLoop,
         Self::AskLoop,
+        Self::Notify,
         Self::Inputs,
         Self::Intents,
         Self::Wake,
@@ -126,6 +129,7 @@ impl Op {
             Self::Cancel => "cancel job",
             Self::StartLoop => "start loop",
             Self::AskLoop => "ask loop",
+            Self::Notify => "notify",
             Self::Inputs => "(inputs)",
             Self::Intents => "(intents)",
             Self::Wake => "(wake)",
@@ -410,6 +414,7 @@ impl Rates {
                 | Op::PutBudget
                 | Op::StartLoop
                 | Op::AskLoop
+                | Op::Notify
         );
         let mut drawn = chance.unit() / if often { 3.0 } else { 1.0 };
         let mut hit = |probability: f64| {

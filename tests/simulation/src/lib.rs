@@ -26,6 +26,7 @@ mod many;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 mod naive;
+mod notice;
 mod ports;
 mod random;
 mod sim;

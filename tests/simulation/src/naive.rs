@@ -102,6 +102,15 @@ impl Naive {
         }
     }
 
+    /// The attempt that a task is at, and whether it fails for good if that fails and no other is to follow.
+    pub(crate) fn stake(&self, task: u32) -> (u32, bool) {
+        let task = self.tasks.get(task as usize);
+        task.map_or((0, false), |task| {
+            let failing = matches!(task.then, None | Some(Then::TimeOut));
+            (task.attempts, failing)
+        })
+    }
+
     pub(crate) fn read(&mut self, fact: &RunFact, target: &Target) -> Result<(), Wrong> {
         if self.ended {
             Self::may_follow_the_end(fact)?;

@@ -12,11 +12,14 @@ use porpoise_model::{Address, ProjectId, Target, VersionHash};
 use porpoise_ports::executor::{
     JobRef, JobReport, JobUsage, LogChunk, News, Rate, SubmitError, Submitted,
 };
+use porpoise_ports::notices::Notice;
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
 };
-use porpoise_ports::{Blobs, Bus, Clock, Executor, Ids, Loops, Queue, Table, Timers, Unavailable};
+use porpoise_ports::{
+    Blobs, Bus, Clock, Executor, Ids, Loops, Notices, Queue, Table, Timers, Unavailable,
+};
 
 use crate::check::Checks;
 use crate::fault::{Fault, Op};
@@ -263,6 +266,24 @@ impl Loops for Hub {
         let alive = |world: &mut World| world.loops.get(&epoch) == Some(&true);
         let alive = self.call(Op::AskLoop, alive).await;
         alive.map_err(|_| unavailable("the loops"))
+    }
+}
+
+#[async_trait]
+impl Notices for Hub {
+    async fn send(&self, notice: &Notice) -> Result<(), Unavailable> {
+        let told = self.call(Op::Notify, |world| world.notice(notice));
+        told.await.map_err(|_| unavailable("the channel"))
+    }
+}
+
+impl World {
+    fn notice(&mut self, notice: &Notice) {
+        self.mix_bytes(notice.key().as_bytes());
+        self.tell(|| format!("    told {notice:?}"));
+        if let Err((invariant, what)) = self.checks.told(notice) {
+            self.violate(invariant, what);
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use porpoise_engine::schedule::Schedule;
 use porpoise_engine::{Aggregate, Plan};
 use porpoise_model::{Address, AggregateKind, PoolId, RunState, ScheduleId};
 use porpoise_ports::table::{Condition, Item, Key};
-use porpoise_ports::{Executor, Loops};
+use porpoise_ports::{Executor, Loops, Notices};
 
 use crate::check::{Checks, Folded, project};
 use crate::fault::{Fault, Matrix, Op, Rates};
@@ -893,6 +893,7 @@ fn app(world: &Shared, host: usize, how: How) -> Arc<App> {
         ids: Arc::clone(&hub) as _,
     };
     let loops: Arc<dyn Loops> = Arc::clone(&hub) as _;
+    let notices: Arc<dyn Notices> = Arc::clone(&hub) as _;
     let executor: Arc<dyn Executor> = hub;
     let executors = Executors::none().with(["shell", "python", "command", "spark"], &executor);
     let quick = ["noop", "sleep"];
@@ -901,7 +902,7 @@ fn app(world: &Shared, host: usize, how: How) -> Arc<App> {
     } else {
         executors.with(quick, &executor)
     };
-    let app = App::new(ports, executors);
+    let app = App::new(ports, executors).with_notices(notices);
     Arc::new(if how.outside {
         app.with_loops(loops).swept()
     } else {

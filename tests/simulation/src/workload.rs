@@ -1,6 +1,6 @@
 //! What is asked of the application: random workflows, runs, commands at random moments, all from the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -9,8 +9,8 @@ use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::input::RunCommand;
 use porpoise_engine::run::State;
 use porpoise_model::workflow::{
-    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, PoolUse, Priority, Retry, Schedule,
-    Task, Timeout, TimeoutAction, TriggerRule, Workflow,
+    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, Occasion, PoolUse, Priority, Retry,
+    Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
 };
 use porpoise_model::{Actor, CommandId, Name, RunId, WorkflowId};
 
@@ -95,7 +95,8 @@ impl Profile {
             | M::LateReportAccepted
             | M::ForeignSnapshot
             | M::LoopEndsBlind
-            | M::LoopStoppedUnnoticed => Self::SMALL,
+            | M::LoopStoppedUnnoticed
+            | M::NoticeLost => Self::SMALL,
         }
     }
 }
@@ -265,10 +266,24 @@ impl Workload {
                 Concurrency::SerialDiscard,
             ]),
             priority: priority(chance),
+            notify: notify(chance),
             labels: BTreeMap::new(),
             tasks,
         }
     }
+}
+
+/// Nothing in one half of the workflows.
+fn notify(chance: &mut Chance) -> BTreeSet<Occasion> {
+    let share = *chance.pick(&[0.0, 0.0, 0.5, 1.0]);
+    let all = [
+        Occasion::Succeeded,
+        Occasion::Failed,
+        Occasion::Canceled,
+        Occasion::TaskFailed,
+        Occasion::Late,
+    ];
+    all.into_iter().filter(|_| chance.happens(share)).collect()
 }
 
 /// The tasks above one: chain, fan out and in, layers, diamonds, anything.

@@ -92,6 +92,11 @@ fn a_loop_that_ends_without_a_last_look_is_found() {
 }
 
 #[test]
+fn people_who_are_never_told_are_found() {
+    is_found(Mutant::NoticeLost);
+}
+
+#[test]
 fn a_loop_that_was_stopped_and_not_noticed_is_found() {
     is_found(Mutant::LoopStoppedUnnoticed);
 }

@@ -1,5 +1,7 @@
 //! A world in memory whose every call can be the last one, or fail after it took effect.
 
+mod channel;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,6 +22,8 @@ use porpoise_ports::table::{
 };
 use porpoise_ports::{Blobs, Bus, Clock, Executor, Ids, Queue, Table, Timers, Unavailable};
 use porpoise_store_memory::{MemoryBlobs, MemoryTable};
+
+use channel::Channel;
 
 pub const PLACE: &str = "local";
 
@@ -96,6 +100,7 @@ pub struct World {
     pub errors: AtomicU64,
     /// Whether messages, intents and wakes die with the process.
     pub forgetful: AtomicBool,
+    pub channel: Channel,
     /// Whether the target tells of jobs that are over for ever, and what it billed for them.
     pub remembers: AtomicBool,
 }
@@ -128,6 +133,7 @@ impl World {
             throttled_queries: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             forgetful: AtomicBool::new(false),
+            channel: Channel::default(),
             remembers: AtomicBool::new(false),
         })
     }
@@ -155,7 +161,8 @@ impl World {
         let executors = Executors::none()
             .with_prompt(["noop"], &executor)
             .with(["sleep", "shell"], &executor);
-        App::new(
+        let notices = port.clone();
+        let app = App::new(
             Ports {
                 table: port.clone(),
                 blobs: port.clone(),
@@ -166,7 +173,8 @@ impl World {
                 ids: port,
             },
             executors,
-        )
+        );
+        self.channel.of(app, notices)
     }
 
     /// Items of the open index and of the index of open jobs.

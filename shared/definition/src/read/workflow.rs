@@ -1,13 +1,15 @@
 //! A document as a workflow.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use porpoise_expression::Dialect;
 use porpoise_model::Name;
 use porpoise_model::limits::{
-    DEFINITION_EXPANDED_BYTES_MAX, DEFINITION_NODES_MAX, SCRIPT_BYTES_MAX, TASKS_MAX,
+    DEFINITION_EXPANDED_BYTES_MAX, DEFINITION_NODES_MAX, ENTRIES_MAX, SCRIPT_BYTES_MAX, TASKS_MAX,
     VALUE_BYTES_MAX,
 };
-use porpoise_model::workflow::{STORED_FORM, Task, Workflow};
+use porpoise_model::workflow::{Occasion, STORED_FORM, Task, Workflow};
 
 use super::context::{At, Entry, Fields, Reader};
 use super::reference::{Known, Texts};
@@ -54,6 +56,7 @@ impl<'t> Reader<'t> {
         let priority = fields
             .get("priority")
             .and_then(|at| self.word(at, word::PRIORITIES));
+        let notify = fields.get("notify").map(|at| self.occasions(at));
         let labels = fields.get("labels").and_then(|at| self.labels(at));
         let tasks = self.tasks(&fields, &parameters);
         if self.findings.count() > faults {
@@ -71,9 +74,23 @@ impl<'t> Reader<'t> {
             on_failure: on_failure.unwrap_or_default(),
             concurrency: concurrency.unwrap_or_default(),
             priority: priority.unwrap_or_default(),
+            notify: notify.unwrap_or_default(),
             labels: labels.unwrap_or_default(),
             tasks: tasks.into_iter().collect::<Option<_>>()?,
         })
+    }
+
+    /// Said twice is said once.
+    fn occasions(&mut self, at: At<'_>) -> BTreeSet<Occasion> {
+        let hint = "write `[failed, task_failed]`".to_owned();
+        let items = self.list(at, Some(hint)).unwrap_or_default();
+        if !self.at_most(at, items.len(), ENTRIES_MAX) {
+            return BTreeSet::new();
+        }
+        let items = items.iter().enumerate();
+        items
+            .filter_map(|(index, item)| self.word(at.index(index, *item), word::OCCASIONS))
+            .collect()
     }
 
     fn dialect(&mut self, at: At<'_>) -> Option<Dialect> {

@@ -88,6 +88,11 @@ pub(super) fn of(workflow: &Workflow) -> Document {
     entries.word("on_failure", &workflow.on_failure);
     entries.word("concurrency", &workflow.concurrency);
     entries.word("priority", &workflow.priority);
+    if !workflow.notify.is_empty() {
+        let words = workflow.notify.iter();
+        let words = words.map(|occasion| occasion.as_str().to_owned());
+        entries.put("notify", Document::Texts(words.collect()));
+    }
     labels(&mut entries, &workflow.labels);
     let tasks = workflow.tasks.iter();
     let tasks = tasks.map(|each| (each.name.to_string(), task(each, workflow)));

@@ -52,6 +52,10 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
             },
         )),
         EffectKey::Listing(revision) => Some(Effect::List(listing(state, plan, new, revision))),
+        EffectKey::Announce(news) => Some(Effect::Announce {
+            news,
+            at: state.outbox.since(&key)?,
+        }),
         EffectKey::GrantSlot(_)
         | EffectKey::CheckHolder(_)
         | EffectKey::Admit(_)

@@ -12,7 +12,7 @@ use super::tasks::{Phase, Tasks};
 use super::transition::{RunEvent, TaskEvent, run_next, task_next};
 use super::upstream;
 use crate::Plan;
-use crate::effect::{Attempt, EffectKey};
+use crate::effect::{Attempt, EffectKey, News};
 use crate::mutant::{self, Mutant};
 
 /// Folds one fact that stands in a record of the time `at`.
@@ -59,7 +59,7 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         }
         RunFact::Failed { task, retry, .. } => fail(state, plan, *task, *retry, at),
         RunFact::Canceled { task, .. } => stopped(state, plan, *task, at),
-        RunFact::TimedOut { task, stopped } => time_out(state, *task, *stopped, at),
+        RunFact::TimedOut { task, stopped } => time_out(state, plan, *task, *stopped, at),
         RunFact::PassedDry { tasks } => {
             tasks
                 .iter()
@@ -324,6 +324,7 @@ fn fail(state: &mut State, plan: &Plan, task: u32, retry: Option<Timestamp>, at:
     if !phase.is_active() && phase != Phase::Queued && phase != Phase::UpForRetry {
         return;
     }
+    let attempt = state.current(task);
     let then = close_attempt(state, task, at);
     state.ready.remove(&task);
     state.parked.remove(task);
@@ -338,7 +339,10 @@ fn fail(state: &mut State, plan: &Plan, task: u32, retry: Option<Timestamp>, at:
                 state.parked.insert(task, Time(retry));
             }
         }
-        (Some(After::TimeOut) | None, None) => finish(state, plan, task, TaskEvent::Failed, at),
+        (Some(After::TimeOut) | None, None) => {
+            finish(state, plan, task, TaskEvent::Failed, at);
+            announce(state, plan, News::TaskFailed(attempt), at);
+        }
     }
 }
 
@@ -376,7 +380,19 @@ fn forget_waits(state: &mut State, task: u32) {
     state.holds.remove(task);
 }
 
-fn time_out(state: &mut State, task: Option<u32>, stopped: bool, at: Timestamp) {
+/// Only where the workflow asks for it: nobody else's outbox holds any of it.
+fn announce(state: &mut State, plan: &Plan, news: News, at: Timestamp) {
+    if plan.workflow().notify.contains(&news.occasion()) {
+        state.outbox.add(EffectKey::Announce(news), at);
+    }
+}
+
+fn time_out(state: &mut State, plan: &Plan, task: Option<u32>, stopped: bool, at: Timestamp) {
+    let late = match task {
+        Some(task) => News::TaskLate(state.current(task)),
+        None => News::RunLate(state.listed),
+    };
+    announce(state, plan, late, at);
     if let Some(task) = task {
         state.timeouts.remove(task);
         if stopped {

@@ -54,6 +54,7 @@ fn forgotten(state: &State, now: Timestamp) -> impl Iterator<Item = ScheduleFact
         | EffectKey::EnterGate(_)
         | EffectKey::LeaveGate(_)
         | EffectKey::Listing(_)
+        | EffectKey::Announce(_)
         | EffectKey::GrantSlot(_)
         | EffectKey::CheckHolder(_)
         | EffectKey::Admit(_)

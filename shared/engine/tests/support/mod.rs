@@ -73,6 +73,7 @@ pub(crate) fn workflow(edges: &str) -> Workflow {
         on_failure: porpoise_model::workflow::FailureStrategy::default(),
         concurrency: porpoise_model::workflow::Concurrency::default(),
         priority: porpoise_model::workflow::Priority::default(),
+        notify: std::collections::BTreeSet::new(),
         labels: BTreeMap::new(),
         tasks: tasks.collect(),
     }

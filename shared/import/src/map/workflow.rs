@@ -70,6 +70,7 @@ impl<'t> Mapper<'t> {
             on_failure,
             concurrency,
             priority,
+            notify: std::collections::BTreeSet::new(),
             labels,
             tasks: tasks.into_iter().filter_map(|(_, _, task)| task).collect(),
         })

@@ -18,6 +18,7 @@ pub mod blobs;
 pub mod bus;
 pub mod executor;
 pub mod loops;
+pub mod notices;
 pub mod queue;
 pub mod secrets;
 pub mod table;
@@ -170,6 +171,23 @@ macro_rules! bus_conformance {
                 bus::intents_arrive_as_they_are
                 bus::equal_intents_all_arrive
                 bus::no_intents_are_no_fault
+            }
+        }
+    };
+}
+
+/// One test for each promise of [`Notices`](crate::Notices): `notices_conformance!(name, make)`, where `make` is an async
+/// closure that returns a fresh channel, who [reads](notices::Reader) it, and what must outlive both.
+#[macro_export]
+macro_rules! notices_conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            $crate::conformance_tests! { $make;
+                notices::a_notice_arrives_with_all_that_it_says
+                notices::notices_of_different_ends_are_told_apart
+                notices::the_largest_notice_arrives
             }
         }
     };

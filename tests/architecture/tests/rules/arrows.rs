@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shared/timers-*", &["shared/model", "shared/ports"]),
     ("shared/bus-*", &["shared/model", "shared/ports"]),
     ("shared/blobs-*", &["shared/model", "shared/ports"]),
+    ("shared/notices-*", &["shared/model", "shared/ports"]),
     ("shared/secrets-*", &["shared/model", "shared/ports"]),
     ("shared/system", &["shared/ports"]),
     ("shared/bill", &["shared/ports"]),

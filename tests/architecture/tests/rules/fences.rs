@@ -59,6 +59,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "shared/timers-*",
             "shared/bus-*",
             "shared/blobs-*",
+            "shared/notices-*",
             "shared/secrets-*",
             "functions/*",
             "cli", // signs; a client of a service it has not: the next rule
@@ -77,6 +78,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "shared/timers-*",
             "shared/bus-*",
             "shared/blobs-*",
+            "shared/notices-*",
             "shared/secrets-*",
             "functions/*",
             "tests/faults",
