@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use porpoise_cron::{Cron, Dialect};
-use porpoise_model::workflow::{FailureStrategy, MissedFires, Priority, Schedule};
+use porpoise_model::workflow::{FailureStrategy, MissedFires, Occasion, Priority, Schedule};
 
 use super::Mapper;
 use super::scalar::{Words, known_word, plain};
@@ -30,6 +30,7 @@ pub(super) struct Planned {
     pub(super) schedule: Option<Schedule>,
     pub(super) on_failure: FailureStrategy,
     pub(super) priority: Priority,
+    pub(super) notify: &'static [Occasion],
 }
 
 const STRATEGIES: Words<FailureStrategy> = &[
@@ -37,11 +38,11 @@ const STRATEGIES: Words<FailureStrategy> = &[
     ("CONTINUE", FailureStrategy::Continue),
 ];
 const STATES: Words<bool> = &[("OFFLINE", false), ("ONLINE", true)];
-const WARNINGS: Words<bool> = &[
-    ("NONE", false),
-    ("SUCCESS", true),
-    ("FAILURE", true),
-    ("ALL", true),
+const WARNINGS: Words<&[Occasion]> = &[
+    ("NONE", &[]),
+    ("SUCCESS", &[Occasion::Succeeded]),
+    ("FAILURE", &[Occasion::Failed]),
+    ("ALL", &[Occasion::Succeeded, Occasion::Failed]),
 ];
 
 impl<'t> Mapper<'t> {
@@ -60,7 +61,7 @@ impl<'t> Mapper<'t> {
         {
             of.ignored(Rule::Copy);
         }
-        self.alerts(at);
+        let notify = self.alerts(at);
         self.settings(at, labels);
         for key in ["createTime", "updateTime"] {
             if let Some(at) = at.some(key) {
@@ -72,6 +73,7 @@ impl<'t> Mapper<'t> {
             schedule: self.times(at),
             on_failure: self.strategy(at),
             priority: self.priority(at),
+            notify,
         })
     }
 
@@ -237,32 +239,30 @@ impl<'t> Mapper<'t> {
         priority
     }
 
-    fn alerts(&mut self, at: At<'t>) {
-        let wanted = at
-            .some("warningType")
-            .filter(|at| known_word(*at, WARNINGS) != Some(false));
-        if let Some(none) = at.get("warningType").filter(|_| wanted.is_none()) {
-            none.ignored(Rule::Default);
-        }
-        if let Some(wanted) = wanted {
-            let word = wanted.text().map(short).unwrap_or_default();
-            self.notes
-                .cover(wanted, Topic::Alerts, word, "nobody is told how runs end");
-        }
+    /// Which ends people are told of.
+    fn alerts(&mut self, at: At<'t>) -> &'static [Occasion] {
+        let wanted = match at.get("warningType") {
+            Some(none) if known_word(none, WARNINGS).is_some_and(<[_]>::is_empty) => {
+                none.ignored(Rule::Default);
+                &[][..]
+            }
+            Some(_) | None => self.word(at, "warningType", WARNINGS, &[]),
+        };
         let Some(group) = at.some("warningGroupId") else {
-            return;
+            return wanted;
         };
         match plain(group).map(|text| short(&text)) {
-            Some(number) if number != "0" && wanted.is_some() => {
+            Some(number) if number != "0" && !wanted.is_empty() => {
                 self.notes.cover(
                     group,
                     Topic::Alerts,
                     format!("group {number}"),
-                    "the alert group is not kept",
+                    "people are told by a topic: who is in the alert group subscribes to it",
                 );
             }
             _ => group.ignored(Rule::Off),
         }
+        wanted
     }
 
     fn settings(&mut self, at: At<'t>, labels: &mut BTreeMap<String, String>) {

@@ -172,11 +172,11 @@ impl<'t> Mapper<'t> {
             }
             Strategy::Warn => (
                 TimeoutAction::Warn,
-                "too long an attempt is recorded; nobody is told",
+                "too long an attempt goes on, and that is told",
             ),
             Strategy::Both => (
                 TimeoutAction::Fail,
-                "too long an attempt fails; nobody is told",
+                "too long an attempt fails; that is told where `notify` holds `late`",
             ),
         };
         self.notes.add(flag, Topic::TaskTimeout, "", message);

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use porpoise_model::limits::{SCRIPT_BYTES_MAX, TASKS_MAX};
 use porpoise_model::workflow::{
-    Concurrency, FailureStrategy, Priority, STORED_FORM, Timeout, TimeoutAction, Workflow,
+    Concurrency, FailureStrategy, Occasion, Priority, STORED_FORM, Timeout, TimeoutAction, Workflow,
 };
 
 use super::graph::Draft;
 use super::scalar::Words;
+use super::schedule::Planned;
 use super::{DIALECT, Mapper};
 use crate::json::At;
 use crate::report::{Rule, Topic};
@@ -54,10 +55,30 @@ impl<'t> Mapper<'t> {
         let mut tasks = self.tasks(element, definition);
         self.edges(element, &mut tasks);
         let planned = self.schedule(element, definition, &mut labels);
-        let (schedule, on_failure, priority) = planned.map_or(
-            (None, FailureStrategy::default(), Priority::default()),
-            |planned| (Some(planned.schedule), planned.on_failure, planned.priority),
+        let (schedule, on_failure, priority, notify) = planned.map_or(
+            (
+                None,
+                FailureStrategy::default(),
+                Priority::default(),
+                &[][..],
+            ),
+            |planned| {
+                let Planned {
+                    schedule,
+                    on_failure,
+                    priority,
+                    notify,
+                } = planned;
+                (Some(schedule), on_failure, priority, notify)
+            },
         );
+        // that something takes too long is told there whatever else is
+        let warns = |timeout: Option<Timeout>| {
+            timeout.is_some_and(|timeout| timeout.action == TimeoutAction::Warn)
+        };
+        let mut read = tasks.iter().filter_map(|(_, _, task)| task.as_ref());
+        let late = warns(timeout) || read.any(|task| warns(task.timeout));
+        let late = late.then_some(Occasion::Late);
         Some(Workflow {
             form: STORED_FORM,
             project: self.project.clone(),
@@ -70,7 +91,7 @@ impl<'t> Mapper<'t> {
             on_failure,
             concurrency,
             priority,
-            notify: std::collections::BTreeSet::new(),
+            notify: notify.iter().copied().chain(late).collect(),
             labels,
             tasks: tasks.into_iter().filter_map(|(_, _, task)| task).collect(),
         })
@@ -125,7 +146,7 @@ impl<'t> Mapper<'t> {
             (definition, "warningGroupId", "warning-group"),
             &["0"],
         ) {
-            let message = format!("the alert group {group} is a label; nobody is told");
+            let message = format!("the alert group {group} is a label: who is in it subscribes");
             self.notes
                 .add(at, Topic::Alerts, format!("group {group}"), message);
         }
@@ -168,7 +189,7 @@ impl<'t> Mapper<'t> {
         }
         let minutes = after.as_secs() / 60;
         let message =
-            format!("a run that takes longer than {minutes} minutes is recorded; nobody is told");
+            format!("a run that takes longer than {minutes} minutes goes on, and that is told");
         self.notes.add(
             definition.get("timeout")?,
             Topic::RunTimeout,

@@ -92,8 +92,8 @@ topics! {
     Resources, NotCarried, "resource files that scripts expect in their folder",
         "fetch the files in the script, or put them where it finds them; an export names them by id only";
     /// Notifications.
-    Alerts, NotCarried, "alerts",
-        "there are no notifications yet; the group's id is kept as a label";
+    Alerts, CarriedWithDifference, "alerts, told by a topic that people subscribe to",
+        "subscribe who is in the alert groups (docs/users/notices.md); a group's id is kept as a label";
     /// Where nodes are drawn.
     Layout, NotCarried, "positions of the nodes in the drawing",
         "nothing: drawings are laid out anew";
@@ -154,11 +154,11 @@ topics! {
     SerialVersions, Note, "serial execution counts all versions of a workflow",
         "in DolphinScheduler runs of different versions do not wait for each other";
     /// A run takes too long.
-    RunTimeout, CarriedWithDifference, "time limits of workflows, recorded without an alert",
-        "there are no notifications yet; use `timeout: { after, action: fail }` to stop such a run";
+    RunTimeout, CarriedWithDifference, "time limits of workflows, which are told",
+        "subscribe who is to know (docs/users/notices.md); use `timeout: { after, action: fail }` to stop such a run";
     /// A task takes too long.
-    TaskTimeout, CarriedWithDifference, "time limits of tasks that alert: recorded without an alert",
-        "there are no notifications yet; the action is kept";
+    TaskTimeout, CarriedWithDifference, "time limits of tasks that alert",
+        "subscribe who is to know (docs/users/notices.md); the action is kept";
     /// A time limit without a time.
     NoTimeout, NotCarried, "time limits that are switched on with no time", "give the task a `timeout`";
     /// A worker group.
