@@ -29,8 +29,10 @@ mod judged;
 pub mod policy;
 mod rights;
 pub mod stock;
+mod subscriber;
 pub mod tap;
 pub mod template;
 
 pub use cloud::{Cloud, Options};
 pub use door::Door;
+pub use subscriber::Subscriber;

@@ -10,5 +10,6 @@ mod support;
 
 mod flow;
 mod jobs;
+mod notices;
 mod roles;
 mod trace;
