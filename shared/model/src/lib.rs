@@ -28,7 +28,7 @@ pub use id::{
     AttemptKey, CommandId, PoolId, ProjectId, RunId, ScheduleId, VersionHash, WorkflowId,
 };
 pub use name::Name;
-pub use place::{AwsPlace, Place};
+pub use place::{AwsPlace, Place, SiteName};
 pub use state::{RunState, TaskState};
 pub use target::{AssumedRole, Target};
 pub use value::{Outputs, Value, ValueType};

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 use serde::{Deserialize, Serialize};
 
-/// A place: the machine that the local server runs on, or an account of AWS in one of its regions.
+/// A place: the machine that the local server runs on, an account of AWS in one of its regions, or a site outside that
+/// an agent serves.
 ///
-/// Printed `local` or `aws.eu-central-1.111122223333`: fits keys, file names and names of executions. The partition is
-/// part of it, because no ARN and no endpoint can be built without.
+/// Printed `local`, `aws.eu-central-1.111122223333` or `site.berlin`: fits keys, file names and names of executions. The
+/// partition is part of it, because no ARN and no endpoint can be built without.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Place {
@@ -18,7 +19,13 @@ pub enum Place {
     Local,
     /// An account in a region.
     Aws(AwsPlace),
+    /// Where an agent fetches what there is to do.
+    Site(SiteName),
 }
+
+/// What people call a site: lower-case letters, digits and hyphens, at most 40.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SiteName(String);
 
 /// An account of AWS in one of its regions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,12 +35,16 @@ pub struct AwsPlace {
     account: String,
 }
 
+/// What the names of sites stand behind.
+const SITE: &str = "site.";
+
 /// Why a text is no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParsePlaceError {
     /// Not of the form.
     #[error(
-        "`{0}` is no place: `local` or `partition.region.account` is expected, as in `aws.eu-central-1.111122223333`"
+        "`{0}` is no place: `local`, `site.NAME` or `partition.region.account` is expected, as in \
+         `aws.eu-central-1.111122223333`"
     )]
     Form(String),
     /// The account is not made of 12 digits.
@@ -51,10 +62,7 @@ impl AwsPlace {
     /// One of them is none.
     pub fn new(partition: &str, region: &str, account: &str) -> Result<Self, ParsePlaceError> {
         for (word, what) in [(partition, "partition"), (region, "region")] {
-            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            if word.is_empty() || word.len() > 40 || !word.chars().all(fits) {
-                return Err(ParsePlaceError::Word(shortened(word), what));
-            }
+            check_word(word, what)?;
         }
         if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
             return Err(ParsePlaceError::Account(shortened(account)));
@@ -101,6 +109,30 @@ impl AwsPlace {
     }
 }
 
+impl SiteName {
+    /// As people write it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SiteName {
+    type Err = ParsePlaceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        check_word(text, "name of a site")?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn check_word(word: &str, what: &'static str) -> Result<(), ParsePlaceError> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if word.is_empty() || word.len() > 40 || !word.chars().all(fits) {
+        return Err(ParsePlaceError::Word(shortened(word), what));
+    }
+    Ok(())
+}
+
 /// Errors repeat what was given, but not pages of it.
 fn shortened(text: &str) -> String {
     text.chars().take(60).collect()
@@ -110,8 +142,16 @@ impl Place {
     /// Its part of AWS, if it is there.
     pub const fn aws(&self) -> Option<&AwsPlace> {
         match self {
-            Self::Local => None,
+            Self::Local | Self::Site(_) => None,
             Self::Aws(place) => Some(place),
+        }
+    }
+
+    /// The site that an agent serves, if it is one.
+    pub const fn site(&self) -> Option<&SiteName> {
+        match self {
+            Self::Local | Self::Aws(_) => None,
+            Self::Site(name) => Some(name),
         }
     }
 }
@@ -125,6 +165,7 @@ impl fmt::Display for Place {
                 region,
                 account,
             }) => write!(f, "{partition}.{region}.{account}"),
+            Self::Site(SiteName(name)) => write!(f, "{SITE}{name}"),
         }
     }
 }
@@ -135,6 +176,9 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "local" {
             return Ok(Self::Local);
+        }
+        if let Some(name) = text.strip_prefix(SITE).filter(|name| !name.contains('.')) {
+            return name.parse().map(Self::Site);
         }
         let parts: Vec<&str> = text.split('.').collect();
         let [partition, region, account] = parts[..] else {
@@ -166,8 +210,8 @@ impl schemars::JsonSchema for Place {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "`local`, or `partition.region.account` as in `aws.eu-central-1.111122223333`.",
-            "pattern": "^(local|[a-z0-9-]+\\.[a-z0-9-]+\\.[0-9]{12})$"
+            "description": "`local`, `partition.region.account` as in `aws.eu-central-1.111122223333`, or `site.NAME`.",
+            "pattern": "^(local|site\\.[a-z0-9-]{1,40}|[a-z0-9-]+\\.[a-z0-9-]+\\.[0-9]{12})$"
         })
     }
 }
@@ -198,6 +242,8 @@ mod tests {
             "local",
             "aws.eu-central-1.111122223333",
             "aws-cn.cn-north-1.000000000001",
+            "site.berlin",
+            "site.rack-7",
         ] {
             let place: Place = text.parse().unwrap();
             assert_eq!(place.to_string(), text);
@@ -220,6 +266,10 @@ mod tests {
             ("a/b.eu-central-1.111122223333", "no partition"),
             ("aws.eu-central-1.11112222333", "no account"),
             ("aws.eu-central-1.11112222333x", "no account"),
+            ("site.", "no name of a site"),
+            ("site.Berlin", "no name of a site"),
+            ("site.a/b", "no name of a site"),
+            ("site", "no place"),
         ] {
             let error = text.parse::<Place>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
