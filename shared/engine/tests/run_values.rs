@@ -28,6 +28,9 @@ fn values_reach_a_task_by_name_and_scripts_stay_as_they_are() {
         .parameters
         .insert("day".into(), Value::text("$[yyyy-MM-dd-1]"));
     let run = run
+        .with("extract", |task| {
+            task.outputs.insert("rows".into(), Value::text(""));
+        })
         .with("check", |task| {
             task.kind = Kind::Shell {
                 script: "echo \"$day\" ${extract.rows} ${HOME}".into(),
@@ -45,7 +48,10 @@ fn values_reach_a_task_by_name_and_scripts_stay_as_they_are() {
     let run = run.start();
     let (at, outputs) = (
         run.now,
-        [("rows".to_owned(), Value::text("42 ${day}"))].into(),
+        // what it never declared is not taken in
+        ["rows", "nothing"]
+            .map(|name| (name.to_owned(), Value::text("42 ${day}")))
+            .into(),
     );
     let what = porpoise_engine::input::ReportKind::Succeeded {
         started: at,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use porpoise_model::{Address, Cause};
+use porpoise_model::{Address, Cause, Outputs};
 
 use super::command;
 use super::fact::{After, RunFact};
@@ -134,7 +134,8 @@ fn report_fact(
             ended,
             outputs,
         } => {
-            let outputs = (!outputs.is_empty()).then(|| outputs.clone());
+            let outputs = declared(plan, task, outputs);
+            let outputs = (!outputs.is_empty()).then_some(outputs);
             Some(RunFact::Succeeded {
                 task,
                 started: *started,
@@ -149,6 +150,15 @@ fn report_fact(
         } => Some(failed(state, plan, task, (*started, *ended), cause, now)),
         ReportKind::Canceled { ended } => Some(canceled(state, plan, task, *ended, now)),
     }
+}
+
+/// Whoever reports is trusted for what the task declares, and for nothing beside it.
+fn declared(plan: &Plan, task: u32, outputs: &Outputs) -> Outputs {
+    let task = plan.task(task);
+    let known = |name: &String| task.is_some_and(|task| task.outputs.contains_key(name));
+    let kept = outputs.iter().filter(|(name, _)| known(name));
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The attempt failed by itself, whatever we may have wanted of it meanwhile.
