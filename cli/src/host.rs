@@ -21,8 +21,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use porpoise_app::poller::Next;
-use porpoise_app::{App, Delivery, Executors, HOME, Ports};
+use porpoise_app::{App, Delivery, Executors, HOME, Ports, PullBus};
 use porpoise_model::AttemptKey;
+use porpoise_ports::Ids;
 use porpoise_store_sqlite::{DirectoryBlobs, OpenError, SqliteTable};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, watch as flag};
@@ -31,8 +32,8 @@ use tokio::task::JoinSet;
 pub use porpoise_system::{OsIds, SystemClock};
 pub use watch::Watched;
 
-use bus::LocalBus;
-use guard::guarded;
+use bus::{ByPlace, LocalBus};
+pub(crate) use guard::guarded;
 use notice::Logged;
 use queue::{Batch, LocalQueue};
 use timers::LocalTimers;
@@ -75,14 +76,19 @@ impl Host {
             Arc::<LocalBus>::default(),
             Arc::<LocalTimers>::default(),
         );
+        let ids: Arc<dyn Ids> = Arc::new(OsIds::default());
+        let ways = ByPlace {
+            here: bus.clone(),
+            pulled: PullBus::new(table.clone(), Arc::clone(&ids)),
+        };
         let ports = Ports {
             table: table.clone(),
             blobs: Arc::new(DirectoryBlobs::new(dir)),
             queue: queue.clone(),
-            bus: bus.clone(),
+            bus: Arc::new(ways),
             timers: timers.clone(),
             clock: Arc::new(SystemClock),
-            ids: Arc::new(OsIds::default()),
+            ids,
         };
         Ok(Self {
             app: Arc::new(App::new(ports, executors).with_notices(Arc::new(Logged))),
@@ -162,7 +168,7 @@ impl Host {
 }
 
 /// Ends when the host stops.
-async fn stopped(stop: &mut flag::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut flag::Receiver<bool>) {
     // An error means that the host is gone.
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -348,7 +354,7 @@ async fn swept(app: &App) -> bool {
     clippy::disallowed_methods,
     reason = "the host is what timers are made of"
 )]
-async fn pause(duration: Duration) {
+pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 

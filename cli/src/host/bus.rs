@@ -1,9 +1,11 @@
-//! The bus in process: batches of intents for the dispatcher.
+//! The bus in process: batches of intents for the dispatcher, and those of sites for their agents.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use porpoise_app::PullBus;
+use porpoise_model::Place;
 use porpoise_ports::{Bus, Unavailable};
 use tokio::sync::Notify;
 
@@ -40,5 +42,22 @@ impl Bus for LocalBus {
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
+    }
+}
+
+/// The way to each place: what is for a site waits in the store until its agent fetches it, all else is dispatched here.
+#[derive(Debug)]
+pub(super) struct ByPlace {
+    pub(super) here: Arc<LocalBus>,
+    pub(super) pulled: PullBus,
+}
+
+#[async_trait]
+impl Bus for ByPlace {
+    async fn send(&self, place: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
+        if matches!(place.parse(), Ok(Place::Site(_))) {
+            return self.pulled.send(place, intents).await;
+        }
+        self.here.send(place, intents).await
     }
 }

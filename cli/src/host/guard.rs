@@ -10,7 +10,7 @@ use std::task::Poll;
 ///
 /// Whatever the work shares with others it changes under locks that a panic does not close, or takes out while it
 /// works: what it leaves behind is read again from the store.
-pub(super) async fn guarded<T, E: Error>(
+pub(crate) async fn guarded<T, E: Error>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, String> {
     let mut work = pin!(work);

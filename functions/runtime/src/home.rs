@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use porpoise_app::{App, Executors, HOME, Ports};
-use porpoise_ports::Clock;
+use porpoise_app::{App, Executors, HOME, Ports, PullBus};
+use porpoise_ports::{Clock, Ids};
 use porpoise_queue_sqs::DeadLetters;
 use porpoise_system::{OsIds, SystemClock};
 
@@ -46,14 +46,17 @@ impl Writer {
             notices_topic,
         } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ids: Arc<dyn Ids> = Arc::new(OsIds::default());
+        let table = ports::table(&aws, &common);
+        let pulled = PullBus::new(Arc::clone(&table), Arc::clone(&ids));
         let ports = Ports {
-            table: ports::table(&aws, &common),
+            table,
             blobs: ports::blobs(&aws, &common, &[HOME]),
             queue: ports::queue(&aws, &inputs_url),
-            bus: ports::bus(&aws, ways, &common.home.to_string())?,
+            bus: ports::bus(&aws, ways, &common.home.to_string(), pulled)?,
             timers: ports::timers(&aws, &timing, &clock),
             clock,
-            ids: Arc::new(OsIds::default()),
+            ids,
         };
         let app = App::new(ports, Executors::none()).at_home(common.home);
         let app = match notices_topic {

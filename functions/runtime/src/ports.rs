@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use porpoise_app::HOME;
+use porpoise_app::{HOME, PullBus};
 use porpoise_blobs_s3::S3Blobs;
 use porpoise_bus_eventbridge::EventBridgeBus;
 use porpoise_bus_lambda::LambdaBus;
 use porpoise_loops_step_functions::StepFunctionsLoops;
-use porpoise_model::Address;
+use porpoise_model::{Address, Place};
 use porpoise_notices_sns::SnsNotices;
 use porpoise_ports::{Blobs, Bus, Clock, Loops, Notices, Queue, Table, Timers, Unavailable};
 use porpoise_queue_sqs::{DeadLetters, SqsQueue, SqsTimers};
@@ -107,12 +107,17 @@ pub fn loops(aws: &Aws, arn: String) -> Result<Arc<dyn Loops>, ConfigError> {
     Ok(Arc::new(loops))
 }
 
-/// The way to each place, each spoken to in its own region: a dispatcher that is named is invoked, all others are reached
-/// by their bus. What is for no place in particular is for `home`.
+/// The way to each place, each spoken to in its own region: a dispatcher that is named is invoked, what is for a site waits
+/// for its agent, all others are reached by their bus. What is for no place in particular is for `home`.
 ///
 /// # Errors
 /// One of them has no ARN that says its region.
-pub fn bus(aws: &Aws, ways: Ways, home: &str) -> Result<Arc<dyn Bus>, ConfigError> {
+pub fn bus(
+    aws: &Aws,
+    ways: Ways,
+    home: &str,
+    pulled: PullBus,
+) -> Result<Arc<dyn Bus>, ConfigError> {
     let near = porpoise_bus_lambda::Settings {
         dispatchers: ways.dispatchers,
         patience: PATIENCE,
@@ -131,23 +136,32 @@ pub fn bus(aws: &Aws, ways: Ways, home: &str) -> Result<Arc<dyn Bus>, ConfigErro
     });
     let far = far.map_err(|error| fault("PORPOISE_BUSES", error.to_string()))?;
     let home = home.to_owned();
-    Ok(Arc::new(Either { near, far, home }))
+    Ok(Arc::new(ByPlace {
+        near,
+        far,
+        pulled,
+        home,
+    }))
 }
 
 /// The core calls the place of the control plane by one name wherever it is.
 #[derive(Debug)]
-struct Either {
+struct ByPlace {
     near: LambdaBus,
     far: EventBridgeBus,
+    pulled: PullBus,
     home: String,
 }
 
 #[async_trait]
-impl Bus for Either {
+impl Bus for ByPlace {
     async fn send(&self, place: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
         let place = if place == HOME { &self.home } else { place };
         if self.near.leads_to(place) {
             return self.near.send(place, intents).await;
+        }
+        if matches!(place.parse(), Ok(Place::Site(_))) {
+            return self.pulled.send(place, intents).await;
         }
         self.far.send(place, intents).await
     }

@@ -71,6 +71,8 @@ pub enum Action {
     Write,
     /// Start it, stop it, decide for it.
     Operate,
+    /// Carry out what there is to do at it, and say what became of that.
+    Serve,
 }
 
 /// What a request is about.
@@ -92,6 +94,8 @@ pub enum Resource {
     Pool,
     /// Targets.
     Target,
+    /// Sites that agents serve.
+    Place,
 }
 
 /// Who asks.
@@ -114,12 +118,15 @@ pub(crate) fn authorize(
     resource: Resource,
 ) -> Result<(), Problem> {
     match (principal, action) {
-        (_, Action::Greet) | (Some(_), Action::Read | Action::Write | Action::Operate) => Ok(()),
-        (None, Action::Read | Action::Write | Action::Operate) => Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            Code::Forbidden,
-            format!("you may not do this ({action:?} of {resource:?})"),
-        )),
+        (_, Action::Greet)
+        | (Some(_), Action::Read | Action::Write | Action::Operate | Action::Serve) => Ok(()),
+        (None, Action::Read | Action::Write | Action::Operate | Action::Serve) => {
+            Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                Code::Forbidden,
+                format!("you may not do this ({action:?} of {resource:?})"),
+            ))
+        }
     }
 }
 
@@ -142,8 +149,10 @@ pub(crate) async fn guard(
     let let_in = parts.extensions.get::<Principal>();
     let principal = match (needs.action, let_in) {
         (Action::Greet, _) => None,
-        (Action::Read | Action::Write | Action::Operate, Some(principal)) => Some(&principal.0),
-        (Action::Read | Action::Write | Action::Operate, None) => {
+        (Action::Read | Action::Write | Action::Operate | Action::Serve, Some(principal)) => {
+            Some(&principal.0)
+        }
+        (Action::Read | Action::Write | Action::Operate | Action::Serve, None) => {
             authenticate(access, &parts.headers)?;
             Some(&access.principal)
         }

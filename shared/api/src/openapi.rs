@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, pool, project, residency, run, run_list, schedule, server, start, target,
-    task, usage, workflow,
+    command, fact, log, place, pool, project, residency, run, run_list, schedule, server, start,
+    target, task, usage, workflow,
 };
 
 #[derive(OpenApi)]
@@ -24,6 +24,7 @@ use crate::resource::{
         command::give, command::outcome, command::rerun_preview, log::read,
         pool::list, pool::show, pool::resize, pool::outcome,
         target::list, target::show, target::set,
+        place::take, place::report,
     ),
     components(schemas(Problem)),
     security(("token" = [])),

@@ -12,8 +12,8 @@ use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, pool, project, residency, run, run_list, schedule, server, start, target,
-    task, usage, workflow,
+    command, fact, log, place, pool, project, residency, run, run_list, schedule, server, start,
+    target, task, usage, workflow,
 };
 use crate::{Api, Code};
 
@@ -97,6 +97,9 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects/{project}/targets"          Read  Target => target::list;
         GET  "/v1/projects/{project}/targets/{target}" Read  Target => target::show;
         PUT  "/v1/projects/{project}/targets/{target}" Write Target => target::set;
+
+        POST "/v1/places/{place}/take"    Serve Place => place::take;
+        POST "/v1/places/{place}/reports" Serve Place => place::report;
     }
 }
 

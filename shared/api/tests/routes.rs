@@ -13,6 +13,7 @@ mod routes {
     mod command;
     mod fact;
     mod log;
+    mod place;
     mod pool;
     mod run;
     mod schedule;

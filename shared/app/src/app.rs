@@ -15,6 +15,7 @@ use crate::executors::Executors;
 use crate::index::OpenIndex;
 use crate::job_index::Entries;
 use crate::job_view::Views;
+use crate::pull::Sent;
 use crate::store::Store;
 use crate::view::RunViews;
 use crate::warm::Warm;
@@ -64,6 +65,8 @@ pub struct App {
     /// By place, the entry of the index that this process adds to.
     pub(crate) entries: Entries,
     pub(crate) run_views: RunViews,
+    /// What agents may report of.
+    pub(crate) sent: Sent,
     pub(crate) loops: Option<Arc<dyn Loops>>,
     pub(crate) notices: Option<Arc<dyn Notices>>,
     pub(crate) pace: Pace,
@@ -87,6 +90,7 @@ impl App {
             purse: Purse::default(),
             entries: Entries::default(),
             run_views: RunViews::default(),
+            sent: Sent::default(),
             loops: None,
             notices: None,
             pace: Pace::Local,

@@ -33,6 +33,8 @@ mod notice;
 pub mod poll_loop;
 pub mod poller;
 mod pool_store;
+pub mod pull;
+mod pull_item;
 pub mod recall;
 mod recording;
 pub mod residency;
@@ -52,6 +54,7 @@ pub mod workflow_store;
 
 pub use app::{App, HOME, Ports};
 pub use executors::Executors;
+pub use pull::PullBus;
 pub use send::Order;
 pub use stepper::Delivery;
 pub use submit::JobsError;

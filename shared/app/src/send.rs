@@ -15,6 +15,7 @@ use porpoise_ports::queue::Message;
 use crate::app::App;
 use crate::context::Steppable;
 use crate::create::CreateRunError;
+use crate::job_item::JobId;
 use crate::store::StoreError;
 use crate::warm::Copy;
 
@@ -34,6 +35,16 @@ pub enum Order {
     /// Stop one, or never start it.
     #[n(1)]
     Cancel(#[n(0)] CancelIntent),
+}
+
+impl Order {
+    /// Whose job it is about.
+    pub fn job(&self) -> JobId {
+        match self {
+            Self::Dispatch(intent) => JobId::of_intent(intent),
+            Self::Cancel(cancel) => JobId::of_cancel(cancel),
+        }
+    }
 }
 
 /// Something of what follows could not be sent; the rest was.

@@ -21,7 +21,7 @@ use crate::problem::{Problem, fault};
 /// Where the data of a project may be.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ResidencyDetail {
-    /// The places, as `local` or `partition.region.account`; none: anywhere.
+    /// The places, as `local`, `partition.region.account` or `site.NAME`; none: anywhere.
     pub(crate) places: Vec<String>,
     /// Counts its changes; 0: nobody ever said anything.
     pub(crate) revision: u64,
@@ -73,7 +73,7 @@ pub(crate) async fn set(
         match text.parse::<Place>() {
             Ok(place) => _ = places.insert(place),
             Err(error) => {
-                let hint = Some("`local`, or as in `aws.eu-central-1.111122223333`");
+                let hint = Some("`local`, `site.NAME`, or as in `aws.eu-central-1.111122223333`");
                 faults.push(fault("places", error.to_string(), hint));
             }
         }

@@ -22,7 +22,15 @@ use crate::time::short;
 use crate::{Api, Code};
 
 /// The sorts of target that there are executors for.
-const KINDS: [&str; 4] = ["emr-serverless", "athena", "lambda", "step-functions"];
+const KINDS: [&str; 5] = [
+    "emr-serverless",
+    "athena",
+    "lambda",
+    "step-functions",
+    PROCESS,
+];
+/// Processes of the machine that an agent runs on: the sort of target that sites have, and nobody else.
+const PROCESS: &str = "process";
 /// Bytes of a target's settings, as JSON: they travel with every job.
 const SETTINGS_BYTES_MAX: usize = 8 * 1024;
 
@@ -33,9 +41,9 @@ pub(crate) struct TargetDetail {
     pub(crate) name: String,
     /// Counts its changes, from 1. A run keeps the revision that it was created with.
     pub(crate) revision: u64,
-    /// `emr-serverless`, `athena`, `lambda`, `step-functions`.
+    /// `emr-serverless`, `athena`, `lambda`, `step-functions`, `process`.
     pub(crate) kind: String,
-    /// Where it lies: `partition.region.account`.
+    /// Where it lies: `partition.region.account` or `site.NAME`.
     pub(crate) place: String,
     /// The data place that serves it.
     pub(crate) served_by: String,
@@ -69,11 +77,11 @@ pub(crate) struct Role {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetTarget {
-    /// `emr-serverless`, `athena`, `lambda`, `step-functions`.
+    /// `emr-serverless`, `athena`, `lambda`, `step-functions`; `process` at a site.
     pub(crate) kind: String,
-    /// Where it lies: `partition.region.account`, as in `aws.eu-central-1.111122223333`.
+    /// Where it lies: `partition.region.account`, as in `aws.eu-central-1.111122223333`, or `site.NAME`.
     pub(crate) place: String,
-    /// The data place that serves it; the one of its own region if nothing is said.
+    /// The data place that serves it; the one of its own region, or the site itself, if nothing is said.
     #[serde(default)]
     pub(crate) served_by: Option<String>,
     /// The role that is assumed to speak to it, if it is in another account.
@@ -174,7 +182,7 @@ fn checked(name: &str, request: SetTarget, home: &Place) -> Result<TargetSpec, P
         let hint = format!("one of {}", KINDS.join(", "));
         faults.push(fault("kind", message, Some(&hint)));
     }
-    let place = aws_place("place", &request.place, &mut faults);
+    let place = target_place(&request.place, &mut faults);
     let served_by = match (&request.served_by, &place) {
         (Some(text), _) => match text.parse::<Place>() {
             Ok(place) => Some(place),
@@ -186,8 +194,15 @@ fn checked(name: &str, request: SetTarget, home: &Place) -> Result<TargetSpec, P
         (None, Some(place)) => Some(server_of(place, home)),
         (None, None) => None,
     };
-    if let (Some(role), Some(place)) = (&request.role, &place) {
-        check_role(role, place, &mut faults);
+    if let Some(place) = &place {
+        check_site(&request, place, served_by.as_ref(), &mut faults);
+    }
+    match (&request.role, &place) {
+        (Some(role), Some(Place::Aws(place))) => check_role(role, place, &mut faults),
+        (Some(_), Some(Place::Site(_))) => {
+            faults.push(fault("role", "nobody assumes a role at a site", None));
+        }
+        (Some(_), Some(Place::Local) | None) | (None, _) => {}
     }
     for kind in &request.default_for {
         if kind.is_empty() || kind.chars().any(char::is_control) || *kind != kind.to_lowercase() {
@@ -205,7 +220,7 @@ fn checked(name: &str, request: SetTarget, home: &Place) -> Result<TargetSpec, P
         (Ok(name), Some(place), Some(served_by)) if faults.is_empty() => Ok(TargetSpec {
             name,
             kind: request.kind,
-            place: Place::Aws(place),
+            place,
             served_by,
             role: request.role.map(|role| AssumedRole {
                 arn: role.arn,
@@ -221,27 +236,61 @@ fn checked(name: &str, request: SetTarget, home: &Place) -> Result<TargetSpec, P
     }
 }
 
-fn aws_place(path: &str, text: &str, faults: &mut Vec<Value>) -> Option<AwsPlace> {
-    let hint = Some("as in `aws.eu-central-1.111122223333`");
+fn target_place(text: &str, faults: &mut Vec<Value>) -> Option<Place> {
+    let hint = Some("as in `aws.eu-central-1.111122223333`, or `site.NAME` where an agent serves");
     match text.parse::<Place>() {
-        Ok(Place::Aws(place)) => Some(place),
         Ok(Place::Local) => {
-            faults.push(fault(path, "a target lies in an account of AWS", hint));
+            let message = "a target lies in an account of AWS, or at a site";
+            faults.push(fault("place", message, hint));
             None
         }
+        Ok(place) => Some(place),
         Err(error) => {
-            faults.push(fault(path, error.to_string(), hint));
+            faults.push(fault("place", error.to_string(), hint));
             None
         }
     }
 }
 
-/// The data place of its region in the account of the control plane; a laptop serves every target by itself.
-fn server_of(place: &AwsPlace, home: &Place) -> Place {
-    let served = home
-        .aws()
-        .and_then(|home| AwsPlace::new(place.partition(), place.region(), home.account()).ok());
-    served.map_or(Place::Local, Place::Aws)
+/// A site has processes, and serves itself; nothing else does either.
+fn check_site(
+    request: &SetTarget,
+    place: &Place,
+    served_by: Option<&Place>,
+    faults: &mut Vec<Value>,
+) {
+    let process = request.kind == PROCESS;
+    if KINDS.contains(&request.kind.as_str()) && process != place.site().is_some() {
+        let message = if process {
+            format!("`{PROCESS}` is no sort of target at `{place}`: only sites have it")
+        } else {
+            format!("`{}` is no sort of target at a site", request.kind)
+        };
+        let hint = format!("sites have targets of the sort `{PROCESS}`");
+        faults.push(fault("kind", message, Some(&hint)));
+    }
+    let far = served_by.filter(|server| {
+        let sites = server.site().is_some() || place.site().is_some();
+        sites && *server != place
+    });
+    if let Some(server) = far {
+        let message = format!("`{server}` does not serve `{place}`: a site serves itself alone");
+        faults.push(fault("served_by", message, None));
+    }
+}
+
+/// The data place of its region in the account of the control plane; a laptop serves every target on AWS by itself, and
+/// so does a site its own.
+fn server_of(place: &Place, home: &Place) -> Place {
+    match place {
+        Place::Aws(place) => {
+            let served = home.aws().and_then(|home| {
+                AwsPlace::new(place.partition(), place.region(), home.account()).ok()
+            });
+            served.map_or(Place::Local, Place::Aws)
+        }
+        Place::Local | Place::Site(_) => place.clone(),
+    }
 }
 
 /// A role of another partition or account than the target's would never reach it.

@@ -198,6 +198,7 @@ async fn a_token_in_the_address_is_none() {
 
 #[tokio::test]
 async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
+    const SERVE: &str = "{\"secret\": \"0123456789abcdef0123456789abcdef\"}";
     const TARGET: &str = "{\"kind\": \"athena\", \"place\": \"aws.eu-west-1.111122223333\"}";
     let server = Server::still();
     server.apply("shop", DAILY).await;
@@ -223,6 +224,7 @@ async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
             .replace("{command}", &run)
             .replace("{pool}", "any")
             .replace("{target}", "any")
+            .replace("{place}", "site.berlin")
             .replace("{version}", &version);
         let body = match route.path.rsplit('/').next().unwrap() {
             "workflows" if route.method == Method::POST => DAILY,
@@ -230,6 +232,7 @@ async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
             "{pool}" => "{\"slots\": 1}",
             "{target}" if route.method == Method::PUT => TARGET,
             "residency" if route.method == Method::PUT => "{\"places\": []}",
+            "take" | "reports" => SERVE,
             "commands" => "{\"command\": \"pause\"}",
             "rerun-preview" => "{\"command\": \"rerun_failed\"}",
             _ => "",

@@ -124,3 +124,38 @@ async fn what_lies_outside_of_the_places_of_a_project_is_refused() {
     let title = server.put(PLACES, local).await.expect(409)["title"].clone();
     assert!(title.as_str().unwrap().contains("`eu`"), "{title}");
 }
+
+#[tokio::test]
+async fn a_site_has_processes_and_serves_itself_and_nothing_else_does() {
+    let server = shop().await;
+    let faults = async |target: serde_json::Value| {
+        let told = server.put(EU, target.to_string()).await.expect(400);
+        let faults = told["faults"].as_array().unwrap().clone();
+        let paths = faults.iter().map(|fault| fault["path"].as_str().unwrap());
+        paths.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let role = json!({"arn": "arn:aws:iam::111122223333:role/x"});
+    let aws = "aws.eu-central-1.111122223333";
+    for (target, wanted) in [
+        (json!({"kind": "athena", "place": "site.berlin"}), "kind"),
+        (json!({"kind": "process", "place": aws}), "kind"),
+        (json!({"kind": "process", "place": "site.Berlin"}), "place"),
+        (json!({"kind": "process", "place": "local"}), "place"),
+        (
+            json!({"kind": "process", "place": "site.berlin", "role": role}),
+            "role",
+        ),
+        (
+            json!({"kind": "process", "place": "site.berlin", "served_by": "site.oslo"}),
+            "served_by",
+        ),
+        (
+            json!({"kind": "athena", "place": aws, "served_by": "site.berlin"}),
+            "served_by",
+        ),
+    ] {
+        assert_eq!(faults(target.clone()).await, [wanted], "{target}");
+    }
+    let site = json!({"kind": "process", "place": "site.berlin", "served_by": "site.berlin"});
+    server.put(EU, site.to_string()).await.expect(200);
+}

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use porpoise_api::{Changes, Waited};
-use porpoise_app::{App, Executors, Ports};
+use porpoise_app::{App, Executors, Ports, PullBus};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause};
 use porpoise_ports::executor::{JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted};
@@ -231,6 +231,11 @@ impl Queue for Port {
 #[async_trait]
 impl Bus for Port {
     async fn send(&self, place: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
+        if place.starts_with("site.") {
+            let port = Arc::new(Self(Arc::clone(&self.0)));
+            let pulled = PullBus::new(port.clone(), port);
+            return pulled.send(place, intents).await;
+        }
         let mut bus = self.0.bus.lock().unwrap();
         bus.push_back((place.to_owned(), intents));
         Ok(())
