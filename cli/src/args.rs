@@ -61,6 +61,8 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     /// Serve on this machine until Ctrl-C.
     Up(Up),
+    /// Serve a site until Ctrl-C: fetch its tasks from a server, and execute them on this machine.
+    Agent(Agent),
     /// Check definition files, and tell every fault in them.
     Check {
         /// YAML or JSON files; `-` reads standard input.
@@ -214,6 +216,19 @@ pub(crate) struct Up {
     /// Local processes at the same time [default: 64].
     #[arg(long, value_name = "N")]
     pub(crate) parallel: Option<usize>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Agent {
+    /// The site that it serves, as `site.NAME`.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) place: String,
+    /// Processes at the same time [default: 64].
+    #[arg(long, value_name = "N")]
+    pub(crate) parallel: Option<usize>,
+    /// Take the place of another agent that is gone for good.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Default, ClapArgs)]

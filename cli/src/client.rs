@@ -144,7 +144,8 @@ impl Client {
         }
     }
 
-    fn find_again(&self) {
+    /// A server that was found by its data directory may be at another port after a restart.
+    pub(crate) fn find_again(&self) {
         if let Some(running) = self.found_in.as_deref().and_then(config::running) {
             *self.base.lock().unwrap_or_else(PoisonError::into_inner) =
                 format!("{}/v1", running.url);
@@ -230,6 +231,11 @@ impl Client {
             end: end.is_some_and(|end| end == "true"),
             bytes,
         }))
+    }
+
+    /// Where the server is, for people.
+    pub(crate) fn address(&self) -> String {
+        self.url("")
     }
 
     fn url(&self, path: &str) -> String {

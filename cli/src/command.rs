@@ -16,6 +16,7 @@ mod watch;
 
 use serde_json::{Value, json};
 
+use crate::agent;
 use crate::args::{Command, Import};
 use crate::cloud;
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ pub(crate) use run::run as run_workflow;
 pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Up(up) => server::up(session, &up).map(|()| 0),
+        Command::Agent(args) => agent::agent(session, &args).map(|()| 0),
         Command::Check { files } => define::check(session, &files),
         Command::Apply { files } => define::apply(session, &files),
         Command::Run(args) => run::run(session, &session.client()?, &args),

@@ -194,7 +194,12 @@ pub(crate) fn close_data(data: &Path) -> io::Result<()> {
 
 /// Reads the token, or makes it on the first start.
 pub(crate) fn token(data: &Path) -> io::Result<String> {
-    let path = data.join(TOKEN_FILE);
+    secret(data, TOKEN_FILE)
+}
+
+/// Reads what only the owner of the data directory may know, or makes it on the first start.
+pub(crate) fn secret(data: &Path, name: &str) -> io::Result<String> {
+    let path = data.join(name);
     match fs::read_to_string(&path) {
         Ok(text) if !text.trim().is_empty() => {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;

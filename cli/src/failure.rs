@@ -45,6 +45,9 @@ pub(crate) struct Failure {
     /// The HTTP status of a refusal.
     #[serde(skip)]
     pub(crate) status: Option<u16>,
+    /// Where in the request the server found faults.
+    #[serde(skip)]
+    pub(crate) paths: Box<[String]>,
 }
 
 impl Failure {

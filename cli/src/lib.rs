@@ -7,6 +7,7 @@
 //! Left out on purpose: rules (the engine's), routes (`porpoise-api`), the wrapper around a job's process
 //! (`porpoise-executor-local`; this binary only starts it, before anything else).
 
+mod agent;
 mod args;
 mod client;
 mod cloud;

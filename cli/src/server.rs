@@ -25,6 +25,8 @@ use crate::failure::{Failure, UNREACHABLE, USAGE};
 use crate::host::Host;
 use crate::output::{Session, note, print};
 
+pub(crate) use targets::processes;
+
 use changes::Changes;
 use door::Door;
 
@@ -56,7 +58,7 @@ const WORKERS: usize = 2;
 
 /// Serves until a signal comes.
 pub(crate) fn up(session: &Session, args: &Up) -> Result<(), Failure> {
-    log_to_stderr(session);
+    log_to_stderr(session, "warn");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -68,8 +70,8 @@ pub(crate) fn up(session: &Session, args: &Up) -> Result<(), Failure> {
     ended
 }
 
-fn log_to_stderr(session: &Session) {
-    let filter = session.config.log.as_deref().unwrap_or("warn");
+pub(crate) fn log_to_stderr(session: &Session, usual: &str) {
+    let filter = session.config.log.as_deref().unwrap_or(usual);
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_default();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -237,20 +239,20 @@ fn first_steps(
 
 /// SIGINT and SIGTERM, from when they are taken.
 #[derive(Debug)]
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    fn take() -> io::Result<Self> {
+    pub(crate) fn take() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -423,3 +423,32 @@ fn the_check_of_signatures_takes_what_aws_published_and_nothing_near_it() {
         check(&asked).unwrap_err();
     }
 }
+
+#[test]
+fn an_agent_signs_what_it_asks_and_serves_its_site() {
+    const FAR: &str =
+        "workflow: far\nproject: shop\ntasks:\n  a: { target: berlin, shell: 'exit 3' }\n";
+    let (server, gateway) = deployed(Rules::default());
+    let site = Place::new();
+    site.file("far.yaml", FAR);
+    let target = r#"{"name": "berlin", "kind": "process", "place": "site.berlin"}"#;
+    site.file("berlin.json", target);
+    ok(&site, &gateway, &["apply", "far.yaml"]);
+    let put = ["target", "put", "berlin.json", "--project", "shop"];
+    ok(&site, &gateway, &put);
+    let mut agent = command(&site, &gateway, &["agent", "--place", "site.berlin"]);
+    // jobs need a shell
+    agent.env("PATH", std::env::var_os("PATH").unwrap());
+    let stdout = std::fs::File::create(site.work().join("said")).unwrap();
+    let mut agent = agent.stdout(stdout).spawn().unwrap();
+    let run = ok(&site, &gateway, &["run", "far", "--no-watch"]);
+    let run = run.trim();
+    let shown = server.wait_for(run, Some("a"), "failed");
+    let pid = rustix::process::Pid::from_child(&agent);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(agent.wait().unwrap().success());
+    assert_eq!(shown["attempt"], 1, "{shown}");
+    let said = std::fs::read_to_string(site.work().join("said")).unwrap();
+    let told = format!("a#1 of run {run}: failed, exit(3)");
+    assert!(said.contains(&told), "{said}");
+}

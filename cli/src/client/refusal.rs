@@ -114,6 +114,8 @@ fn ours(status: StatusCode, problem: Problem) -> Failure {
     if problem.more > 0 {
         causes.push(format!("and {} more faults", problem.more));
     }
+    let path = |fault: &Value| Some(fault.get("path")?.as_str()?.to_owned());
+    let paths = problem.faults.iter().filter_map(path).collect();
     let hint = problem.hint.or_else(|| {
         (status.as_u16() == 401)
             .then(|| "the token is the one of another server: see `--token`".to_owned())
@@ -124,6 +126,7 @@ fn ours(status: StatusCode, problem: Problem) -> Failure {
         causes,
         hint,
         exit,
+        paths,
         ..Failure::default()
     }
 }
