@@ -17,7 +17,7 @@ use porpoise_engine::run::Run;
 use porpoise_model::workflow::Kind;
 use porpoise_model::{Actor, Address, AttemptKey, RunState};
 use porpoise_ports::executor::{
-    Job, JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted,
+    Job, JobRef, JobReport, JobState, LogChunk, LogError, SubmitError, Submitted,
 };
 use porpoise_ports::meter::{Counts, Meter, Metered, Snapshot};
 use porpoise_ports::queue::Message;
@@ -311,7 +311,7 @@ impl Executor for Target {
         Ok(())
     }
 
-    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, LogError> {
         Ok(None)
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use porpoise::host::Watched;
 use porpoise_model::AttemptKey;
 use porpoise_ports::executor::{
-    Job, JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted,
+    Job, JobRef, JobReport, JobState, LogChunk, LogError, SubmitError, Submitted,
 };
 use porpoise_ports::{Executor, Unavailable};
 use porpoise_store_sqlite::SqliteTable;
@@ -158,7 +158,7 @@ impl Executor for Stamped {
         job: &JobRef,
         from: u64,
         limit: usize,
-    ) -> Result<Option<LogChunk>, Unavailable> {
+    ) -> Result<Option<LogChunk>, LogError> {
         self.inner.log(job, from, limit).await
     }
 }

@@ -207,15 +207,15 @@ impl Client {
         Ok(items)
     }
 
-    /// A piece of a log; `None` if there is none (yet).
-    pub(crate) fn log(&self, path: &str) -> Result<Option<Chunk>, Failure> {
+    /// A piece of a log, or why there is none (yet).
+    pub(crate) fn log(&self, path: &str) -> Result<Result<Chunk, Failure>, Failure> {
         self.asked(|| self.log_once(path))
     }
 
-    fn log_once(&self, path: &str) -> Result<Option<Chunk>, Failure> {
+    fn log_once(&self, path: &str) -> Result<Result<Chunk, Failure>, Failure> {
         let mut answer = self.answer("GET", path, &[], &[])?;
         if answer.status().as_u16() == 404 {
-            return Ok(None);
+            return Ok(Err(refusal(&self.url(""), &self.access, &mut answer)));
         }
         if !answer.status().is_success() {
             return Err(refusal(&self.url(""), &self.access, &mut answer));
@@ -226,7 +226,7 @@ impl Client {
         let bytes = config
             .read_to_vec()
             .map_err(|error| self.unreachable(&error))?;
-        Ok(Some(Chunk {
+        Ok(Ok(Chunk {
             next: next.and_then(|next| next.parse().ok()).unwrap_or(0),
             end: end.is_some_and(|end| end == "true"),
             bytes,

@@ -103,6 +103,14 @@ impl Failure {
         self.status == Some(404)
     }
 
+    /// For a note: what is no failure to whoever asked.
+    pub(crate) fn in_a_line(&self) -> String {
+        let causes = self.causes.iter().map(String::as_str);
+        let parts = std::iter::once(&*self.message).chain(causes);
+        let parts: Vec<&str> = parts.chain(self.hint.as_deref()).collect();
+        parts.join(": ")
+    }
+
     /// On standard error: nothing is left to do if that fails.
     pub(crate) fn print(&self, json: bool) {
         let mut stderr = anstream::stderr().lock();

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use porpoise_executor_emr_serverless as emr;
 use porpoise_model::{AttemptKey, Target};
 use porpoise_ports::executor::{
-    Job, JobRef, JobReport, JobState, JobUsage, JobUsageLine, LogChunk, News, Rate, SubmitError,
-    Submitted,
+    Job, JobRef, JobReport, JobState, JobUsage, JobUsageLine, LogChunk, LogError, News, Rate,
+    SubmitError, Submitted,
 };
 use porpoise_ports::{Clock as _, Executor, Unavailable};
 
@@ -248,7 +248,7 @@ impl Executor for CloudEmr {
         Ok(())
     }
 
-    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, LogError> {
         Ok(None)
     }
 

@@ -61,12 +61,16 @@ pub(crate) fn logs(session: &Session, args: &Logs) -> Result<u8, Failure> {
         } else {
             String::new()
         };
-        let Some(chunk) = client.log(&format!("{path}?from={from}{wait}"))? else {
-            if args.follow && !over(&look()?, attempt) {
-                std::thread::sleep(BETWEEN);
-                continue;
+        let chunk = match client.log(&format!("{path}?from={from}{wait}"))? {
+            Ok(chunk) => chunk,
+            Err(none) => {
+                if args.follow && !over(&look()?, attempt) {
+                    std::thread::sleep(BETWEEN);
+                    continue;
+                }
+                sink.none = Some(none);
+                break;
             }
-            break;
         };
         let grown = !chunk.bytes.is_empty();
         sink.take(&chunk.bytes);
@@ -97,6 +101,8 @@ fn over(task: &Task, attempt: u32) -> bool {
 struct Sink {
     kept: Option<Vec<u8>>,
     any: bool,
+    /// Why there is none.
+    none: Option<Failure>,
 }
 
 impl Sink {
@@ -104,6 +110,7 @@ impl Sink {
         Self {
             kept: json.then(Vec::new),
             any: false,
+            none: None,
         }
     }
 
@@ -125,6 +132,8 @@ impl Sink {
             crate::output::print(&format!("{value}\n"));
         } else if !self.any && simulated {
             note("there is no log: the task was simulated, nothing ran");
+        } else if let Some(none) = self.none.filter(|_| !self.any) {
+            note(&none.in_a_line());
         } else if !self.any {
             note("the log is empty");
         }

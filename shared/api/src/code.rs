@@ -55,11 +55,13 @@ pub enum Code {
     NoTarget,
     /// No credentials of AWS to sign with, or AWS does not take them.
     NoCredentials,
+    /// The log of a job is where this server cannot read it, or may not.
+    LogElsewhere,
 }
 
 impl Code {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::NoToken,
         Self::WrongHost,
         Self::Forbidden,
@@ -86,6 +88,7 @@ impl Code {
         Self::ServerRuns,
         Self::NoTarget,
         Self::NoCredentials,
+        Self::LogElsewhere,
     ];
 
     /// `PP0007`.
@@ -117,6 +120,7 @@ impl Code {
             Self::ServerRuns => "PP0024",
             Self::NoTarget => "PP0025",
             Self::NoCredentials => "PP0026",
+            Self::LogElsewhere => "PP0027",
         }
     }
 }

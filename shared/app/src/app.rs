@@ -7,7 +7,7 @@ use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::{Input, plan};
 use porpoise_model::{Address, Place, id};
 use porpoise_ports::queue::Message;
-use porpoise_ports::{Blobs, Bus, Clock, Ids, Loops, Notices, Queue, Table, Timers};
+use porpoise_ports::{Blobs, Bus, Clock, Ids, Logs, Loops, Notices, Queue, Table, Timers};
 
 use crate::budget::Purse;
 use crate::context::Plans;
@@ -69,6 +69,7 @@ pub struct App {
     pub(crate) sent: Sent,
     pub(crate) loops: Option<Arc<dyn Loops>>,
     pub(crate) notices: Option<Arc<dyn Notices>>,
+    pub(crate) logs: Option<Arc<dyn Logs>>,
     pub(crate) pace: Pace,
     pub(crate) home: Place,
     /// Whether the sweep alone sends again what nobody acknowledged.
@@ -93,6 +94,7 @@ impl App {
             sent: Sent::default(),
             loops: None,
             notices: None,
+            logs: None,
             pace: Pace::Local,
             home: Place::Local,
             swept: false,
@@ -112,6 +114,13 @@ impl App {
     pub fn with_loops(mut self, loops: Arc<dyn Loops>) -> Self {
         self.loops = Some(loops);
         self.pace = Pace::Billed;
+        self
+    }
+
+    /// The same app on hosts that run no jobs: logs of jobs are asked of their places.
+    #[must_use]
+    pub fn reading_logs_from(mut self, logs: Arc<dyn Logs>) -> Self {
+        self.logs = Some(logs);
         self
     }
 

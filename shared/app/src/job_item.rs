@@ -245,6 +245,7 @@ impl JobItem {
                 external_id: None,
                 target: intent.job.target.clone(),
                 since: intent.since,
+                until: None,
             },
             Status::Submitted {
                 external_id,
@@ -255,6 +256,7 @@ impl JobItem {
                 external_id: Some(external_id.clone()),
                 target: target.clone(),
                 since: since.unwrap_or_default(),
+                until: None,
             },
             Status::Finished(_) | Status::Tombstone => JobRef::of(key),
         }

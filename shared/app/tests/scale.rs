@@ -28,7 +28,7 @@ use porpoise_model::{
     Actor, Address, AttemptKey, CommandId, PoolId, ProjectId, RunId, RunState, Value,
 };
 use porpoise_ports::executor::{
-    Job, JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted,
+    Job, JobRef, JobReport, JobState, LogChunk, LogError, SubmitError, Submitted,
 };
 use porpoise_ports::meter::{Meter, Metered};
 use porpoise_ports::queue::Message;
@@ -123,7 +123,7 @@ impl Executor for World {
         Ok(())
     }
 
-    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, LogError> {
         Ok(None)
     }
 }

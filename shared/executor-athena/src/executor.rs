@@ -10,7 +10,7 @@ use porpoise_model::Target;
 use porpoise_model::job::Job;
 use porpoise_model::value::Outputs;
 use porpoise_ports::executor::{
-    JobRef, JobReport, JobUsage, LogChunk, News, Rate, SubmitError, Submitted,
+    JobRef, JobReport, JobUsage, LogChunk, LogError, News, NoLog, Rate, SubmitError, Submitted,
 };
 use porpoise_ports::target::Clients;
 use porpoise_ports::{Executor, Unavailable};
@@ -122,6 +122,9 @@ impl Group<'_> {
     }
 }
 
+/// Why there is nothing to read.
+const NO_LOG: &str = "Athena writes no log of a query: its error is the cause of the attempt, its result is where the target says";
+
 #[async_trait]
 impl Executor for AthenaExecutor {
     async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
@@ -201,11 +204,16 @@ impl Executor for AthenaExecutor {
 
     async fn log(
         &self,
-        _job: &JobRef,
+        job: &JobRef,
         _from: u64,
         _limit: usize,
-    ) -> Result<Option<LogChunk>, Unavailable> {
-        Ok(None)
+    ) -> Result<Option<LogChunk>, LogError> {
+        let link = self.link(job).await?;
+        Err(NoLog {
+            link,
+            ..NoLog::never(NO_LOG)
+        }
+        .into())
     }
 
     // Athena keeps what became of a query for 45 days. Source: user guide, "View recent queries".

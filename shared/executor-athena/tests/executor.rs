@@ -35,6 +35,7 @@ fn reference(job: &Job, submitted: &Submitted) -> JobRef {
         external_id: Some(submitted.external_id.clone()),
         target: job.target.clone(),
         since: Timestamp::UNIX_EPOCH,
+        until: None,
     }
 }
 

@@ -29,6 +29,7 @@ async fn listed(code: &'static str) -> Result<usize, String> {
         external_id: Some("q-1".to_owned()),
         target: job.target,
         since: Timestamp::UNIX_EPOCH,
+        until: None,
     };
     let listed = executor_at(canned.endpoint()).list(&[job]).await;
     let told = |error: porpoise_ports::Unavailable| error.source.to_string();

@@ -2,6 +2,7 @@
 
 use aws_sdk_emrserverless::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use porpoise_ports::Unavailable;
+use porpoise_ports::executor::LogError;
 
 /// What calls of this service are called in errors.
 const WHAT: &str = "EMR Serverless";
@@ -88,4 +89,10 @@ impl From<Failure> for Unavailable {
 /// What a job or a target says that keeps it from being asked for.
 pub(crate) fn unusable(error: impl std::fmt::Display) -> Unavailable {
     Unavailable::new(WHAT, error.to_string())
+}
+
+impl From<Failure> for LogError {
+    fn from(failure: Failure) -> Self {
+        Self::Unavailable(failure.into())
+    }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_emrserverless::Client;
 use aws_sdk_emrserverless::operation::start_job_run::StartJobRunInput;
+use aws_sdk_emrserverless::types::JobRun;
 use jiff::{SignedDuration, Timestamp};
 use porpoise_model::job::Job;
 use porpoise_model::{AwsPlace, Place, Target};
 use porpoise_ports::executor::{
-    JobRef, JobReport, JobUsage, LogChunk, News, Rate, SubmitError, Submitted,
+    JobRef, JobReport, JobUsage, LogChunk, LogError, News, NoLog, Rate, SubmitError, Submitted,
 };
 use porpoise_ports::target::Clients;
 use porpoise_ports::{Executor, Unavailable};
@@ -17,7 +18,7 @@ use porpoise_ports::{Executor, Unavailable};
 use crate::application::{Applications, Reason, look};
 use crate::error::{Failure, unusable};
 use crate::find::{Runs, ends, external_id, parts};
-use crate::log::Folder;
+use crate::log::{Kept, asked};
 use crate::settings::Settings;
 use crate::state::is_over;
 use crate::usage::{Hours, prices, usage};
@@ -141,6 +142,33 @@ impl Reached {
         }
     }
 
+    /// Where a run keeps its logs.
+    async fn kept(&self, run: &JobRun) -> Result<Kept, Failure> {
+        if asked(run).is_some() {
+            return Ok(Kept::of(run, None));
+        }
+        let get = self.client.get_application();
+        let get = get.application_id(&self.application).send().await;
+        let application = match get.map_err(Failure::of) {
+            Ok(answer) => answer.application,
+            Err(Failure::Missing(_)) => None,
+            Err(failure) => return Err(failure),
+        };
+        let monitoring = application.and_then(|known| known.monitoring_configuration);
+        Ok(Kept::of(run, monitoring.as_ref()))
+    }
+
+    /// Where people look at a run, for a while; there is nothing before it runs.
+    async fn dashboard(&self, run: &str) -> Result<Option<String>, Failure> {
+        let get = self.client.get_dashboard_for_job_run();
+        let get = get.application_id(&self.application).job_run_id(run);
+        match get.send().await.map_err(Failure::of) {
+            Ok(answer) => Ok(answer.url),
+            Err(Failure::Refused(_) | Failure::Missing(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     async fn start(&self, input: StartJobRunInput) -> Result<String, Failure> {
         let start = self
             .client
@@ -187,7 +215,10 @@ impl Executor for EmrServerlessExecutor {
             // an earlier release of ours may have asked for the same run in other words
             Err(Failure::Conflict) => {
                 let name = job.key.to_string();
-                let known = reached.runs().named(&name, Timestamp::UNIX_EPOCH).await;
+                let known = reached
+                    .runs()
+                    .named(&name, (Timestamp::UNIX_EPOCH, None))
+                    .await;
                 known.and_then(|known| known.ok_or(Failure::Conflict))
             }
             other => other,
@@ -243,19 +274,48 @@ impl Executor for EmrServerlessExecutor {
         job: &JobRef,
         from: u64,
         limit: usize,
-    ) -> Result<Option<LogChunk>, Unavailable> {
-        let (Some(logs), Some(target)) = (&self.logs, &job.target) else {
+    ) -> Result<Option<LogChunk>, LogError> {
+        let Some(target) = &job.target else {
             return Ok(None);
         };
         let reached = self.reach_job(job).await?;
-        let Some(id) = reached.runs().id(job).await? else {
+        let run = match reached.runs().id(job).await? {
+            Some(id) => reached.runs().get(&id).await?,
+            None => None,
+        };
+        let Some(run) = run else {
             return Ok(None);
         };
         // files of a run that goes on are written anew again and again
-        let run = reached.runs().get(&id).await?;
-        let run = run.filter(|run| is_over(&run.state));
-        match run.as_ref().and_then(Folder::of) {
-            Some(folder) => folder.read(&logs.of(target), from, limit).await,
+        if !is_over(&run.state) {
+            let none = NoLog::yet("its log is read here once the job is over");
+            let link = reached.dashboard(&run.job_run_id).await.unwrap_or_default();
+            return Err(NoLog { link, ..none }.into());
+        }
+        let folder = match (&self.logs, reached.kept(&run).await?.folder()) {
+            (Some(logs), Ok(folder)) => {
+                let client = logs.of(target);
+                let read = folder.read(&client, target, from, limit).await;
+                return Ok(Some(read?));
+            }
+            (None, Ok(folder)) => NoLog {
+                address: Some(folder.to_string()),
+                ..NoLog::never("this server has no client of S3")
+            },
+            (_, Err(none)) => none,
+        };
+        let link = reached.dashboard(&run.job_run_id).await.unwrap_or_default();
+        Err(NoLog { link, ..folder }.into())
+    }
+
+    async fn log_address(&self, job: &JobRef) -> Result<Option<String>, Unavailable> {
+        let reached = self.reach_job(job).await?;
+        let run = match reached.runs().id(job).await? {
+            Some(id) => reached.runs().get(&id).await?,
+            None => None,
+        };
+        match run {
+            Some(run) => Ok(reached.kept(&run).await?.address()),
             None => Ok(None),
         }
     }
@@ -301,13 +361,6 @@ impl Executor for EmrServerlessExecutor {
         let Some(run) = reached.runs().id(job).await? else {
             return Ok(None);
         };
-        let get = reached.client.get_dashboard_for_job_run();
-        let get = get.application_id(&reached.application).job_run_id(run);
-        match get.send().await.map_err(Failure::of) {
-            Ok(answer) => Ok(answer.url),
-            // there is none before it runs
-            Err(Failure::Refused(_) | Failure::Missing(_)) => Ok(None),
-            Err(failure) => Err(failure.into()),
-        }
+        Ok(reached.dashboard(&run).await?)
     }
 }

@@ -56,7 +56,7 @@ impl Runs<'_> {
             }
             return Ok(reports);
         }
-        let open = self.list(&OPEN, since).await?;
+        let open = self.list(&OPEN, (since, None)).await?;
         let open = by_name(&open);
         let (mut reports, mut lost) = (Vec::new(), Vec::new());
         for job in jobs {
@@ -77,7 +77,7 @@ impl Runs<'_> {
         let Some(since) = lost.iter().map(|job| job.since).min() else {
             return Ok(reports);
         };
-        let over = self.list(&OVER, since).await?;
+        let over = self.list(&OVER, (since, None)).await?;
         let over = by_name(&over);
         for job in lost {
             if let Some(summary) = over.get(job.key.to_string().as_str()) {
@@ -92,17 +92,18 @@ impl Runs<'_> {
         if let Some((_, run)) = job.external_id.as_deref().and_then(parts) {
             return Ok(Some(run.to_owned()));
         }
-        self.named(&job.key.to_string(), job.since).await
+        let name = job.key.to_string();
+        self.named(&name, (job.since, job.until)).await
     }
 
-    /// The run of this name, over or not.
+    /// The run of this name that was created in this time, over or not.
     pub(crate) async fn named(
         &self,
         name: &str,
-        since: Timestamp,
+        created: (Timestamp, Option<Timestamp>),
     ) -> Result<Option<String>, Failure> {
         for states in [&OPEN[..], &OVER[..]] {
-            let runs = self.list(states, since).await?;
+            let runs = self.list(states, created).await?;
             if let Some(run) = by_name(&runs).get(name) {
                 return Ok(Some(run.id.clone()));
             }
@@ -122,14 +123,17 @@ impl Runs<'_> {
     async fn list(
         &self,
         states: &[JobRunState],
-        since: Timestamp,
+        (since, until): (Timestamp, Option<Timestamp>),
     ) -> Result<Vec<JobRunSummary>, Failure> {
         let from = since.checked_sub(CLOCKS_DIFFER).unwrap_or(since);
         // no run is older than the service, and a date of long ago is none that it takes
         let from = (from > Timestamp::UNIX_EPOCH).then(|| DateTime::from_secs(from.as_second()));
+        let to = until.map(|until| until.checked_add(CLOCKS_DIFFER).unwrap_or(until));
+        let to = to.map(|to| DateTime::from_secs(to.as_second()));
         let list = self.client.list_job_runs().application_id(self.application);
         let list = list
             .set_created_at_after(from)
+            .set_created_at_before(to)
             .set_states(Some(states.to_vec()));
         let mut items = list.into_paginator().items().send();
         let mut runs = Vec::new();

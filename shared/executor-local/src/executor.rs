@@ -14,7 +14,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use porpoise_model::AttemptKey;
-use porpoise_ports::executor::{Job, JobRef, JobReport, LogChunk, SubmitError, Submitted, Work};
+use porpoise_ports::executor::{
+    Job, JobRef, JobReport, LogChunk, LogError, SubmitError, Submitted, Work,
+};
 use porpoise_ports::{Executor, Secrets, Unavailable};
 use rustix::fs::OFlags;
 use tokio::process::Command;
@@ -395,10 +397,10 @@ impl Executor for LocalExecutor {
         job: &JobRef,
         from: u64,
         limit: usize,
-    ) -> Result<Option<LogChunk>, Unavailable> {
+    ) -> Result<Option<LogChunk>, LogError> {
         let dir = self.dir(job.key);
         let chunk = blocking(move || read_log(&dir, from, limit)).await?;
-        chunk.map_err(|error| Unavailable::new(WHAT, error))
+        Ok(chunk.map_err(|error| Unavailable::new(WHAT, error))?)
     }
 }
 

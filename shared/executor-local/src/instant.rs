@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
 use porpoise_model::{AttemptKey, Outputs};
 use porpoise_ports::executor::{
-    Job, JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted, Work,
+    Job, JobRef, JobReport, JobState, LogChunk, LogError, SubmitError, Submitted, Work,
 };
 use porpoise_ports::{Clock, Executor, Unavailable};
 use tokio::sync::mpsc;
@@ -306,7 +306,7 @@ impl Executor for InstantExecutor {
         _job: &JobRef,
         _from: u64,
         _limit: usize,
-    ) -> Result<Option<LogChunk>, Unavailable> {
+    ) -> Result<Option<LogChunk>, LogError> {
         Ok(None)
     }
 }

@@ -43,7 +43,8 @@ impl<E: Executor> Executor for Shared<E> {
         job: &JobRef,
         from: u64,
         limit: usize,
-    ) -> Result<Option<porpoise_ports::executor::LogChunk>, porpoise_ports::Unavailable> {
+    ) -> Result<Option<porpoise_ports::executor::LogChunk>, porpoise_ports::executor::LogError>
+    {
         self.0.log(job, from, limit).await
     }
 }

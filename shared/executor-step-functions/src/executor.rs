@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use porpoise_model::job::Job;
 use porpoise_model::{AwsPlace, Target};
 use porpoise_ports::executor::{
-    JobRef, JobReport, JobState, LogChunk, News, Rate, SubmitError, Submitted,
+    JobRef, JobReport, JobState, LogChunk, LogError, News, NoLog, Rate, SubmitError, Submitted,
 };
 use porpoise_ports::target::Clients;
 use porpoise_ports::{Executor, Unavailable};
@@ -168,6 +168,9 @@ fn state(found: &DescribeExecutionOutput) -> JobState {
     seen.state()
 }
 
+/// Why there is nothing to read.
+const NO_LOG: &str = "Step Functions keeps no log of an execution, but its history; functions and state machines write logs of their own";
+
 #[async_trait]
 impl Executor for StepFunctionsExecutor {
     async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
@@ -239,11 +242,16 @@ impl Executor for StepFunctionsExecutor {
 
     async fn log(
         &self,
-        _job: &JobRef,
+        job: &JobRef,
         _from: u64,
         _limit: usize,
-    ) -> Result<Option<LogChunk>, Unavailable> {
-        Ok(None)
+    ) -> Result<Option<LogChunk>, LogError> {
+        let link = self.link(job).await?;
+        Err(NoLog {
+            link,
+            ..NoLog::never(NO_LOG)
+        }
+        .into())
     }
 
     // An execution is kept for 90 days after it is over. Source: "Service quotas" in the Step Functions developer guide.

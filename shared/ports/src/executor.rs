@@ -3,13 +3,13 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
 pub use porpoise_model::job::{Job, Work};
 use porpoise_model::{AttemptKey, Cause, Outputs, Target};
 
 use crate::Unavailable;
+pub use crate::logs::{LogChunk, LogError, NoLog};
 
 /// Submits jobs to one sort of target and tells what became of them.
 ///
@@ -29,13 +29,20 @@ pub trait Executor: Debug + Send + Sync {
     /// keeps books of keys never starts a job under this one afterwards; for the others, the jobs table does.
     async fn cancel(&self, job: &JobRef) -> Result<(), Unavailable>;
 
-    /// Bytes of the job's log from `from` on, at most `limit`; `None` if there is no log (yet).
+    /// Bytes of the job's log from `from` on, at most `limit`; `None` if there is no log (yet), and no more is to be said
+    /// of why.
     async fn log(
         &self,
         job: &JobRef,
         from: u64,
         limit: usize,
-    ) -> Result<Option<LogChunk>, Unavailable>;
+    ) -> Result<Option<LogChunk>, LogError>;
+
+    /// Where the log of a job is, in the target's own words, without a byte of it; `None`: nowhere else than here.
+    async fn log_address(&self, job: &JobRef) -> Result<Option<String>, Unavailable> {
+        _ = job;
+        Ok(None)
+    }
 
     /// How fast [`Executor::submit`] may be called for jobs of a target; `None`: as fast as it takes them.
     fn rate(&self, target: Option<&Target>) -> Option<Rate> {
@@ -85,6 +92,8 @@ pub struct JobRef {
     pub target: Option<Target>,
     /// It was not submitted before this.
     pub since: Timestamp,
+    /// Nor after this, if that is known.
+    pub until: Option<Timestamp>,
 }
 
 impl JobRef {
@@ -95,6 +104,7 @@ impl JobRef {
             external_id: None,
             target: None,
             since: Timestamp::UNIX_EPOCH,
+            until: None,
         }
     }
 }
@@ -259,15 +269,4 @@ impl JobState {
             Self::Succeeded { .. } | Self::Failed { .. } | Self::Canceled { .. } => true,
         }
     }
-}
-
-/// A piece of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogChunk {
-    /// The bytes.
-    pub bytes: Bytes,
-    /// Where the next piece begins.
-    pub next: u64,
-    /// Nothing will follow.
-    pub end: bool,
 }

@@ -11,7 +11,7 @@ use porpoise_app::HOME;
 use porpoise_model::job::Job;
 use porpoise_model::{Address, ProjectId, Target, VersionHash};
 use porpoise_ports::executor::{
-    JobRef, JobReport, JobUsage, LogChunk, News, Rate, SubmitError, Submitted,
+    JobRef, JobReport, JobUsage, LogChunk, LogError, News, Rate, SubmitError, Submitted,
 };
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
@@ -296,7 +296,7 @@ impl Executor for Guarded {
         canceled.map_err(|_| unavailable("the target"))?
     }
 
-    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, LogError> {
         Ok(None)
     }
 

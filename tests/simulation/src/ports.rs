@@ -10,7 +10,7 @@ use porpoise_engine::record;
 use porpoise_model::job::Job;
 use porpoise_model::{Address, ProjectId, Target, VersionHash};
 use porpoise_ports::executor::{
-    JobRef, JobReport, JobUsage, LogChunk, News, Rate, SubmitError, Submitted,
+    JobRef, JobReport, JobUsage, LogChunk, LogError, News, Rate, SubmitError, Submitted,
 };
 use porpoise_ports::notices::Notice;
 use porpoise_ports::queue::Message;
@@ -326,7 +326,7 @@ impl Executor for Hub {
             .map_err(|_| unavailable("the target"))
     }
 
-    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
+    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, LogError> {
         Ok(None)
     }
 

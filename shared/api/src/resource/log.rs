@@ -7,10 +7,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use porpoise_app::job_item::JobId;
-use porpoise_engine::effect::Attempt;
+use porpoise_app::job_log::JobLogError;
 use porpoise_model::{Address, Place};
-use porpoise_ports::executor::LogChunk;
+use porpoise_ports::logs::{LOG_BYTES_MAX, LogAsk, LogChunk, LogPart, NoLog};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -20,12 +19,16 @@ use crate::problem::Problem;
 use crate::time;
 use crate::{Api, Code, Waited};
 
-/// Most bytes of an answer: below the limit of a Lambda's, 6 MB.
-const LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes unless asked otherwise.
 const LOG_BYTES: usize = 1024 * 1024;
 /// Between two looks at a log that is followed.
 const LOOK: Duration = Duration::from_millis(100);
+/// The same where each look is a call of another host, and asks a target that counts its calls.
+const LOOK_FAR: Duration = Duration::from_secs(5);
+/// The longest wait there: the last look takes its time, too.
+const WAIT_FAR_MAX: Duration = Duration::from_secs(10);
+/// A log of a run that has no such record: only time passes.
+const NEVER: u64 = u64::MAX - 1;
 
 /// Which part of a log.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -50,7 +53,7 @@ pub(crate) struct LogParams {
     params(("project" = String, Path), ("run" = String, Path), ("task" = String, Path), ("attempt" = u32, Path),
         LogParams, ("Range" = Option<String>, Header)),
     responses((status = 200, content_type = "text/plain"), (status = 206, content_type = "text/plain"),
-        (status = 404, body = Problem)))]
+        (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn read(
     State(api): State<Arc<Api>>,
     Segments((project, run, name, number)): Segments<(String, String, String, u32)>,
@@ -60,77 +63,117 @@ pub(crate) async fn read(
     let (address, view) = run::existing(&api, &project, &run).await?;
     let task = task::find(&view, &name)?;
     let known = view.view.attempts.get(&task).into_iter().flatten();
-    if !known.into_iter().any(|attempt| attempt.number == number) {
+    let attempt = known.into_iter().find(|attempt| attempt.number == number);
+    let Some(attempt) = attempt else {
         let title = format!("task `{name}` of this run has no attempt {number}");
         return Err(Problem::absent(Code::NoLog, title));
-    }
-    let id = JobId {
-        run: view.run.run,
-        attempt: Attempt::of(task, number),
-        project: view.run.project,
     };
     let range = range(&headers)?;
-    let part = Part {
+    let from = range.map_or(params.from.unwrap_or(0), |range| range.0);
+    let limit = range.and_then(|range| range.1).or(params.limit);
+    let limit = limit.unwrap_or(LOG_BYTES).clamp(1, LOG_BYTES_MAX);
+    let ask = LogAsk {
         place: view.plan.task(task).map_or_else(
             || Place::Local.to_string(),
             |task| view.run.placement.place(task).to_string(),
         ),
-        id,
-        from: range.map_or(params.from.unwrap_or(0), |range| range.0),
-        limit: range
-            .and_then(|range| range.1)
-            .or(params.limit)
-            .unwrap_or(LOG_BYTES)
-            .clamp(1, LOG_BYTES_MAX),
+        project: view.run.project,
+        run: view.run.run,
+        task,
+        map: 0,
+        attempt: number,
+        external_id: attempt.external_id.clone(),
+        ended: attempt.ended,
+        part: Some(LogPart {
+            from,
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        }),
     };
     let wait = match (params.follow, params.wait.as_deref()) {
         (true, None) => crate::WAIT_MAX,
         (_, wait) => time::wait(wait)?,
     };
-    let chunk = followed(&api, address, view.sequence, &part, wait).await?;
-    let chunk = chunk.ok_or_else(|| {
-        Problem::absent(
-            Code::NoLog,
-            format!("attempt {number} of task `{name}` has no log yet"),
-        )
-    })?;
-    Ok(answer(chunk, part.from, range.is_some()))
+    let residency = &view.run.placement.residency;
+    let read = || api.app.job_log(&ask, residency);
+    match followed(&api, (address, view.sequence), read, wait).await? {
+        Ok(Some(chunk)) => Ok(answer(chunk, from, range.is_some())),
+        Ok(None) => Err(missing(&name, number, None)),
+        Err(none) => Err(missing(&name, number, Some(*none))),
+    }
 }
 
-/// A part of the log of a job.
-struct Part {
-    place: String,
-    id: JobId,
-    from: u64,
-    limit: usize,
+/// Why there is no log, for whoever asked for one.
+fn missing(task: &str, number: u32, none: Option<NoLog>) -> Problem {
+    let of = format!("attempt {number} of task `{task}`");
+    let Some(none) = none else {
+        return Problem::absent(Code::NoLog, format!("{of} has no log yet"));
+    };
+    let problem = if none.later {
+        Problem::absent(Code::NoLog, format!("{of} has no log yet"))
+    } else {
+        let title = format!("the log of {of} cannot be read here");
+        Problem::new(StatusCode::CONFLICT, Code::LogElsewhere, title)
+    };
+    let NoLog {
+        why,
+        hint,
+        address,
+        link,
+        ..
+    } = none;
+    let at = address.map(|address| format!("it is at {address}"));
+    let see = link.map(|link| format!("see the job at {link}"));
+    let hints: Vec<String> = hint.into_iter().chain(at).chain(see).collect();
+    let problem = problem.detail(why);
+    if hints.is_empty() {
+        problem
+    } else {
+        problem.hint(hints.join("; "))
+    }
 }
 
-async fn followed(
+/// A part of a log, or why there is none.
+type Read = Result<Option<LogChunk>, Box<NoLog>>;
+
+/// Reads until there is something new, or the time is up.
+async fn followed<R>(
     api: &Api,
-    run: Address,
-    mut sequence: u64,
-    part: &Part,
+    (run, mut sequence): (Address, u64),
+    read: impl Fn() -> R,
     wait: Duration,
-) -> Result<Option<LogChunk>, Problem> {
+) -> Result<Read, Problem>
+where
+    R: Future<Output = Result<Option<LogChunk>, JobLogError>>,
+{
+    let (look, wait) = if api.app.logs_are_far() {
+        sequence = NEVER;
+        (LOOK_FAR, wait.min(WAIT_FAR_MAX))
+    } else {
+        (LOOK, wait)
+    };
     let clock = &api.app.ports().clock;
     let begun = clock.now();
     loop {
-        let chunk = api
-            .app
-            .job_log(&part.place, &part.id, part.from, part.limit);
-        let chunk = chunk.await?;
+        let read = match read().await {
+            Ok(read) => Ok(read),
+            Err(JobLogError::None(none)) => Err(none),
+            Err(JobLogError::Jobs(error)) => return Err(error.into()),
+            Err(JobLogError::Unavailable(error)) => return Err(error.into()),
+        };
+        let settled = match &read {
+            Ok(Some(chunk)) => chunk.end || !chunk.bytes.is_empty(),
+            Ok(None) => false,
+            Err(none) => !none.later,
+        };
         let passed = clock.now().duration_since(begun).unsigned_abs();
         let left = wait.saturating_sub(passed);
-        let settled = chunk
-            .as_ref()
-            .is_some_and(|chunk| chunk.end || !chunk.bytes.is_empty());
         if settled || left.is_zero() {
-            return Ok(chunk);
+            return Ok(read);
         }
-        match api.changes.moved(run, sequence, left.min(LOOK)).await {
-            Waited::Moved => sequence += 1,
+        match api.changes.moved(run, sequence, left.min(look)).await {
+            Waited::Moved => sequence = sequence.saturating_add(1).min(NEVER),
             Waited::TimeUp => {}
-            Waited::Closing => return Ok(chunk),
+            Waited::Closing => return Ok(read),
         }
     }
 }

@@ -6,6 +6,8 @@ use axum::body::Body;
 use axum::http::{Method, header};
 use futures_util::future::FutureExt;
 
+use porpoise_ports::logs::NoLog;
+
 use crate::support::{Answer, Server, asked};
 
 const SHELL: &str = "workflow: w\nproject: shop\ntasks: { says: { shell: echo }, sleeps: { sleep: 1h }, later: { after: [sleeps], noop: } }\n";
@@ -164,4 +166,37 @@ async fn attempts_that_never_were_have_no_log() {
             .await;
         answer.problem(400, "PP0013");
     }
+}
+
+#[tokio::test]
+async fn why_there_is_no_log_is_told_with_where_it_is() {
+    let (server, run) = begun().await;
+    let log = format!("{run}/tasks/says/attempts/1/log");
+    let none = |none: NoLog| *server.world.no_log.lock().unwrap() = Some(none);
+    none(NoLog {
+        link: Some("https://ui".to_owned()),
+        ..NoLog::yet("it runs")
+    });
+    let problem = server.get(&log).await.problem(404, "PP0010");
+    assert_eq!(problem["detail"], "it runs");
+    assert_eq!(problem["hint"], "see the job at https://ui");
+    none(NoLog {
+        address: Some("s3://logs/etl/".to_owned()),
+        ..NoLog::never("the role may not read it").hint("grant it")
+    });
+    let problem = server.get(&log).await.problem(409, "PP0027");
+    let title = "the log of attempt 1 of task `says` cannot be read here";
+    assert_eq!(problem["title"], title);
+    assert_eq!(problem["detail"], "the role may not read it");
+    assert_eq!(problem["hint"], "grant it; it is at s3://logs/etl/");
+    // what comes later is waited for, and what never comes is not
+    let question = format!("{log}?wait=1s");
+    server.get(&question).await.problem(409, "PP0027");
+    none(NoLog::yet("it runs"));
+    let mut poll = pin!(server.get(&question));
+    assert!(poll.as_mut().now_or_never().is_none());
+    *server.world.no_log.lock().unwrap() = None;
+    server.world.advance(100);
+    let answer = poll.now_or_never().expect("the log");
+    assert_eq!(place(&answer), (200, TEXT, "23", "true"));
 }

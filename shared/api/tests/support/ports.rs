@@ -12,7 +12,9 @@ use porpoise_api::{Changes, Waited};
 use porpoise_app::{App, Executors, Ports, PullBus};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause};
-use porpoise_ports::executor::{JobRef, JobReport, JobState, LogChunk, SubmitError, Submitted};
+use porpoise_ports::executor::{
+    JobRef, JobReport, JobState, LogChunk, LogError, NoLog, SubmitError, Submitted,
+};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
@@ -41,6 +43,8 @@ pub struct World {
     bus: Mutex<VecDeque<(String, Vec<Bytes>)>>,
     wakes: Mutex<Vec<(i64, Address)>>,
     jobs: Mutex<BTreeMap<AttemptKey, Running>>,
+    /// Why no log can be read.
+    pub no_log: Mutex<Option<NoLog>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +72,7 @@ impl World {
             bus: Mutex::default(),
             wakes: Mutex::default(),
             jobs: Mutex::default(),
+            no_log: Mutex::default(),
         })
     }
 
@@ -345,7 +350,10 @@ impl Executor for Port {
         JobRef { key, .. }: &JobRef,
         from: u64,
         limit: usize,
-    ) -> Result<Option<LogChunk>, Unavailable> {
+    ) -> Result<Option<LogChunk>, LogError> {
+        if let Some(none) = self.0.no_log.lock().unwrap().clone() {
+            return Err(none.into());
+        }
         let jobs = self.0.jobs.lock().unwrap();
         let Some(running) = jobs.get(key) else {
             return Ok(None);

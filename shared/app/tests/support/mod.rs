@@ -14,7 +14,8 @@ use porpoise_app::{App, Delivery, Executors, Ports};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, ProjectId, VersionHash};
 use porpoise_ports::executor::{
-    JobRef, JobReport, JobState, JobUsage, JobUsageLine, LogChunk, News, SubmitError, Submitted,
+    JobRef, JobReport, JobState, JobUsage, JobUsageLine, LogChunk, LogError, News, SubmitError,
+    Submitted,
 };
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
@@ -103,6 +104,8 @@ pub struct World {
     pub channel: Channel,
     /// Whether the target tells of jobs that are over for ever, and what it billed for them.
     pub remembers: AtomicBool,
+    /// Jobs whose logs were read.
+    pub logs: Mutex<Vec<JobRef>>,
 }
 
 #[derive(Debug, Clone)]
@@ -135,6 +138,7 @@ impl World {
             forgetful: AtomicBool::new(false),
             channel: Channel::default(),
             remembers: AtomicBool::new(false),
+            logs: Mutex::default(),
         })
     }
 
@@ -428,8 +432,15 @@ impl Executor for Port {
         if heard { Ok(()) } else { Err(lost()) }
     }
 
-    async fn log(&self, _: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, Unavailable> {
-        Ok(None)
+    async fn log(&self, job: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, LogError> {
+        self.0.logs.lock().unwrap().push(job.clone());
+        let bytes = format!("log of {}", job.key).into();
+        let (next, end) = (0, true);
+        Ok(Some(LogChunk { bytes, next, end }))
+    }
+
+    async fn log_address(&self, _: &JobRef) -> Result<Option<String>, Unavailable> {
+        Ok(Some("the log's address".to_owned()))
     }
 
     fn remembers(&self) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_emrserverless::Client;
 use aws_sdk_emrserverless::config::retry::RetryConfig;
 use aws_sdk_emrserverless::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_sdk_emrserverless::types::ApplicationState;
+use aws_sdk_emrserverless::types::{ApplicationState, MonitoringConfiguration};
 use jiff::Timestamp;
 use porpoise_executor_emr_serverless::EmrServerlessExecutor;
 use porpoise_fake_aws::{FakeAws, Options, Time};
@@ -59,12 +59,22 @@ pub(crate) fn executor(fake: &FakeAws) -> EmrServerlessExecutor {
 
 /// A new application called `etl`, which starts by itself.
 pub(crate) async fn application(fake: &FakeAws, kind: &str) -> String {
+    application_with(fake, kind, None).await
+}
+
+/// The same, with its own say on where logs of its runs go.
+pub(crate) async fn application_with(
+    fake: &FakeAws,
+    kind: &str,
+    monitoring: Option<MonitoringConfiguration>,
+) -> String {
     let client = client(fake);
     let create = client
         .create_application()
         .name("etl")
         .release_label("emr-7.11.0")
-        .r#type(kind);
+        .r#type(kind)
+        .set_monitoring_configuration(monitoring);
     let id = create.send().await.unwrap().application_id;
     fake.advance(Duration::from_millis(10));
     for _ in 0..400 {
@@ -129,5 +139,6 @@ pub(crate) fn reference(job: &Job, submitted: Option<&Submitted>) -> JobRef {
         external_id: submitted.map(|submitted| submitted.external_id.clone()),
         target: job.target.clone(),
         since: Timestamp::UNIX_EPOCH,
+        until: None,
     }
 }

@@ -114,6 +114,7 @@ pub(crate) fn reference(job: &Job, submitted: Option<&Submitted>) -> JobRef {
         external_id: submitted.map(|submitted| submitted.external_id.clone()),
         target: job.target.clone(),
         since: Timestamp::UNIX_EPOCH,
+        until: None,
     }
 }
 
