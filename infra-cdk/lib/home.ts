@@ -58,7 +58,8 @@ export class Home extends PorpoiseStack {
     const stepper = inputs.stepper(all, this.reservedConcurrency.stepper);
     const trigger = timers.trigger({ ...all, PORPOISE_DEAD_INPUTS_URL: inputs.deadLetters.queueUrl });
     inputs.letLookForDead(trigger);
-    const api = new Api(this, all, this.reservedConcurrency.api);
+    const api = new Api(this, { ...all, ...ways.readers }, this.reservedConcurrency.api);
+    ways.letReadLogs(api.function);
     for (const user of [stepper, trigger, api.function]) storage.letReadAndWrite(user);
     for (const user of [stepper, trigger]) timers.letAsk(user);
     for (const user of [trigger, api.function]) inputs.letSend(user);

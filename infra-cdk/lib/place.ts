@@ -13,7 +13,7 @@ import { deadLetterQueue } from './queue.ts';
 import type { Settings } from './settings.ts';
 import { PorpoiseStack } from './stack.ts';
 import { Storage } from './storage.ts';
-import { letReachTargets } from './targets.ts';
+import { letReachTargets, letReadLogs } from './targets.ts';
 
 export class Place extends PorpoiseStack {
   readonly functions: readonly PorpoiseFunction[];
@@ -47,6 +47,7 @@ export class Place extends PorpoiseStack {
       user.allow('ReportHome', ['sqs:SendMessage'], [this.names.inputsArn(this.homeRegion)]);
       letReachTargets(user);
     }
+    letReadLogs(polling.poller);
     this.functions = [dispatcher, polling.poller];
     const { functions } = this.settings.targets;
     if (functions.length > 0) new CfnOutput(this, 'CallerArn', { value: new Caller(this, functions).arn });

@@ -30,7 +30,7 @@ export class Polling extends Construct {
     this.loopArn = names.arn('states', region, `stateMachine:${names.of('loop')}`);
     this.poller = new PorpoiseFunction(stack, 'Poller', {
       name: 'poller',
-      description: 'Looks after jobs: submits what may go now, and reports what became of the others.',
+      description: 'Looks after jobs: submits what may go now, reports what became of the others, and reads their logs.',
       timeout: POLL_TIMEOUT,
       loops: true,
       environment: { ...props.environment, PORPOISE_LOOP_ARN: this.loopArn },

@@ -25,6 +25,8 @@ export interface Targets {
   readonly assumedRoles: readonly string[];
   /** Accounts of targets beside that of the deployment. */
   readonly accounts: readonly string[];
+  /** Buckets, or `BUCKET/PREFIX`, where jobs of EMR Serverless leave their logs, which may be read for the API. */
+  readonly logs: readonly string[];
   /** Names of secrets that tasks may refer to. */
   readonly secrets: readonly string[];
 }
@@ -91,6 +93,7 @@ export function defaults(homeRegion: string, name = 'porpoise'): Settings {
       jobRoles: [`${name}-job-*`],
       assumedRoles: [`${name}-target-*`],
       accounts: [],
+      logs: [`${name}-logs-*`],
       secrets: [`${name}/*`],
     },
     alarms: { extra: [] },
@@ -178,6 +181,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 const REGION = /^[a-z]{2,4}(-[a-z]+)+-\d$/;
 const ACCOUNT = /^\d{12}$/;
+/** Its name may have wildcards; a prefix that follows has none at its ends. Source: S3 user guide, "General purpose bucket naming rules". */
+const BUCKET = /^[a-z0-9*?][a-z0-9.*?-]*(\/[^/\s]+)*$/;
 /** The longest name made of it is that of a role, of 64 characters: `NAME-dispatcher-ap-southeast-1`. */
 const NAME = /^[a-z][a-z0-9-]{0,23}[a-z0-9]$/;
 /** Source: CloudWatch Logs API reference, `PutRetentionPolicy`. */
@@ -207,6 +212,10 @@ const FAULTS: readonly Finder[] = [
     jwt === undefined || (jwt.audience ?? []).length > 0 ? [] : ['`api.jwt.audience` is empty: whose tokens are meant?'],
   ({ targets }) =>
     targets.accounts.filter((id) => !ACCOUNT.test(id)).map((id) => `\`targets.accounts\`: \`${id}\` is not 12 digits`),
+  ({ name, targets }) =>
+    targets.logs
+      .filter((at) => !BUCKET.test(at) && !at.startsWith(name))
+      .map((at) => `\`targets.logs\`: \`${at}\` is no bucket, and none with a prefix: \`my-logs\`, \`my-logs/etl\``),
   ({ alarms }) => alarms.extra.flatMap((alarm) => oneOf('alarms.extra', alarm, EXTRA_ALARMS)),
 ];
 

@@ -29,6 +29,22 @@ function emrServerless(user: PorpoiseFunction, { names, region, settings }: Porp
   user.allow('FollowJobRuns', follow.map(emr), runs, { why: 'job runs have ids that only AWS knows' });
 }
 
+/**
+ * Lets a function read what drivers of EMR Serverless wrote, and nothing else that lies there. It may list, or else a log
+ * that is not there yet is answered as one that may not be read.
+ */
+export function letReadLogs(user: PorpoiseFunction): void {
+  const { logs } = user.stack.settings.targets;
+  if (logs.length === 0) return;
+  const bucket = (at: string) => `arn:${Aws.PARTITION}:s3:::${at.split('/')[0]}`;
+  // LOGURI/applications/ID/jobs/ID/SPARK_DRIVER/stdout.gz
+  const drivers = logs.map((at) => `arn:${Aws.PARTITION}:s3:::${at}/*applications/*/jobs/*_DRIVER/std*.gz`);
+  user.allow('ReadJobLogs', ['s3:GetObject'], drivers, { why: 'applications and job runs have ids that only AWS knows' });
+  const buckets = [...new Set(logs.map(bucket))];
+  const wild = buckets.some((arn) => arn.includes('*'));
+  user.allow('MissJobLogs', ['s3:ListBucket'], buckets, wild ? { why: REGISTERED } : {});
+}
+
 function emr(action: string): string {
   return `emr-serverless:${action}`;
 }

@@ -92,11 +92,21 @@ test('data regions and targets that are named are granted by name', () => {
   ]);
 });
 
-/** About as long as with values instead of references. */
+test('logs of jobs are read by the poller alone, and only what drivers wrote', () => {
+  const { templates: all } = synthesis({ targets: { logs: ['etl-logs', 'etl-logs/spark', 'team-*'] } });
+  const made = all['PorpoisePlace-eu-central-1'];
+  const resources = (sid: string) => statements(made).filter(({ Sid }) => Sid === sid).flatMap(({ Resource }) => [Resource].flat().map(plain));
+  const files = '*applications/*/jobs/*_DRIVER/std*.gz';
+  assert.deepEqual(resources('ReadJobLogs'), ['etl-logs', 'etl-logs/spark', 'team-*'].map((at) => `arn:<Partition>:s3:::${at}/${files}`));
+  assert.deepEqual(resources('MissJobLogs'), ['arn:<Partition>:s3:::etl-logs', 'arn:<Partition>:s3:::team-*']);
+  const none = synthesis({ targets: { logs: [] } }).templates['PorpoisePlace-eu-central-1'];
+  assert.deepEqual(statements(none).filter(({ Sid }) => Sid?.endsWith('JobLogs')), []);
+});
+
 /** The operations that a crate asks of its client, as IAM calls them. */
 function calls(crate: string): string[] {
   const folder = new URL(`../../shared/${crate}/src/`, import.meta.url);
-  // `log.rs` asks S3, and only in hosts that give it a client of S3: functions do not
+  // `log.rs` asks S3, and only in the poller, whose rights to read logs have tests of their own
   const files = readdirSync(folder).filter((file) => file !== 'log.rs');
   const texts = files.map((file) => readFileSync(new URL(file, folder), 'utf8'));
   const operation = /\.((?:start|stop|get|list|cancel|batch|create|delete|update|tag|describe|invoke|send|put)_[a-z_]+)\(\)/g;
@@ -114,6 +124,7 @@ function actions(template: Template | undefined, name: string): string[] {
   return [...new Set(all)];
 }
 
+/** About as long as with values instead of references. */
 function plainPolicy(policy: unknown): string {
   const flat = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(flat);

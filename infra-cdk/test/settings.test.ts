@@ -21,6 +21,15 @@ test('what is given lies over the defaults, object by object', () => {
   assert.deepEqual(targets.jobRoles, ['porpoise-job-*']);
 });
 
+test('logs are in buckets, which may have a prefix, and not at addresses', () => {
+  const base = { homeRegion: 'eu-central-1' };
+  const good = ['logs', 'team-*', 'etl.logs/spark/daily'];
+  assert.deepEqual(settings({ ...base, targets: { logs: good } }).targets.logs, good);
+  for (const at of ['s3://logs', '/logs', 'logs/', 'Logs', '', 'my logs']) {
+    assert.throws(() => settings({ ...base, targets: { logs: [at] } }), /`targets.logs`: .* is no bucket/, at);
+  }
+});
+
 test('concurrency is reserved for those that are named, and for nobody if nobody is', () => {
   const reserved = (reservedConcurrency: object) => settings({ homeRegion: 'eu-central-1', reservedConcurrency }).reservedConcurrency;
   assert.deepEqual(reserved({}), {});

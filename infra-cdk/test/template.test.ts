@@ -159,7 +159,27 @@ test('the place at home has no bus: its dispatcher is invoked, and only the buse
     assert.deepEqual([PORPOISE_DISPATCHERS, PORPOISE_BUSES].map((json) => JSON.parse(plain(json))), [dispatcher, bus]);
   }
   const away = synthesis({ dataRegions: ['us-east-1'] }).templates['PorpoiseHome'];
-  assert.doesNotMatch(JSON.stringify(away), /PORPOISE_DISPATCHERS|lambda:InvokeFunction","Effect/);
+  assert.doesNotMatch(JSON.stringify(away), /PORPOISE_DISPATCHERS|-dispatcher/);
+});
+
+test('the API may invoke the pollers of the places, which it asks for logs, and no other function', () => {
+  for (const { dataRegions, wanted } of [
+    { dataRegions: ['eu-central-1'], wanted: ['eu-central-1'] },
+    { dataRegions: ['eu-central-1', 'us-east-1'], wanted: ['eu-central-1', 'us-east-1'] },
+    { dataRegions: ['us-east-1'], wanted: ['us-east-1'] },
+  ]) {
+    const made = synthesis({ dataRegions }).templates['PorpoiseHome'];
+    const arns = wanted.map((region) => `arn:<Partition>:lambda:${region}:<AccountId>:function:porpoise-poller`);
+    const policies = ofType(made, 'AWS::IAM::Policy').map(({ Properties }) => Properties ?? {});
+    const own = policies.filter((policy) => plain(policy['Roles']).includes('ApiRole'));
+    const statements = own.flatMap((policy) => policy['PolicyDocument'].Statement as { Action: unknown; Resource: unknown }[]);
+    const invoking = statements.filter(({ Action }) => [Action].flat().includes('lambda:InvokeFunction'));
+    assert.deepEqual(invoking.flatMap(({ Resource }) => [Resource].flat().map(plain)), arns);
+    const [api] = named(made, 'AWS::Lambda::Function', 'porpoise-api');
+    assert.equal(plain(api?.['Environment'].Variables.PORPOISE_LOG_READERS), arns.join(','));
+    const [stepper] = named(made, 'AWS::Lambda::Function', 'porpoise-stepper');
+    assert.equal(stepper?.['Environment'].Variables.PORPOISE_LOG_READERS, undefined);
+  }
 });
 
 test('a template for any region has what a bus needs on condition that the region is not that of home', () => {
@@ -168,7 +188,7 @@ test('a template for any region has what a bus needs on condition that the regio
   const types = conditional.map(({ Type }) => Type.replace('AWS::', ''));
   assert.deepEqual(types.sort(), ['Events::EventBus', 'Events::EventBusPolicy', 'Events::EventBusPolicy', 'Events::Rule', 'Lambda::Permission']);
   const conditions = ofType(PorpoiseHome, 'AWS::IAM::Policy').flatMap(({ Condition }) => Condition ?? []);
-  assert.deepEqual(conditions.sort(), ['ToBuses', 'ToBuses', 'ToDispatcher', 'ToDispatcher']);
+  assert.deepEqual(conditions.sort(), ['FromPollers', 'ToBuses', 'ToBuses', 'ToDispatcher', 'ToDispatcher', 'ToDispatcher']);
 });
 
 test('who is called by what they caused themselves is not stopped as a loop without end', () => {
@@ -253,7 +273,7 @@ test('two deployments of one account share no name', () => {
 test('a template with parameters names no account, no region and no bucket of its maker', () => {
   const { PorpoiseHome, PorpoisePlace } = synthesis({ artefacts: 'parameters' }).templates;
   const common = ['Name', 'Architecture', 'LogRetentionDays', 'ArtefactBucket', 'ArtefactPrefix'];
-  assert.deepEqual(Object.keys(PorpoiseHome?.Parameters ?? {}), [...common, 'ReserveConcurrency', 'HomeIsPlace', 'Buses', 'BusArns']);
+  assert.deepEqual(Object.keys(PorpoiseHome?.Parameters ?? {}), [...common, 'ReserveConcurrency', 'HomeIsPlace', 'Buses', 'BusArns', 'PollerArns']);
   assert.deepEqual(Object.keys(PorpoisePlace?.Parameters ?? {}), [...common, 'HomeRegion', 'HasBus']);
   for (const template of [PorpoiseHome, PorpoisePlace]) {
     assert.doesNotMatch(JSON.stringify(template), /eu-central-1|\d{12}|cdk-/);

@@ -18,6 +18,12 @@ locals {
     "arn:${local.partition}:events:${region}:${local.account}:event-bus/${var.name}"
   }
 
+  # who reads logs of jobs there
+  pollers = [
+    for region in setsubtract(var.data_regions, [var.home_region]) :
+    "arn:${local.partition}:lambda:${region}:${local.account}:function:${var.name}-poller"
+  ]
+
   common = {
     Name             = var.name
     Architecture     = var.architecture
@@ -39,6 +45,7 @@ resource "aws_cloudformation_stack" "home" {
     HomeIsPlace        = contains(var.data_regions, var.home_region) ? "yes" : "no"
     Buses              = jsonencode(local.buses)
     BusArns            = join(",", values(local.buses))
+    PollerArns         = join(",", local.pollers)
   })
 
   depends_on = [aws_s3_object.function, aws_s3_object.template]

@@ -1,4 +1,4 @@
-//! Looks after the jobs of a place: called by its poll loop, and by events of services.
+//! Looks after the jobs of a place: called by its poll loop, by events of services, and by the API for logs.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ async fn answer(place: &Place, event: PollerEvent) -> Result<Value, run::Failure
             place.mend(&mend).await?;
             Ok(Value::Null)
         }
+        PollerEvent::Log(call) => Ok(json!(place.log(&call).await?)),
         PollerEvent::Service(event) => {
             place.hear(&event.to_string()).await?;
             Ok(Value::Null)

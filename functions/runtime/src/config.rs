@@ -180,6 +180,15 @@ pub fn loop_arn(env: &mut Reader<'_>) -> String {
     env.text("PORPOISE_LOOP_ARN")
 }
 
+/// The ARNs of the functions that read logs at their places, from `PORPOISE_LOG_READERS`, with commas in between.
+pub fn log_readers(env: &Reader<'_>) -> Vec<String> {
+    let text = env.optional("PORPOISE_LOG_READERS").unwrap_or_default();
+    let arns = text.split(',').map(str::trim);
+    arns.filter(|arn| !arn.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 /// How intents get to the places where they are carried out: by place, each an ARN.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ways {
@@ -265,6 +274,8 @@ mod tests {
             ways.buses["p"],
             "arn:aws-cn:events:cn-north-1:1:event-bus/b"
         );
+        let env = reader(&[("PORPOISE_LOG_READERS", "a,,b, ")]);
+        assert_eq!(log_readers(&env), ["a", "b"]);
         assert_eq!(ways.dispatchers, [].into());
     }
 }

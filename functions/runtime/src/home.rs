@@ -9,7 +9,8 @@ use porpoise_system::{OsIds, SystemClock};
 
 use crate::aws::Aws;
 use crate::config::{
-    Common, ConfigError, Reader, Timing, Ways, dead_inputs_url, inputs_url, notices_topic,
+    Common, ConfigError, Reader, Timing, Ways, dead_inputs_url, inputs_url, log_readers,
+    notices_topic,
 };
 use crate::ports;
 
@@ -87,7 +88,7 @@ pub fn watcher(mut env: Reader<'static>) -> Result<(Arc<App>, DeadLetters), Conf
     Ok((writer.app()?, dead))
 }
 
-/// For the API: reads, and hands over inputs. It arms no wake and sends nothing to a place.
+/// For the API: reads, and hands over inputs. It arms no wake and sends nothing to a place; logs of jobs it asks for there.
 ///
 /// # Errors
 /// Everything that is wrong with the environment.
@@ -96,8 +97,10 @@ pub fn reader(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
         Aws::read(&mut env),
         Common::read(&mut env),
         inputs_url(&mut env),
+        log_readers(&env),
     );
-    let (aws, common, inputs_url) = env.finish(config)?;
+    let (aws, common, inputs_url, readers) = env.finish(config)?;
+    let logs = ports::logs(&aws, readers)?;
     let ports = Ports {
         table: ports::table(&aws, &common),
         blobs: ports::blobs(&aws, &common, &[HOME]),
@@ -108,5 +111,5 @@ pub fn reader(mut env: Reader<'static>) -> Result<Arc<App>, ConfigError> {
         ids: Arc::new(OsIds::default()),
     };
     let app = App::new(ports, Executors::none()).at_home(common.home);
-    Ok(Arc::new(app.swept()))
+    Ok(Arc::new(app.swept().reading_logs_from(logs)))
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
+use porpoise_app::job_log::JobLogError;
 use porpoise_app::poll_loop::After;
 use porpoise_app::{App, Executors, HOME, Ports};
 use porpoise_executor_local::InstantExecutor;
 use porpoise_ports::intents::Intents;
+use porpoise_ports::logs::{LogCall, LogReply};
 use porpoise_ports::{Clock, Executor};
 use porpoise_system::{OsIds, SystemClock};
 use serde::{Deserialize, Serialize};
@@ -128,6 +130,34 @@ impl Place {
         Ok(())
     }
 
+    /// A part of the log of an attempt, for the API at home.
+    ///
+    /// # Errors
+    /// It was not read this time.
+    pub async fn log(&self, call: &LogCall) -> anyhow::Result<LogReply> {
+        let begun = self.app.ports().clock.now();
+        let ask = call.read().context("cannot read what log is wanted")?;
+        self.is_here(&ask.place)?;
+        let answer = match self.app.log_here(&ask).await {
+            Ok(read) => Ok(read),
+            Err(JobLogError::None(none)) => Err(*none),
+            Err(error) => {
+                let (run, attempt) = (ask.run, ask.attempt);
+                return Err(error).with_context(|| {
+                    format!("cannot read the log of attempt {attempt} of run {run}")
+                });
+            }
+        };
+        let bytes = match &answer {
+            Ok(Some(chunk)) => chunk.bytes.len(),
+            Ok(None) | Err(_) => 0,
+        };
+        let why = answer.as_ref().err().map(|none| none.why.as_str());
+        let took_ms = steps::millis(begun, self.app.ports().clock.now());
+        tracing::info!(run_id = %ask.run, task = ask.task, attempt = ask.attempt, bytes, why, took_ms, "log read");
+        Ok(LogReply::of(&answer))
+    }
+
     fn is_here(&self, place: &str) -> anyhow::Result<()> {
         let name = &self.name;
         anyhow::ensure!(
@@ -168,6 +198,8 @@ pub enum PollerEvent {
     Tick(Tick),
     /// By a rule, now and then.
     Mend(Mend),
+    /// By the API at home.
+    Log(LogCall),
     /// By an event of a service.
     Service(Value),
 }
@@ -231,6 +263,9 @@ mod tests {
         let mend = r#"{"mend": "aws.eu-west-1.111122223333"}"#;
         let mend: PollerEvent = serde_json::from_str(mend).unwrap();
         assert!(matches!(mend, PollerEvent::Mend(_)));
+        let log = r#"{"log": {"form": 1, "body": "YQ"}}"#;
+        let log: PollerEvent = serde_json::from_str(log).unwrap();
+        assert!(matches!(log, PollerEvent::Log(_)));
         let event = r#"{"source": "aws.emr-serverless", "detail": {"state": "SUCCESS"}}"#;
         let event: PollerEvent = serde_json::from_str(event).unwrap();
         assert!(matches!(event, PollerEvent::Service(_)));

@@ -10,10 +10,11 @@ use porpoise_app::{HOME, PullBus};
 use porpoise_blobs_s3::S3Blobs;
 use porpoise_bus_eventbridge::EventBridgeBus;
 use porpoise_bus_lambda::LambdaBus;
+use porpoise_logs_lambda::LambdaLogs;
 use porpoise_loops_step_functions::StepFunctionsLoops;
 use porpoise_model::{Address, Place};
 use porpoise_notices_sns::SnsNotices;
-use porpoise_ports::{Blobs, Bus, Clock, Loops, Notices, Queue, Table, Timers, Unavailable};
+use porpoise_ports::{Blobs, Bus, Clock, Logs, Loops, Notices, Queue, Table, Timers, Unavailable};
 use porpoise_queue_sqs::{DeadLetters, SqsQueue, SqsTimers};
 use porpoise_store_dynamodb::{DynamoTable, Patience};
 use porpoise_timers_scheduler::SchedulerTimers;
@@ -26,6 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// The same of a notice, which is nothing to hold up a step for.
 const NOTICE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a log may take: what reads it asks its target and S3, and a request of the API has 29 seconds, some of which
+/// it may have waited.
+const LOG_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The table of this function.
 pub fn table(aws: &Aws, common: &Common) -> Arc<dyn Table> {
@@ -142,6 +147,28 @@ pub fn bus(
         pulled,
         home,
     }))
+}
+
+/// Logs of jobs, by the functions that read them at their places.
+///
+/// # Errors
+/// One of them has no ARN that says its place.
+pub fn logs(aws: &Aws, readers: Vec<String>) -> Result<Arc<dyn Logs>, ConfigError> {
+    let settings = porpoise_logs_lambda::Settings {
+        readers,
+        patience: LOG_PATIENCE,
+    };
+    let logs = LambdaLogs::new(settings, |region: &str| {
+        let timeouts = aws_sdk_lambda::config::timeout::TimeoutConfig::builder()
+            .connect_timeout(aws::CONNECT)
+            .operation_timeout(LOG_PATIENCE)
+            .build();
+        let config = aws::lambda(aws, region).timeout_config(timeouts);
+        aws_sdk_lambda::Client::from_conf(config.build())
+    });
+    let logs =
+        logs.map_err(|error| ConfigError(vec![format!("`PORPOISE_LOG_READERS`: {error}")]))?;
+    Ok(Arc::new(logs))
 }
 
 /// The core calls the place of the control plane by one name wherever it is.

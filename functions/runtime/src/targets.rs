@@ -36,6 +36,16 @@ pub fn with_targets(executors: Executors, aws: &Aws) -> Executors {
         },
     ));
     let clients = aws.clone();
+    let emr = emr.with_logs(Arc::new(
+        move |place: &Place, role: Option<&AssumedRole>| {
+            let config = aws::s3(&clients, region(&clients, place));
+            let config = config.credentials_provider(rights(&clients, role));
+            // an emulator has no names for buckets
+            let config = config.force_path_style(clients.endpoint("S3").is_some());
+            aws_sdk_s3::Client::from_conf(config.timeout_config(patient()).build())
+        },
+    ));
+    let clients = aws.clone();
     let athena = AthenaExecutor::new(Arc::new(
         move |place: &Place, role: Option<&AssumedRole>| {
             let config = aws::athena(&clients, region(&clients, place));

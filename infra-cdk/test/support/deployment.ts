@@ -130,7 +130,8 @@ export class Deployment {
 
   #buses(): Record<string, string> {
     const bus = `arn:aws:events:${FAR_REGION}:${ACCOUNT}:event-bus/${this.name}`;
-    return { Buses: JSON.stringify({ [`aws.${FAR_REGION}.${ACCOUNT}`]: bus }), BusArns: bus };
+    const PollerArns = `arn:aws:lambda:${FAR_REGION}:${ACCOUNT}:function:${this.name}-poller`;
+    return { Buses: JSON.stringify({ [`aws.${FAR_REGION}.${ACCOUNT}`]: bus }), BusArns: bus, PollerArns };
   }
 
   async #createStack(id: string, TemplateBody: string, parameters: Record<string, string>): Promise<void> {

@@ -73,6 +73,11 @@ run "the_stacks_get_every_parameter_that_their_templates_have_and_no_other" {
   }
 
   assert {
+    condition     = aws_cloudformation_stack.home.parameters["PollerArns"] == "arn:aws:lambda:us-east-1:111122223333:function:porpoise-poller"
+    error_message = "Logs are read through ${aws_cloudformation_stack.home.parameters["PollerArns"]}."
+  }
+
+  assert {
     condition     = aws_cloudformation_stack.home.parameters["HomeIsPlace"] == "yes"
     error_message = "Home is a data region here, so its dispatcher is invoked."
   }

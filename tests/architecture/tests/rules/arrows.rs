@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shared/loops-*", &["shared/ports"]),
     ("shared/timers-*", &["shared/model", "shared/ports"]),
     ("shared/bus-*", &["shared/model", "shared/ports"]),
+    ("shared/logs-*", &["shared/model", "shared/ports"]),
     ("shared/blobs-*", &["shared/model", "shared/ports"]),
     ("shared/notices-*", &["shared/model", "shared/ports"]),
     ("shared/secrets-*", &["shared/model", "shared/ports"]),

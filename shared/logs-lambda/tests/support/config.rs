@@ -1,0 +1,13 @@
+//! What the tests of this crate share.
+#![expect(unreachable_pub, reason = "test code")]
+
+use aws_sdk_lambda::config::{BehaviorVersion, Builder, Config, Credentials, Region};
+
+/// A client of whatever listens at `endpoint`.
+pub fn config(endpoint: &str) -> Builder {
+    Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+        .endpoint_url(endpoint)
+}
