@@ -215,6 +215,28 @@ impl Cloud {
         tokio::task::block_in_place(|| self.deployer.log(region, function))
     }
 
+    /// Makes a bucket in a region.
+    ///
+    /// # Errors
+    /// Ministack does not make it.
+    pub fn make_bucket(&self, region: &str, bucket: &str) -> anyhow::Result<()> {
+        tokio::task::block_in_place(|| self.deployer.make_bucket(region, bucket))
+    }
+
+    /// Puts an object, as whoever owns the account.
+    ///
+    /// # Errors
+    /// Ministack does not take it.
+    pub fn put_object(
+        &self,
+        region: &str,
+        (bucket, key): (&str, &str),
+        bytes: &[u8],
+    ) -> anyhow::Result<()> {
+        let path = format!("/{bucket}/{key}");
+        tokio::task::block_in_place(|| self.deployer.put_object(region, &path, bytes))
+    }
+
     /// A place as the product prints it.
     pub fn place(&self, region: &str) -> String {
         self.deployer.place(region)

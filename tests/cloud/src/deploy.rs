@@ -92,6 +92,8 @@ impl Deployer {
             .map(|region| (self.place(region), bus(region)))
             .collect();
         let arns: Vec<String> = far().map(bus).collect();
+        let poller = |region: &String| self.poller(region);
+        let pollers: Vec<String> = far().map(poller).collect();
         let near = if far().count() < plan.regions.len() {
             "yes"
         } else {
@@ -101,6 +103,7 @@ impl Deployer {
         parameters.push(("HomeIsPlace", near.to_owned()));
         parameters.push(("Buses", json!(buses).to_string()));
         parameters.push(("BusArns", arns.join(",")));
+        parameters.push(("PollerArns", pollers.join(",")));
         parameters.push(("ReserveConcurrency", "no".to_owned()));
         parameters
     }
@@ -131,6 +134,11 @@ impl Deployer {
         format!("arn:aws:events:{region}:{account}:event-bus/{name}")
     }
 
+    fn poller(&self, region: &str) -> String {
+        let (account, name) = (&self.account, &self.name);
+        format!("arn:aws:lambda:{region}:{account}:function:{name}-poller")
+    }
+
     fn bucket(&self, region: &str) -> String {
         format!("{}-artefacts-{region}", self.name)
     }
@@ -139,17 +147,32 @@ impl Deployer {
         format!("{}-{id}", self.name)
     }
 
-    fn upload(&self, region: &str, functions: &Path) -> anyhow::Result<()> {
-        let scope = self.scope(region, "s3");
-        let bucket = self.bucket(region);
+    /// Makes a bucket of the account.
+    pub(crate) fn make_bucket(&self, region: &str, bucket: &str) -> anyhow::Result<()> {
         let place = format!(
             "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
         );
-        let path = format!("/{bucket}");
+        let (scope, path) = (self.scope(region, "s3"), format!("/{bucket}"));
         let made = self
             .caller
             .call(scope, (Method::PUT, &path), &[], place.as_bytes());
-        made.with_context(|| format!("cannot make the bucket `{bucket}`"))?;
+        made.map(drop)
+            .with_context(|| format!("cannot make the bucket `{bucket}`"))
+    }
+
+    /// Puts an object into a bucket of the account.
+    pub(crate) fn put_object(&self, region: &str, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let put = self
+            .caller
+            .call(self.scope(region, "s3"), (Method::PUT, path), &[], bytes);
+        put.map(drop)
+            .with_context(|| format!("cannot put `{path}`"))
+    }
+
+    fn upload(&self, region: &str, functions: &Path) -> anyhow::Result<()> {
+        let scope = self.scope(region, "s3");
+        let bucket = self.bucket(region);
+        self.make_bucket(region, &bucket)?;
         for name in FUNCTIONS {
             let path = format!("/{bucket}/{PREFIX}{name}.zip");
             let put = self

@@ -33,7 +33,7 @@ pub(crate) fn targets(cloud: &Cloud, client: &Client) {
     }
 }
 
-fn target(options: &Options, account: &str, region: &str, sort: &str) -> Value {
+pub(crate) fn target(options: &Options, account: &str, region: &str, sort: &str) -> Value {
     let names = Names(&options.name);
     let place = format!("aws.{region}.{account}");
     match sort {
@@ -53,7 +53,7 @@ fn target(options: &Options, account: &str, region: &str, sort: &str) -> Value {
     }
 }
 
-fn put(client: &Client, name: &str, body: &Value) {
+pub(crate) fn put(client: &Client, name: &str, body: &Value) {
     let path = format!("/projects/shop/targets/{name}");
     let (status, made) = insist(|| client.put(&path, &body.to_string()));
     assert!(status == 200 || status == 201, "{status} {made}");

@@ -10,6 +10,7 @@ mod support;
 
 mod flow;
 mod jobs;
+mod logs;
 mod notices;
 mod roles;
 mod trace;

@@ -70,6 +70,11 @@ const NOT_CALLED: &[(&str, &str, &str)] = &[
         "the Spark UI, when somebody asks for it",
     ),
     (
+        "porpoise-api",
+        "lambda:InvokeFunction",
+        "logs of jobs: the test of those calls it",
+    ),
+    (
         "*",
         "sns:Publish",
         "notices, where a workflow asks for them: the test of those calls it",

@@ -57,6 +57,13 @@ impl Client {
         read(answer.unwrap())
     }
 
+    /// What answers, as it came.
+    pub(crate) fn bytes(&self, path: &str) -> (u16, Vec<u8>) {
+        let answer = self.agent.get(format!("{}{path}", self.url)).call();
+        let (parts, mut body) = answer.unwrap().into_parts();
+        (parts.status.as_u16(), body.read_to_vec().unwrap())
+    }
+
     pub(crate) fn post(&self, path: &str, body: &str) -> (u16, Value) {
         let request = self.agent.post(format!("{}{path}", self.url));
         read(request.send(body).unwrap())
