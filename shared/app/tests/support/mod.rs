@@ -1,6 +1,7 @@
 //! A world in memory whose every call can be the last one, or fail after it took effect.
 
 mod channel;
+mod log;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -14,8 +15,7 @@ use porpoise_app::{App, Delivery, Executors, Ports};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, ProjectId, VersionHash};
 use porpoise_ports::executor::{
-    JobRef, JobReport, JobState, JobUsage, JobUsageLine, LogChunk, LogError, News, SubmitError,
-    Submitted,
+    JobRef, JobReport, JobState, JobUsage, JobUsageLine, News, SubmitError, Submitted,
 };
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
@@ -104,7 +104,6 @@ pub struct World {
     pub channel: Channel,
     /// Whether the target tells of jobs that are over for ever, and what it billed for them.
     pub remembers: AtomicBool,
-    /// Jobs whose logs were read.
     pub logs: Mutex<Vec<JobRef>>,
 }
 
@@ -432,15 +431,9 @@ impl Executor for Port {
         if heard { Ok(()) } else { Err(lost()) }
     }
 
-    async fn log(&self, job: &JobRef, _: u64, _: usize) -> Result<Option<LogChunk>, LogError> {
+    async fn log(&self, job: &JobRef, _: u64, _: usize) -> log::Read {
         self.0.logs.lock().unwrap().push(job.clone());
-        let bytes = format!("log of {}", job.key).into();
-        let (next, end) = (0, true);
-        Ok(Some(LogChunk { bytes, next, end }))
-    }
-
-    async fn log_address(&self, _: &JobRef) -> Result<Option<String>, Unavailable> {
-        Ok(Some("the log's address".to_owned()))
+        log::of(job)
     }
 
     fn remembers(&self) -> bool {
