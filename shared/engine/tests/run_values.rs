@@ -83,6 +83,40 @@ fn values_reach_a_task_by_name_and_scripts_stay_as_they_are() {
 }
 
 #[test]
+fn what_a_target_hands_on_by_itself_needs_no_declaration() {
+    let mut run = scenario("query -> load");
+    run.workflow.parameters.clear();
+    let run = run
+        .with("query", |task| {
+            task.kind = Kind::Sql {
+                statement: "select 1".into(),
+                arguments: Vec::new(),
+                database: None,
+                request: serde_json::Map::new(),
+            };
+        })
+        .with("load", |task| {
+            task.env = [("at".to_owned(), "${query.location}".to_owned())]
+                .into_iter()
+                .collect();
+        })
+        .start();
+    let what = porpoise_engine::input::ReportKind::Succeeded {
+        started: run.now,
+        ended: run.now,
+        outputs: [("location".to_owned(), Value::text("s3://results/1.csv"))].into(),
+    };
+    let run = run.report("query", what);
+    let plan = run.plan.as_ref().unwrap();
+    let key = EffectKey::Dispatch(run.attempt("load"));
+    let Some(Effect::Dispatch(intent)) = porpoise_engine::run::Run::effect(&run.state, plan, key)
+    else {
+        panic!("the load is dispatched");
+    };
+    assert_eq!(intent.job.env["at"], "s3://results/1.csv");
+}
+
+#[test]
 fn only_secrets_that_the_definition_names_are_resolved_for_a_job() {
     let run = scenario("extract -> load")
         .with("load", |task| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use porpoise_model::workflow::Kind;
 use porpoise_model::{Address, Cause, Outputs};
 
 use super::command;
@@ -134,7 +135,7 @@ fn report_fact(
             ended,
             outputs,
         } => {
-            let outputs = declared(plan, task, outputs);
+            let outputs = taken_in(plan, task, outputs);
             let outputs = (!outputs.is_empty()).then_some(outputs);
             Some(RunFact::Succeeded {
                 task,
@@ -152,13 +153,30 @@ fn report_fact(
     }
 }
 
-/// Whoever reports is trusted for what the task declares, and for nothing beside it.
-fn declared(plan: &Plan, task: u32, outputs: &Outputs) -> Outputs {
-    let task = plan.task(task);
-    let known = |name: &String| task.is_some_and(|task| task.outputs.contains_key(name));
-    let kept = outputs.iter().filter(|(name, _)| known(name));
-    kept.map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+/// Whoever reports of a process is trusted for what its task declares, and for nothing beside it. What a target hands on
+/// by itself (rows, where a result lies, how an execution is called) nobody declares.
+fn taken_in(plan: &Plan, task: u32, outputs: &Outputs) -> Outputs {
+    let Some(task) = plan.task(task) else {
+        return Outputs::new();
+    };
+    match task.kind {
+        Kind::Spark { .. }
+        | Kind::Hive { .. }
+        | Kind::Sql { .. }
+        | Kind::Function { .. }
+        | Kind::StateMachine { .. }
+        | Kind::External { .. } => outputs.clone(),
+        Kind::Noop
+        | Kind::Sleep { .. }
+        | Kind::Shell { .. }
+        | Kind::Python { .. }
+        | Kind::Command { .. } => {
+            let declared = |name: &String| task.outputs.contains_key(name);
+            let kept = outputs.iter().filter(|(name, _)| declared(name));
+            kept.map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        }
+    }
 }
 
 /// The attempt failed by itself, whatever we may have wanted of it meanwhile.
