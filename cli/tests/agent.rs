@@ -298,8 +298,13 @@ fn a_place_has_one_agent_until_another_replaces_it() {
     );
     second.start(&home, &["--replace"]);
     assert_eq!(first.ended().code(), Some(65), "{}", first.said("stderr"));
-    let run = home.begin("  a: { target: berlin, shell: 'true' }\n");
+    let run = home.begin("  a: { target: berlin, shell: 'echo hello' }\n");
     home.place.wait_for(&run, None, "succeeded");
+    // its log stays here, and home says where
+    let told = String::from_utf8(home.place.run(&["logs", &run, "a"]).stderr).unwrap();
+    let file = told.split('`').find(|part| part.starts_with("agents/"));
+    let log = second.place.data().join(file.unwrap_or(&told));
+    assert!(std::fs::read_to_string(log).unwrap().contains("hello"));
     assert_eq!((first.jobs(), second.jobs()), (1, 1));
     // a second one on the same directory never gets so far
     let mut beside = second.place.command(&["agent", "--place", "site.berlin"]);

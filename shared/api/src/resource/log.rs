@@ -8,7 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use porpoise_app::job_log::JobLogError;
-use porpoise_model::{Address, Place};
+use porpoise_engine::effect::Attempt;
+use porpoise_model::{Address, AttemptKey, Place};
 use porpoise_ports::logs::{LOG_BYTES_MAX, LogAsk, LogChunk, LogPart, NoLog};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -68,15 +69,20 @@ pub(crate) async fn read(
         let title = format!("task `{name}` of this run has no attempt {number}");
         return Err(Problem::absent(Code::NoLog, title));
     };
+    let place = view.plan.task(task).map_or(Place::Local, |task| {
+        let placed = view.run.placement.place(task);
+        placed.clone()
+    });
+    if place.site().is_some() {
+        let key = Attempt::of(task, number).key(view.run.run);
+        return Err(missing(&name, number, Some(at_site(&place, key))));
+    }
     let range = range(&headers)?;
     let from = range.map_or(params.from.unwrap_or(0), |range| range.0);
     let limit = range.and_then(|range| range.1).or(params.limit);
     let limit = limit.unwrap_or(LOG_BYTES).clamp(1, LOG_BYTES_MAX);
     let ask = LogAsk {
-        place: view.plan.task(task).map_or_else(
-            || Place::Local.to_string(),
-            |task| view.run.placement.place(task).to_string(),
-        ),
+        place: place.to_string(),
         project: view.run.project,
         run: view.run.run,
         task,
@@ -99,6 +105,19 @@ pub(crate) async fn read(
         Ok(Some(chunk)) => Ok(answer(chunk, from, range.is_some())),
         Ok(None) => Err(missing(&name, number, None)),
         Err(none) => Err(missing(&name, number, Some(*none))),
+    }
+}
+
+/// A log that never leaves the machine of an agent.
+fn at_site(place: &Place, key: AttemptKey) -> NoLog {
+    let key = key.to_string();
+    let shard: String = key.chars().take(2).collect();
+    let file = format!("agents/{place}/attempts/{shard}/{key}/log");
+    NoLog {
+        address: Some(format!("`{file}` in the data directory of the agent")),
+        ..NoLog::never(format!(
+            "logs stay at `{place}`, with the agent that ran the job"
+        ))
     }
 }
 

@@ -99,6 +99,10 @@ async fn a_task_at_a_site_waits_for_its_agent_and_ends_as_that_one_reports() {
     let outputs = &task["outputs"];
     assert_eq!(outputs["rows"], "7", "{task}");
     assert!(outputs.get("odd").is_none(), "it never declared that");
+    let log = server.get(&format!("{run}/tasks/a/attempts/1/log")).await;
+    let log = log.problem(409, "PP0027");
+    let hint = log["hint"].as_str().unwrap();
+    assert!(hint.contains("`agents/site.berlin/attempts/"), "{log}");
     // an answer that was lost: what is said again changes nothing
     server.post(REPORTS, body(&reports)).await.expect(200);
     server.drive().await;
