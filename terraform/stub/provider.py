@@ -146,6 +146,8 @@ class Provider(service.ProviderServicer):
 def main():
     schema, known = (json.loads(Path(path).read_text()) for path in sys.argv[1:3])
     plugin = SyncRPCPluginServer()
+    # Terraform reads base64 without padding; one certificate in a hundred is so short that the library pads it.
+    plugin.cert_base64 = plugin.cert_base64.rstrip("=")
     service.add_ProviderServicer_to_server(Provider(schema, known), plugin.server)
     plugin.run()
 

@@ -6,6 +6,7 @@ mod support {
     pub mod inbox;
 }
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,21 +17,29 @@ use porpoise_ports::conformance::bus::{Dispatched, PLACES};
 use support::inbox::{arrived, client, function};
 use tempfile::TempDir;
 
+/// Looks until the first invocation, which waits until its function has started; and between two of one that runs.
+const LOOKS: [u32; 2] = [300, 20];
+
 /// The inboxes of dispatchers, each with its place.
 #[derive(Debug)]
-struct Dispatchers(Vec<(String, TempDir)>);
+struct Dispatchers {
+    inboxes: Vec<(String, TempDir)>,
+    begun: AtomicBool,
+}
 
 #[async_trait]
 impl Dispatched for Dispatchers {
     async fn next(&self) -> Vec<(String, Vec<Bytes>)> {
-        for _ in 0..20 {
+        let begun = self.begun.load(Ordering::Relaxed);
+        for _ in 0..LOOKS[usize::from(begun)] {
             let mut all = Vec::new();
-            for (place, inbox) in &self.0 {
+            for (place, inbox) in &self.inboxes {
                 let some = arrived(inbox.path());
                 assert!(some.iter().all(|(of, _)| of == place), "at another's");
                 all.extend(some);
             }
             if !all.is_empty() {
+                self.begun.store(true, Ordering::Relaxed);
                 return all;
             }
             pause().await;
@@ -58,7 +67,8 @@ async fn lambda() -> (LambdaBus, Dispatchers, ()) {
     }
     let client = client();
     let bus = LambdaBus::new(settings, |_| client.clone()).unwrap();
-    (bus, Dispatchers(inboxes), ())
+    let begun = AtomicBool::new(false);
+    (bus, Dispatchers { inboxes, begun }, ())
 }
 
 bus_conformance!(lambda_invocations, lambda);
