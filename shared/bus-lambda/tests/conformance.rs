@@ -18,7 +18,7 @@ use support::inbox::{arrived, client, function};
 use tempfile::TempDir;
 
 /// Looks until the first invocation, which waits until its function has started; and between two of one that runs.
-const LOOKS: [u32; 2] = [300, 20];
+const LOOKS: [u32; 2] = [150, 20];
 
 /// The inboxes of dispatchers, each with its place.
 #[derive(Debug)]
