@@ -237,6 +237,10 @@ fn an_agent_that_is_killed_again_and_again_runs_every_attempt_once() {
     assert!(said.contains("porpoise serves site.berlin for"), "{said}");
     let told = format!("last#1 of run {run}: succeeded");
     assert!(said.contains(&told), "{said}");
+    assert!(
+        !said.contains("task 6#1"),
+        "told again, when it was forgotten: {said}"
+    );
 }
 
 #[test]

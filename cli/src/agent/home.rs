@@ -1,6 +1,6 @@
 //! The control plane as an agent sees it: orders are taken from it, and reports of jobs go to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,9 @@ pub(super) struct Home {
     state: Mutex<State>,
 }
 
+/// Ends that are remembered, so that none is said twice.
+const ENDED_MAX: usize = 10_000;
+
 #[derive(Default)]
 struct State {
     /// Times in a row that it did not answer.
@@ -49,6 +52,8 @@ struct State {
     until: Option<Instant>,
     /// Names of tasks that this process took, for people.
     names: BTreeMap<JobId, String>,
+    /// Attempts of whose end people were told: home may be told again.
+    ended: BTreeSet<JobId>,
 }
 
 /// What an agent took.
@@ -235,10 +240,22 @@ impl Home {
             ReportKind::Failed { cause, .. } => format!("failed, {cause}"),
             ReportKind::Canceled { .. } => "canceled".to_owned(),
         };
+        if sent.report.what.is_end() && !self.note_end(sent.id) {
+            return;
+        }
         self.tell(sent.id, &event);
         if sent.report.what.is_end() {
             self.state().names.remove(&sent.id);
         }
+    }
+
+    /// Whether it is news that this attempt is over.
+    fn note_end(&self, id: JobId) -> bool {
+        let mut state = self.state();
+        if state.ended.len() >= ENDED_MAX {
+            state.ended.clear();
+        }
+        state.ended.insert(id)
     }
 
     /// What happens to an attempt, as a line.
