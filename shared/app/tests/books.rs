@@ -7,33 +7,27 @@
     reason = "tests"
 )]
 
+#[path = "support/retail.rs"]
+mod retail;
 mod support;
 
-use std::collections::BTreeMap;
-
 use futures_util::FutureExt;
-use indexmap::IndexMap;
 use jiff::Timestamp;
 use porpoise_app::create::CreateRunError;
 use porpoise_app::lists::{Filter, ListError};
-use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_engine::effect::NewRun;
 use porpoise_engine::input::{Command, PoolCommand, PoolInput};
 use porpoise_engine::{Input, pool::Pool, schedule::Schedule as ScheduleAggregate};
-use porpoise_model::workflow::{
-    Concurrency, FailureStrategy, Kind, MissedFires, PoolUse, Priority, Schedule, Task, Workflow,
-};
-use porpoise_model::{
-    Actor, Address, CommandId, PoolId, ProjectId, RunId, RunState, ScheduleId, WorkflowId,
-};
+use porpoise_model::workflow::{Concurrency, Kind, MissedFires, PoolUse, Schedule, Task, Workflow};
+use porpoise_model::{Actor, Address, CommandId, PoolId, RunId, RunState, ScheduleId, WorkflowId};
+use retail::project;
 use support::{Fault, Host, World};
 
 fn workflow(name: &str, description: &str, cron: Option<&str>) -> Workflow {
+    let only = Task::new("only".parse().unwrap(), Kind::Noop);
     Workflow {
-        form: 1,
-        project: "retail".parse().unwrap(),
         name: name.parse().unwrap(),
         description: description.to_owned(),
-        dialect: "porpoise/1".to_owned(),
         schedule: cron.map(|cron| Schedule {
             cron: cron.to_owned(),
             timezone: "UTC".to_owned(),
@@ -42,19 +36,8 @@ fn workflow(name: &str, description: &str, cron: Option<&str>) -> Workflow {
             missed: MissedFires::Latest,
             offline: false,
         }),
-        parameters: IndexMap::new(),
-        timeout: None,
-        on_failure: FailureStrategy::Continue,
-        concurrency: Concurrency::Parallel,
-        priority: Priority::Medium,
-        notify: std::collections::BTreeSet::new(),
-        labels: BTreeMap::new(),
-        tasks: vec![Task::new("only".parse().unwrap(), Kind::Noop)],
+        ..retail::workflow(vec![only])
     }
-}
-
-fn project() -> ProjectId {
-    ProjectId::of_name("retail")
 }
 
 fn calm() -> Host {
@@ -68,24 +51,8 @@ fn apply(host: &mut Host, workflow: &Workflow) -> porpoise_app::workflow_store::
 
 fn new_run(workflow: WorkflowId, key: &str, created: i64) -> NewRun {
     NewRun {
-        project: project(),
-        run: RunId::of_command(CommandId::of_key("test", key)),
-        workflow,
-        workflow_name: String::new(),
-        version: None,
-        trigger: Trigger::Manual,
-        logical_date: Timestamp::UNIX_EPOCH,
-        timezone: "UTC".to_owned(),
-        parameters: BTreeMap::new(),
-        actor: Actor::engine(),
-        priority: None,
-        on_failure: None,
-        concurrency: None,
-        dry_run: false,
-        simulate: false,
         created: Timestamp::from_second(1_767_225_600 + created).unwrap(),
-
-        placement: porpoise_engine::placement::Placement::default(),
+        ..retail::new_run(workflow, key)
     }
 }
 

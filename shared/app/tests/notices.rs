@@ -7,22 +7,21 @@
     reason = "tests"
 )]
 
+#[path = "support/retail.rs"]
+mod retail;
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use indexmap::IndexMap;
 use jiff::Timestamp;
-use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_engine::effect::NewRun;
 use porpoise_engine::input::{Command, RunCommand, RunInput};
 use porpoise_engine::{Input, run::Run};
-use porpoise_model::workflow::{
-    Concurrency, FailureStrategy, Kind, Occasion, Priority, Task, Workflow,
-};
-use porpoise_model::{Actor, Address, CommandId, ProjectId, RunId, RunState};
+use porpoise_model::workflow::{Kind, Occasion, Task, Workflow};
+use porpoise_model::{Actor, Address, CommandId, RunState};
 use porpoise_ports::notices::{Notice, What};
+use retail::{new_run, project, run_of};
 use support::{Fault, Host, World};
 
 fn task(name: &str, script: &str, after: &[u32]) -> Task {
@@ -34,42 +33,27 @@ fn task(name: &str, script: &str, after: &[u32]) -> Task {
 }
 
 fn workflow(script: &str, notify: &[Occasion]) -> Workflow {
+    let tasks = vec![
+        task("extract", "true", &[]),
+        task("load", script, &[0]),
+        task("report", "true", &[1]),
+        task("archive", "true", &[0]),
+        task("tidy", "true", &[3]),
+    ];
     Workflow {
-        form: 1,
-        project: "retail".parse().unwrap(),
-        name: "daily".parse().unwrap(),
-        description: String::new(),
-        dialect: "porpoise/1".to_owned(),
-        schedule: None,
-        parameters: IndexMap::new(),
-        timeout: None,
-        on_failure: FailureStrategy::Continue,
-        concurrency: Concurrency::Parallel,
-        priority: Priority::Medium,
         notify: notify.iter().copied().collect(),
-        labels: BTreeMap::new(),
-        tasks: vec![
-            task("extract", "true", &[]),
-            task("load", script, &[0]),
-            task("report", "true", &[1]),
-            task("archive", "true", &[0]),
-            task("tidy", "true", &[3]),
-        ],
+        ..retail::workflow(tasks)
     }
 }
 
 const ENDS: &[Occasion] = &[Occasion::Succeeded, Occasion::Failed];
-
-fn project() -> ProjectId {
-    ProjectId::of_name("retail")
-}
 
 fn command(key: &str) -> CommandId {
     CommandId::of_key("test", key)
 }
 
 fn run() -> Address {
-    Address::run(project(), RunId::of_command(command("create")))
+    Address::run(project(), run_of("create"))
 }
 
 /// Applies, creates, and goes on for so many hours, or until nothing is under way.
@@ -93,23 +77,8 @@ fn run_through(world: Arc<World>, workflow: &Workflow, hours: i64) -> Host {
         .insist(async |app| app.apply(workflow, &actor).await)
         .head;
     let new = NewRun {
-        project: project(),
-        run: RunId::from_bytes(run().id),
-        workflow: head.workflow,
         workflow_name: "daily".to_owned(),
-        version: None,
-        trigger: Trigger::Manual,
-        logical_date: Timestamp::UNIX_EPOCH,
-        timezone: "UTC".to_owned(),
-        parameters: BTreeMap::new(),
-        actor: Actor::engine(),
-        priority: None,
-        on_failure: None,
-        concurrency: None,
-        dry_run: false,
-        simulate: false,
-        created: Timestamp::from_millisecond(1_767_225_600_000).unwrap(),
-        placement: porpoise_engine::placement::Placement::default(),
+        ..new_run(head.workflow, "create")
     };
     host.insist(async |app| app.create_run(new.clone()).await);
     host.drive(hours);

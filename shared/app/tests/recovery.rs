@@ -8,21 +8,19 @@
     reason = "tests"
 )]
 
+#[path = "support/retail.rs"]
+mod retail;
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use indexmap::IndexMap;
-use jiff::Timestamp;
 use porpoise_app::lists::Filter;
-use porpoise_app::workflow_store::Head;
-use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::input::{Command, RunCommand, RunInput};
 use porpoise_engine::{Input, run::Run};
 use porpoise_model::workflow::{Kind, Retry, Task, Workflow};
-use porpoise_model::{Actor, Address, CommandId, ProjectId, RunId, RunState};
+use porpoise_model::{Actor, Address, CommandId, RunId, RunState};
+use retail::{new_run, project, run_of, workflow};
 use support::{Fault, Host, World};
 
 fn task(name: &str, kind: Kind, after: &[u32]) -> Task {
@@ -35,25 +33,6 @@ fn task(name: &str, kind: Kind, after: &[u32]) -> Task {
 fn shell(script: &str) -> Kind {
     Kind::Shell {
         script: script.to_owned(),
-    }
-}
-
-fn workflow(tasks: Vec<Task>) -> Workflow {
-    Workflow {
-        form: 1,
-        project: "retail".parse().unwrap(),
-        name: "daily".parse().unwrap(),
-        description: String::new(),
-        dialect: "porpoise/1".to_owned(),
-        schedule: None,
-        parameters: IndexMap::new(),
-        timeout: None,
-        on_failure: porpoise_model::workflow::FailureStrategy::Continue,
-        concurrency: porpoise_model::workflow::Concurrency::Parallel,
-        priority: porpoise_model::workflow::Priority::Medium,
-        notify: std::collections::BTreeSet::new(),
-        labels: BTreeMap::new(),
-        tasks,
     }
 }
 
@@ -72,39 +51,8 @@ fn diamond() -> Workflow {
     ])
 }
 
-fn project() -> ProjectId {
-    ProjectId::of_name("retail")
-}
-
-fn run_id() -> RunId {
-    RunId::of_command(command_id("create"))
-}
-
 fn command_id(key: &str) -> CommandId {
     CommandId::of_key("test", key)
-}
-
-fn new_run(head: &Head) -> NewRun {
-    NewRun {
-        project: project(),
-        run: run_id(),
-        workflow: head.workflow,
-        workflow_name: String::new(),
-        version: None,
-        trigger: Trigger::Manual,
-        logical_date: Timestamp::UNIX_EPOCH,
-        timezone: "UTC".to_owned(),
-        parameters: BTreeMap::new(),
-        actor: Actor::engine(),
-        priority: None,
-        on_failure: None,
-        concurrency: None,
-        dry_run: false,
-        simulate: false,
-        created: Timestamp::from_millisecond(1_767_225_600_000).unwrap(),
-
-        placement: porpoise_engine::placement::Placement::default(),
-    }
 }
 
 /// Applies, creates, and goes on until nothing is under way.
@@ -118,7 +66,7 @@ fn play_in(world: Arc<World>, workflow: &Workflow, command: Option<RunCommand>) 
     let head = host
         .insist(async |app| app.apply(workflow, &actor).await)
         .head;
-    let new = new_run(&head);
+    let new = new_run(head.workflow, "create");
     host.insist(async |app| app.create_run(new.clone()).await);
     if let Some(what) = command {
         let input = Input::Run(RunInput::Commanded(Command {
@@ -126,7 +74,7 @@ fn play_in(world: Arc<World>, workflow: &Workflow, command: Option<RunCommand>) 
             actor,
             what,
         }));
-        let to = Address::run(project(), run_id());
+        let to = Address::run(project(), run_of("create"));
         host.insist(async |app| app.tell(&[(to, input.clone())]).await);
     }
     host.drive(2);
@@ -134,7 +82,7 @@ fn play_in(world: Arc<World>, workflow: &Workflow, command: Option<RunCommand>) 
 }
 
 fn state(host: &mut Host) -> Option<RunState> {
-    let address = Address::run(project(), run_id());
+    let address = Address::run(project(), run_of("create"));
     let loaded = host.call(async |app| app.look::<Run>(address).await);
     loaded.unwrap().unwrap().state.state
 }
@@ -243,14 +191,17 @@ fn a_kill_is_confirmed_wherever_its_process_is_cut_off() {
 #[test]
 fn a_run_is_seen_with_every_attempt_of_its_tasks() {
     let mut host = play(-1, Fault::Cut, &diamond(), None);
-    let seen = host.insist(async |app| app.run_view(project(), run_id()).await);
+    let seen = host.insist(async |app| app.run_view(project(), run_of("create")).await);
     let seen = seen.unwrap();
     let causes: Vec<_> = [0, 1, 2, 3]
         .map(|task| seen.view.attempts.get(&task).unwrap().len())
         .into();
     assert_eq!(causes, [1, 1, 2, 1]);
     assert_eq!(seen.view.state.state, Some(RunState::Succeeded));
-    let loaded = host.insist(async |app| app.look::<Run>(Address::run(project(), run_id())).await);
+    let loaded = host.insist(async |app| {
+        app.look::<Run>(Address::run(project(), run_of("create")))
+            .await
+    });
     assert_eq!(seen.sequence, loaded.sequence);
     assert_eq!(seen.view.state, loaded.state);
     let none = host.insist(async |app| app.run_view(project(), RunId::from_bytes([0; 16])).await);

@@ -9,41 +9,32 @@
     reason = "tests"
 )]
 
+#[path = "support/retail.rs"]
+mod retail;
 mod support;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use indexmap::IndexMap;
-use jiff::Timestamp;
 use porpoise_app::job_item::JobId;
 use porpoise_app::pull::{AgentId, PullBus, Receipt};
 use porpoise_app::target_store::TargetSpec;
 use porpoise_app::{App, Delivery, Executors, Ports};
-use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::input::{Command, RunCommand, RunInput};
-use porpoise_engine::placement::Placement;
 use porpoise_engine::{Input, run::Run};
-use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Retry, Task, Workflow};
-use porpoise_model::{Actor, Address, CommandId, ProjectId, RunId, RunState};
+use porpoise_model::workflow::{Kind, Retry, Task, Workflow};
+use porpoise_model::{Actor, Address, CommandId, RunId, RunState};
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Bus, Executor, Queue, Table, Unavailable};
+use retail::{new_run, project, run_of};
 use support::{Fault, Host, Port, World};
 
 const BERLIN: &str = "site.berlin";
 
 fn agent() -> AgentId {
     AgentId::of_secret("the agent of berlin")
-}
-
-fn project() -> ProjectId {
-    ProjectId::of_name("retail")
-}
-
-fn run() -> RunId {
-    RunId::of_command(CommandId::of_key("test", "run"))
 }
 
 /// Home as an agent reaches it: by requests of which each may be the last one of the process that answers.
@@ -232,26 +223,11 @@ fn workflow() -> Workflow {
         limit: 1,
         ..Retry::default()
     };
-    Workflow {
-        form: 1,
-        project: "retail".parse().unwrap(),
-        name: "far".parse().unwrap(),
-        description: String::new(),
-        dialect: "porpoise/1".to_owned(),
-        schedule: None,
-        parameters: IndexMap::new(),
-        timeout: None,
-        notify: std::collections::BTreeSet::new(),
-        on_failure: FailureStrategy::Continue,
-        concurrency: Concurrency::Parallel,
-        priority: porpoise_model::workflow::Priority::Medium,
-        labels: BTreeMap::new(),
-        tasks: vec![
-            task("left", "true", &[]),
-            flaky,
-            task("last", "true", &[0, 1]),
-        ],
-    }
+    retail::workflow(vec![
+        task("left", "true", &[]),
+        flaky,
+        task("last", "true", &[0, 1]),
+    ])
 }
 
 fn create(home: &mut Host) {
@@ -267,30 +243,12 @@ fn create(home: &mut Host) {
     };
     home.insist(async |app| app.set_target(project(), target.clone(), &actor).await);
     let applied = home.insist(async |app| app.apply(&workflow(), &actor).await);
-    let new = NewRun {
-        project: project(),
-        run: run(),
-        workflow: applied.head.workflow,
-        workflow_name: String::new(),
-        version: None,
-        trigger: Trigger::Manual,
-        logical_date: Timestamp::UNIX_EPOCH,
-        timezone: "UTC".to_owned(),
-        parameters: BTreeMap::new(),
-        actor,
-        priority: None,
-        on_failure: None,
-        concurrency: None,
-        dry_run: false,
-        simulate: false,
-        created: Timestamp::UNIX_EPOCH,
-        placement: Placement::default(),
-    };
+    let new = new_run(applied.head.workflow, "run");
     home.insist(async |app| app.create_run(new.clone()).await);
 }
 
 fn state(home: &mut Host) -> Option<RunState> {
-    let address = Address::run(project(), run());
+    let address = Address::run(project(), run_of("run"));
     let loaded = home.call(async |app| app.look::<Run>(address).await);
     loaded?.ok()?.state.state
 }
@@ -314,7 +272,7 @@ fn play(home: Arc<World>, site: Arc<World>, kill: bool) -> (Host, Site) {
                 actor: Actor::engine(),
                 what: RunCommand::Kill,
             }));
-            let to = Address::run(project(), run());
+            let to = Address::run(project(), run_of("run"));
             home.insist(async |app| app.tell(&[(to, input.clone())]).await);
         }
         if step(&mut home) || carry(&home) || site.take() {

@@ -8,21 +8,21 @@
     reason = "tests"
 )]
 
+#[path = "support/retail.rs"]
+mod retail;
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use indexmap::IndexMap;
-use jiff::Timestamp;
 use porpoise_app::{App, Delivery};
 use porpoise_engine::Input;
-use porpoise_engine::effect::{Attempt, NewRun, Trigger};
+use porpoise_engine::effect::Attempt;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_model::workflow::{Kind, Task, Workflow};
-use porpoise_model::{Actor, Address, CommandId, ProjectId, RunId};
+use porpoise_model::{Actor, Address};
+use retail::{new_run, project, run_of, workflow};
 use support::{Fault, World};
 
 const WIDTH: u32 = 30;
@@ -31,35 +31,12 @@ fn now<T>(work: impl Future<Output = T>) -> T {
     work.now_or_never().unwrap()
 }
 
-fn project() -> ProjectId {
-    ProjectId::of_name("retail")
-}
-
-fn run() -> RunId {
-    RunId::of_command(CommandId::of_key("test", "create"))
-}
-
 fn wide() -> Workflow {
     let kind = Kind::Shell {
         script: "true".to_owned(),
     };
     let task = |at| Task::new(format!("t{at}").parse().unwrap(), kind.clone());
-    Workflow {
-        form: 1,
-        project: "retail".parse().unwrap(),
-        name: "wide".parse().unwrap(),
-        description: String::new(),
-        dialect: "porpoise/1".to_owned(),
-        schedule: None,
-        parameters: IndexMap::new(),
-        timeout: None,
-        on_failure: porpoise_model::workflow::FailureStrategy::Continue,
-        concurrency: porpoise_model::workflow::Concurrency::Parallel,
-        priority: porpoise_model::workflow::Priority::Medium,
-        notify: std::collections::BTreeSet::new(),
-        labels: BTreeMap::new(),
-        tasks: (0..WIDTH).map(task).collect(),
-    }
+    workflow((0..WIDTH).map(task).collect())
 }
 
 /// Another process, which remembers nothing.
@@ -72,25 +49,7 @@ fn begun() -> Arc<World> {
     let world = World::new(-1, Fault::Cut);
     let app = process(&world);
     let head = now(app.apply(&wide(), &Actor::engine())).unwrap().head;
-    let new = NewRun {
-        project: project(),
-        run: run(),
-        workflow: head.workflow,
-        workflow_name: String::new(),
-        version: None,
-        trigger: Trigger::Manual,
-        logical_date: Timestamp::UNIX_EPOCH,
-        timezone: "UTC".to_owned(),
-        parameters: BTreeMap::new(),
-        actor: Actor::engine(),
-        priority: None,
-        on_failure: None,
-        concurrency: None,
-        dry_run: false,
-        simulate: false,
-        created: Timestamp::from_millisecond(world.now_millis()).unwrap(),
-        placement: porpoise_engine::placement::Placement::default(),
-    };
+    let new = new_run(head.workflow, "create");
     now(app.create_run(new)).unwrap();
     assert_eq!(
         step(&world, &process(&world), Delivery::First, &RunInput::Start),
@@ -103,7 +62,7 @@ fn begun() -> Arc<World> {
 /// Steps the run; says how many orders went out.
 fn step(world: &World, app: &App, delivery: Delivery, input: &RunInput) -> usize {
     let body: Bytes = minicbor::to_vec(Input::Run(input.clone())).unwrap().into();
-    let address = Address::run(project(), run());
+    let address = Address::run(project(), run_of("create"));
     now(app.on_group(address, delivery, vec![body])).unwrap();
     let sent = std::mem::take(&mut *world.bus.lock().unwrap());
     sent.iter().map(|(_, orders)| orders.len()).sum()

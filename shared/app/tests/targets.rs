@@ -8,22 +8,18 @@
     reason = "tests"
 )]
 
+#[path = "support/retail.rs"]
+mod retail;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use indexmap::IndexMap;
-use jiff::Timestamp;
 use porpoise_app::target_store::TargetSpec;
-use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::placement::Placement;
-use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Priority, Task, Workflow};
-use porpoise_model::{Actor, CommandId, ProjectId, RunId};
+use porpoise_model::Actor;
+use porpoise_model::workflow::{Kind, Task};
+use retail::{new_run, project, workflow};
 use support::{Fault, Host, World};
-
-fn project() -> ProjectId {
-    ProjectId::of_name("retail")
-}
 
 fn spec(name: &str, region: &str, default_for: &[&str]) -> TargetSpec {
     let place = format!("aws.{region}.111122223333");
@@ -35,25 +31,6 @@ fn spec(name: &str, region: &str, default_for: &[&str]) -> TargetSpec {
         role: None,
         settings: r#"{"application": "nightly"}"#.to_owned(),
         default_for: default_for.iter().map(ToString::to_string).collect(),
-    }
-}
-
-fn workflow(tasks: Vec<Task>) -> Workflow {
-    Workflow {
-        form: 1,
-        project: "retail".parse().unwrap(),
-        name: "nightly".parse().unwrap(),
-        description: String::new(),
-        dialect: "porpoise/1".to_owned(),
-        schedule: None,
-        parameters: IndexMap::new(),
-        timeout: None,
-        on_failure: FailureStrategy::Continue,
-        concurrency: Concurrency::Parallel,
-        priority: Priority::Medium,
-        notify: std::collections::BTreeSet::new(),
-        labels: BTreeMap::new(),
-        tasks,
     }
 }
 
@@ -72,25 +49,7 @@ fn create(host: &mut Host, tasks: Vec<Task>, key: &str) -> Result<Placement, Str
     let workflow = workflow(tasks);
     let actor = Actor::engine();
     let applied = host.insist(async |app| app.apply(&workflow, &actor).await);
-    let new = NewRun {
-        project: project(),
-        run: RunId::of_command(CommandId::of_key("test", key)),
-        workflow: applied.head.workflow,
-        workflow_name: String::new(),
-        version: None,
-        trigger: Trigger::Manual,
-        logical_date: Timestamp::UNIX_EPOCH,
-        timezone: "UTC".to_owned(),
-        parameters: BTreeMap::new(),
-        actor: Actor::engine(),
-        priority: None,
-        on_failure: None,
-        concurrency: None,
-        dry_run: false,
-        simulate: false,
-        created: Timestamp::UNIX_EPOCH,
-        placement: Placement::default(),
-    };
+    let new = new_run(applied.head.workflow, key);
     let created = host.insist(async |app| {
         let created = app.create_run(new.clone()).await;
         Ok::<_, porpoise_app::JobsError>(created)
