@@ -8,10 +8,10 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use porpoise_blobs_s3::{S3Blobs, Settings};
-use porpoise_canned::{Answer, Canned};
+use porpoise_canned::{Answer, Canned, chain};
 use porpoise_model::{ProjectId, VersionHash};
+use porpoise_ports::Blobs as _;
 use porpoise_ports::usage::{Ledger, Line};
-use porpoise_ports::{Blobs as _, Unavailable};
 use support::config;
 
 fn blobs(canned: &Canned) -> S3Blobs {
@@ -45,16 +45,6 @@ fn error(status: u16, code: &str) -> Answer {
     let message = "<Message>as the script says</Message>";
     let body = format!("<Error><Code>{code}</Code>{message}</Error>");
     answer(status, &body)
-}
-
-fn chain(error: &Unavailable) -> String {
-    let causes = std::iter::successors(Some::<&dyn std::error::Error>(error), |error| {
-        error.source()
-    });
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[tokio::test]

@@ -11,10 +11,10 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use bytes::Bytes;
 use porpoise_bus_lambda::{LambdaBus, Settings, outline};
-use porpoise_canned::{Answer, Canned, Request};
+use porpoise_canned::{Answer, Canned, Request, chain};
+use porpoise_ports::Bus as _;
 use porpoise_ports::intents::Intents;
 use porpoise_ports::usage::{Ledger, Line};
-use porpoise_ports::{Bus as _, Unavailable};
 use serde_json::Value;
 use support::config::config;
 
@@ -46,16 +46,6 @@ fn intents(count: u8, bytes: usize) -> Vec<Bytes> {
     (0..count)
         .map(|number| vec![number; bytes].into())
         .collect()
-}
-
-fn chain(error: &Unavailable) -> String {
-    let causes = std::iter::successors(Some::<&dyn std::error::Error>(error), |error| {
-        error.source()
-    });
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 const SECONDS: Duration = Duration::from_secs(10);

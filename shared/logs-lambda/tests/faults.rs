@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::retry::RetryConfig;
-use porpoise_canned::{Answer, Canned};
+use porpoise_canned::{Answer, Canned, chain};
 use porpoise_logs_lambda::{LambdaLogs, Settings};
 use porpoise_model::{ProjectId, RunId};
 use porpoise_ports::Logs as _;
@@ -61,14 +61,6 @@ fn chunk() -> LogChunk {
 
 fn answered(answer: &Result<Option<LogChunk>, NoLog>) -> Answer {
     Answer::json(200, serde_json::to_string(&LogReply::of(answer)).unwrap())
-}
-
-fn chain(error: &LogError) -> String {
-    let causes = std::iter::successors(Some::<&dyn std::error::Error>(error), |error| {
-        error.source()
-    });
-    let texts: Vec<String> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_sfn::types::ExecutionStatus;
 use porpoise_canned::{Answer, Canned};
-use porpoise_faults::{Faults, Plan, Tally};
+use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_loops_step_functions::{Settings, StepFunctionsLoops};
 use porpoise_ports::{Loops as _, Unavailable};
 use porpoise_region::unique;
@@ -104,16 +104,7 @@ async fn starts(seed: u64) -> Tally {
 
 #[tokio::test]
 async fn each_epoch_has_one_execution_whatever_goes_wrong() {
-    let mut tally = Tally::default();
-    for some in (0..32).collect::<Vec<u64>>().chunks(8) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for seed in some.iter().copied() {
-            tasks.spawn(starts(seed));
-        }
-        for one in &tasks.join_all().await {
-            tally.add(one);
-        }
-    }
+    let tally = tally_of(0..32, starts).await;
     let missing = tally.missing("states", "StartExecution");
     assert!(missing.is_empty(), "{missing:?} never happened:\n{tally}");
 }

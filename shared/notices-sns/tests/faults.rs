@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::retry::RetryConfig;
-use porpoise_canned::{Answer, Canned};
+use porpoise_canned::{Answer, Canned, chain};
 use porpoise_model::RunState;
 use porpoise_notices_sns::{Settings, SnsNotices};
+use porpoise_ports::Notices as _;
 use porpoise_ports::conformance::notices::notice;
 use porpoise_ports::usage::{Ledger, Line};
-use porpoise_ports::{Notices as _, Unavailable};
 use support::config;
 
 const ARN: &str = "arn:aws:sns:eu-west-1:111122223333:porpoise-runs";
@@ -46,16 +46,6 @@ fn refused(status: u16, code: &str) -> Answer {
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>as the script says</Message></Error></ErrorResponse>"
     );
     xml(status, &body)
-}
-
-fn chain(error: &Unavailable) -> String {
-    let causes = std::iter::successors(Some::<&dyn std::error::Error>(error), |error| {
-        error.source()
-    });
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 const SECONDS: Duration = Duration::from_secs(10);

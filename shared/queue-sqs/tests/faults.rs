@@ -16,11 +16,11 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use bytes::Bytes;
-use porpoise_canned::{Answer, Canned, Request};
+use porpoise_canned::{Answer, Canned, Request, chain};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::queue::Message;
 use porpoise_ports::usage::{Ledger, Line};
-use porpoise_ports::{Queue as _, Timers as _, Unavailable};
+use porpoise_ports::{Queue as _, Timers as _};
 use porpoise_queue_sqs::{DeadLetters, Settings, SqsQueue, SqsTimers, receive};
 use porpoise_system::SystemClock;
 use serde_json::{Value, json};
@@ -99,16 +99,6 @@ fn taking(
         answer(&successful, &failed)
     })
     .unwrap()
-}
-
-fn chain(error: &Unavailable) -> String {
-    let causes = std::iter::successors(Some::<&dyn std::error::Error>(error), |error| {
-        error.source()
-    });
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 const SECONDS: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ mod support;
 
 use std::time::Duration;
 
-use porpoise_canned::{Answer, Canned, Request};
+use porpoise_canned::{Answer, Canned, Request, chain};
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Query, ReadError, Table as _, WriteError,
 };
@@ -172,15 +172,6 @@ async fn what_fails_otherwise_is_unavailable_and_says_why() {
             );
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::config::retry::RetryConfig;
 use jiff::{Timestamp, ToSpan as _};
-use porpoise_canned::{Answer, Canned};
+use porpoise_canned::{Answer, Canned, chain};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Clock as _, Timers, Unavailable};
@@ -51,16 +51,6 @@ fn timers(canned: &Canned) -> (SchedulerTimers, Arc<Near>) {
 
 fn sleeper() -> Address {
     Address::run(ProjectId::of_name("retail"), RunId::from_bytes([1; 16]))
-}
-
-fn chain(error: &Unavailable) -> String {
-    let causes = std::iter::successors(Some::<&dyn std::error::Error>(error), |error| {
-        error.source()
-    });
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 #[tokio::test]
