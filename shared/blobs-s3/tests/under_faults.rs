@@ -10,7 +10,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use bytes::Bytes;
 use porpoise_blobs_s3::{S3Blobs, Settings};
-use porpoise_faults::{Faults, Plan, Tally};
+use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::{Blobs as _, blobs_conformance};
 use porpoise_region::unique;
@@ -65,16 +65,7 @@ async fn puts_and_gets(seed: u64) -> Tally {
 
 #[tokio::test]
 async fn what_is_put_is_read_whatever_goes_wrong() {
-    let mut tally = Tally::default();
-    for some in (0..40).collect::<Vec<u64>>().chunks(8) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for seed in some.iter().copied() {
-            tasks.spawn(puts_and_gets(seed));
-        }
-        for one in &tasks.join_all().await {
-            tally.add(one);
-        }
-    }
+    let tally = tally_of(0..40, puts_and_gets).await;
     for operation in ["PutObject", "GetObject"] {
         let missing = tally.missing("s3", operation);
         assert!(missing.is_empty(), "{missing:?} never happened:\n{tally}");

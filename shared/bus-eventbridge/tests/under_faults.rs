@@ -12,7 +12,7 @@ use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use porpoise_bus_eventbridge::{EventBridgeBus, Intents, Settings};
-use porpoise_faults::{Faults, Plan, Tally};
+use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_ports::Bus as _;
 use porpoise_region::unique;
 use serde_json::Value;
@@ -97,16 +97,7 @@ async fn sends(seed: u64) -> Tally {
 
 #[tokio::test]
 async fn every_intent_arrives_and_nothing_else_does_whatever_goes_wrong() {
-    let mut tally = Tally::default();
-    for some in (0..40).collect::<Vec<u64>>().chunks(8) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for seed in some.iter().copied() {
-            tasks.spawn(sends(seed));
-        }
-        for one in &tasks.join_all().await {
-            tally.add(one);
-        }
-    }
+    let tally = tally_of(0..40, sends).await;
     let missing = tally.missing("events", "PutEvents");
     assert!(missing.is_empty(), "{missing:?} never happened:\n{tally}");
 }

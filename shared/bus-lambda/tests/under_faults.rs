@@ -14,7 +14,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::retry::{RetryConfig, RetryPartition};
 use bytes::Bytes;
 use porpoise_bus_lambda::{LambdaBus, Settings};
-use porpoise_faults::{Faults, Plan, Tally};
+use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_ports::Bus as _;
 use porpoise_region::unique;
 use support::config::config;
@@ -77,16 +77,7 @@ async fn sends(seed: u64) -> Tally {
 
 #[tokio::test]
 async fn every_intent_arrives_and_nothing_else_does_whatever_goes_wrong() {
-    let mut tally = Tally::default();
-    for some in (0..24).collect::<Vec<u64>>().chunks(6) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for seed in some.iter().copied() {
-            tasks.spawn(sends(seed));
-        }
-        for one in &tasks.join_all().await {
-            tally.add(one);
-        }
-    }
+    let tally = tally_of(0..24, sends).await;
     let missing = tally.missing("lambda", "Invoke");
     assert!(missing.is_empty(), "{missing:?} never happened:\n{tally}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::retry::{RetryConfig, RetryPartition};
-use porpoise_faults::{Faults, Plan, Tally};
+use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_model::RunState;
 use porpoise_notices_sns::{Settings, SnsNotices};
 use porpoise_ports::Notices as _;
@@ -48,16 +48,7 @@ async fn sends(seed: u64) -> Tally {
 
 #[tokio::test]
 async fn every_notice_is_taken_whatever_goes_wrong() {
-    let mut tally = Tally::default();
-    for some in (0..40).collect::<Vec<u64>>().chunks(8) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for seed in some.iter().copied() {
-            tasks.spawn(sends(seed));
-        }
-        for one in &tasks.join_all().await {
-            tally.add(one);
-        }
-    }
+    let tally = tally_of(0..40, sends).await;
     let missing = tally.missing("sns", "Publish");
-    assert!(missing.is_empty(), "{missing:?} never happened:\\n{tally}");
+    assert!(missing.is_empty(), "{missing:?} never happened:\n{tally}");
 }

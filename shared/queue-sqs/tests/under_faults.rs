@@ -13,7 +13,7 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use jiff::ToSpan as _;
-use porpoise_faults::{Faults, Hit, Plan, Tally};
+use porpoise_faults::{Faults, Hit, Plan, Tally, tally_of};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::queue::Message;
 use porpoise_ports::timers::Wake;
@@ -165,13 +165,7 @@ async fn wakes(seed: u64) -> Tally {
 
 #[tokio::test]
 async fn every_wake_comes_whatever_goes_wrong() {
-    let mut tally = Tally::default();
-    for some in (0..40).collect::<Vec<u64>>().chunks(8) {
-        let tallies = join_all(some.iter().map(|seed| wakes(*seed))).await;
-        for one in &tallies {
-            tally.add(one);
-        }
-    }
+    let tally = tally_of(0..40, wakes).await;
     let missing = tally.missing("sqs", "SendMessage");
     assert!(missing.is_empty(), "{missing:?} never happened:\n{tally}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::retry::{RetryConfig, RetryPartition};
-use porpoise_faults::{Fault, Faults, Plan, Tally};
+use porpoise_faults::{Fault, Faults, Plan, Tally, tally_of};
 use porpoise_model::ProjectId;
 use porpoise_ports::Secrets as _;
 use porpoise_region::unique;
@@ -58,16 +58,7 @@ async fn reads(seed: u64) -> Tally {
 
 #[tokio::test]
 async fn secrets_are_what_they_are_whatever_goes_wrong() {
-    let mut tally = Tally::default();
-    for some in (0..40).collect::<Vec<u64>>().chunks(8) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for seed in some.iter().copied() {
-            tasks.spawn(reads(seed));
-        }
-        for one in &tasks.join_all().await {
-            tally.add(one);
-        }
-    }
+    let tally = tally_of(0..40, reads).await;
     let missing = tally.missing("secretsmanager", "GetSecretValue");
     assert!(missing.is_empty(), "{missing:?} never happened:\n{tally}");
 }

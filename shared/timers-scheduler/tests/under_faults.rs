@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::config::retry::{RetryConfig, RetryPartition};
 use jiff::{Timestamp, ToSpan as _};
-use porpoise_faults::{Faults, Plan, Tally};
+use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::timers::Wake;
 use porpoise_ports::{Clock as _, Timers, Unavailable};
@@ -96,16 +96,7 @@ async fn pause() {
 
 #[tokio::test]
 async fn each_wake_has_one_schedule_whatever_goes_wrong() {
-    let mut tally = Tally::default();
-    for some in (0..40).collect::<Vec<u64>>().chunks(8) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for seed in some.iter().copied() {
-            tasks.spawn(wakes(seed));
-        }
-        for one in &tasks.join_all().await {
-            tally.add(one);
-        }
-    }
+    let tally = tally_of(0..40, wakes).await;
     let missing = tally.missing("scheduler", "CreateSchedule");
     assert!(missing.is_empty(), "{missing:?} never happened:\n{tally}");
 }

@@ -26,4 +26,4 @@ pub use call::Call;
 pub use client::Faults;
 pub use fault::Fault;
 pub use plan::Plan;
-pub use tally::{Hit, Tally};
+pub use tally::{Hit, Tally, tally_of};

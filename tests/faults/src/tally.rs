@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
 
 use crate::{Call, Fault};
 
@@ -58,6 +62,19 @@ impl Tally {
             }
         }
     }
+}
+
+/// What `play` counted for each of the seeds, eight of which it plays at a time.
+pub async fn tally_of<F: Future<Output = Tally>>(
+    seeds: Range<u64>,
+    play: impl FnMut(u64) -> F,
+) -> Tally {
+    let tallies = stream::iter(seeds).map(play).buffer_unordered(8);
+    let all = |mut tally: Tally, one: Tally| async move {
+        tally.add(&one);
+        tally
+    };
+    tallies.fold(Tally::default(), all).await
 }
 
 impl fmt::Display for Tally {
