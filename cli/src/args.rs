@@ -335,7 +335,7 @@ pub(crate) enum Target {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
-    /// An export of Apache DolphinScheduler 3.1.
+    /// An export of Apache DolphinScheduler, or an answer of its REST API.
     Dolphinscheduler {
         /// The exported JSON file.
         file: PathBuf,
@@ -351,5 +351,8 @@ pub(crate) enum Import {
         /// The version that wrote the file, where it does not say.
         #[arg(long, value_name = "VERSION")]
         from_version: Option<String>,
+        /// The time zone of schedules that name none, as those of 1.x.
+        #[arg(long, value_name = "ZONE")]
+        timezone: Option<String>,
     },
 }

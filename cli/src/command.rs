@@ -70,12 +70,14 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
             apply,
             verbose,
             from_version,
+            timezone,
         }) => {
             let options = import::Options {
                 out,
                 apply,
                 verbose,
                 from_version,
+                timezone,
             };
             import::dolphinscheduler(session, &file, &options)
         }

@@ -25,6 +25,7 @@ pub(crate) struct Options {
     pub(crate) apply: bool,
     pub(crate) verbose: bool,
     pub(crate) from_version: Option<String>,
+    pub(crate) timezone: Option<String>,
 }
 
 /// Imports a file of DolphinScheduler: writes definition files, stores them, or both. They are written into the current
@@ -89,6 +90,7 @@ fn read(session: &Session, file: &Path, options: &Options) -> Result<Imported, F
     let options = porpoise_import::Options {
         project: session.config.project.clone(),
         from_version: from_version.transpose()?,
+        timezone: options.timezone.clone(),
     };
     let bytes = define::bytes(file)?;
     let name = file.display().to_string();

@@ -150,7 +150,7 @@ dialect: dolphin/3.1
 parameters: { a: { type: integer, value: abc }, l: [1], n: ~ }
 tasks: { t: { noop: } }
 "), @r#"
-    f.yaml:3:10: dialect: no dialect named `dolphin/3.1`; one of: porpoise/1, dolphinscheduler/3.1, dolphinscheduler/3.2
+    f.yaml:3:10: dialect: no dialect named `dolphin/3.1`; one of: porpoise/1, dolphinscheduler/1.3, dolphinscheduler/2.0, dolphinscheduler/3.0, dolphinscheduler/3.1, dolphinscheduler/3.2, dolphinscheduler/3.3
     f.yaml:4:42: parameters.a.value: `abc` is no integer
     f.yaml:4:52: parameters.l: expected a text, a number or `{ type, value }`, found a list; a list is a text in JSON: `{ type: list, value: '[1, 2]' }`
     f.yaml:4:60: parameters.n: expected a text, found nothing; write `""` for an empty text

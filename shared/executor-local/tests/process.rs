@@ -173,15 +173,24 @@ async fn outputs_come_from_the_file_and_from_set_value() {
         .map(|(k, v)| format!("{k}={}", v.text))
         .collect();
     assert_eq!(found, ["a=1", "b=2=3", "default=kept", "rows=42"]);
-    let mut old = shell(2, "echo 'x ${setValue(a=1)}'\necho '${setValue(b=2)} y'\n");
-    old.dialect = "dolphinscheduler/3.1".to_owned();
-    declare(&mut old, "a", "");
-    declare(&mut old, "b", "");
-    let JobState::Succeeded { outputs, .. } = run(&executor, &old).await else {
-        panic!()
-    };
-    let found: Vec<_> = outputs.keys().cloned().collect();
-    assert_eq!(found, ["b"]);
+    for (number, dialect, expected) in [
+        (2, "dolphinscheduler/2.0", &["b"][..]),
+        (3, "dolphinscheduler/3.1", &["b"]),
+        (4, "dolphinscheduler/3.3", &["a", "b"]),
+    ] {
+        let mut job = shell(
+            number,
+            "echo 'x ${setValue(a=1)}'\necho '${setValue(b=2)} y'\n",
+        );
+        job.dialect = dialect.to_owned();
+        declare(&mut job, "a", "");
+        declare(&mut job, "b", "");
+        let JobState::Succeeded { outputs, .. } = run(&executor, &job).await else {
+            panic!()
+        };
+        let found: Vec<_> = outputs.keys().cloned().collect();
+        assert_eq!(found, expected, "{dialect}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,10 +116,7 @@ struct Clock<'a> {
 
 impl Clock<'_> {
     fn knows_single_days(self) -> bool {
-        match self.dialect {
-            Dialect::Porpoise1 | Dialect::DolphinScheduler32 => true,
-            Dialect::DolphinScheduler31 => false,
-        }
+        !self.dialect.is_before_3_2()
     }
 
     fn inner(self, text: &str) -> Result<(DateTime, Placed<'_>), DateError> {

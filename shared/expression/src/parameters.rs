@@ -30,7 +30,7 @@ pub struct ParameterError {
 /// one name the last holds.
 ///
 /// In `porpoise/1` an unknown name is a fault; in the DolphinScheduler dialects it stays as written, since it may be
-/// known when a task starts. `dolphinscheduler/3.1` resolves only texts that begin with `$`.
+/// known when a task starts. `dolphinscheduler/3.1` and those before resolve only texts that begin with `$`.
 ///
 /// # Errors
 /// Every fault of every parameter, each where it was made: not again at the parameters that refer to it.
@@ -68,9 +68,10 @@ pub fn resolve_parameters<'a>(
 }
 
 fn is_frozen(text: &str, dialect: Dialect) -> bool {
-    match dialect {
-        Dialect::Porpoise1 | Dialect::DolphinScheduler32 => !text.contains('$'),
-        Dialect::DolphinScheduler31 => !text.starts_with('$'),
+    if dialect.is_before_3_2() {
+        !text.starts_with('$')
+    } else {
+        !text.contains('$')
     }
 }
 

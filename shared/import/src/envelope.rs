@@ -3,6 +3,7 @@
 use crate::fault::{Problem, Problems, Spot};
 use crate::json::{At, NodeId, Tree};
 use crate::report::Rule;
+use crate::version::Form;
 
 /// Where the REST API keeps what it answers.
 const WRAPPINGS: [&str; 2] = ["data", "totalList"];
@@ -33,14 +34,14 @@ pub(crate) fn elements(tree: &Tree) -> Result<Vec<NodeId>, Problems> {
 }
 
 fn error_code(at: At<'_>) -> Option<i64> {
-    let is_answer = at.get("msg").is_some() && at.get("processDefinition").is_none();
+    let is_answer = at.get("msg").is_some() && Form::of(at).is_none();
     let code = at.get("code").filter(|_| is_answer).and_then(At::integer);
     code.filter(|code| *code != 0)
 }
 
 /// What an answer holds, if this is one.
 fn wrapped(at: At<'_>) -> Option<At<'_>> {
-    if at.get("processDefinition").is_some() {
+    if Form::of(at).is_some() {
         return None;
     }
     let inner = WRAPPINGS.iter().find_map(|key| at.get(key));
@@ -65,7 +66,7 @@ fn mark_wrapping(root: At<'_>, inner: At<'_>) {
     }
 }
 
-const OF_ANSWER: [&str; 9] = [
+const OF_ANSWER: [&str; 11] = [
     "code",
     "msg",
     "success",
@@ -75,49 +76,79 @@ const OF_ANSWER: [&str; 9] = [
     "pageSize",
     "currentPage",
     "pageNo",
+    "start",
+    "dataList",
 ];
 
-/// Texts that hold JSON.
+/// Texts of an element that hold JSON, and those of its definition and its tasks.
+const OF_ELEMENT: [&str; 9] = [
+    "processDefinitionJson",
+    "processDefinitionLocations",
+    "processDefinitionConnects",
+    "connects",
+    "taskDefinitionJson",
+    "taskRelationJson",
+    "globalParams",
+    "locations",
+    "schedule",
+];
+const DEFINITIONS: [&str; 3] = [
+    "processDefinition",
+    "workflowDefinition",
+    "processDefinitionJson",
+];
 const OF_DEFINITION: [&str; 2] = ["globalParams", "locations"];
+const TASKS: [&str; 3] = ["taskDefinitionList", "taskDefinitionJson", "tasks"];
+const OF_TASK: [&str; 2] = ["taskParams", "params"];
 
 /// Reads the JSON in texts. Gives those after which further text follows.
-pub(crate) fn expand(tree: &mut Tree, elements: &[NodeId]) -> Result<Vec<NodeId>, Problems> {
-    let mut problems = Problems::default();
+pub(crate) fn expand(tree: &mut Tree, elements: &[NodeId], problems: &mut Problems) -> Vec<NodeId> {
     let mut trailing = Vec::new();
-    for id in texts(tree, elements) {
-        match tree.expand(id) {
-            Ok(false) => {}
-            Ok(true) => trailing.push(id),
-            Err(error) => {
-                let spot = Spot::Node {
-                    path: tree.at(id).path(),
-                    of_file: id,
-                };
-                let message = format!("the text holds no JSON: {error}");
-                problems.push(Problem {
-                    spot,
-                    message,
+    let known = |id: &&NodeId| Form::of(tree.at(**id)).is_some();
+    let elements: Vec<_> = elements.iter().filter(known).copied().collect();
+    // What is in a text may hold further texts.
+    for texts in [of_elements, of_definitions, of_tasks] {
+        for id in texts(tree, &elements) {
+            match tree.expand(id) {
+                Ok(false) => {}
+                Ok(true) => trailing.push(id),
+                Err(error) => problems.push(Problem {
+                    spot: Spot::of(tree.at(id)),
+                    message: format!("the text holds no JSON: {error}"),
                     hint: None,
-                });
+                }),
             }
         }
     }
-    problems.into_result()?;
-    Ok(trailing)
+    trailing
 }
 
-fn texts(tree: &Tree, elements: &[NodeId]) -> Vec<NodeId> {
-    let mut texts = Vec::new();
-    for element in elements {
-        let element = tree.at(*element);
-        let definition = element.get("processDefinition");
-        texts.extend(OF_DEFINITION.iter().filter_map(|key| definition?.get(key)));
-        let tasks = element
-            .get("taskDefinitionList")
-            .into_iter()
-            .flat_map(At::items);
-        texts.extend(tasks.filter_map(|task| task.get("taskParams")));
-    }
-    texts.retain(|at| at.text().is_some_and(|text| !text.trim().is_empty()));
-    texts.into_iter().map(|at| at.id).collect()
+fn of_elements(tree: &Tree, elements: &[NodeId]) -> Vec<NodeId> {
+    let elements = elements.iter().map(|element| tree.at(*element));
+    filled(elements.flat_map(|element| values(element, &OF_ELEMENT)))
+}
+
+fn of_definitions(tree: &Tree, elements: &[NodeId]) -> Vec<NodeId> {
+    let elements = elements.iter().map(|element| tree.at(*element));
+    let definitions = elements.flat_map(|element| values(element, &DEFINITIONS));
+    filled(definitions.flat_map(|definition| values(definition, &OF_DEFINITION)))
+}
+
+fn of_tasks(tree: &Tree, elements: &[NodeId]) -> Vec<NodeId> {
+    let elements = elements.iter().map(|element| tree.at(*element));
+    let holders =
+        elements.flat_map(|element| std::iter::once(element).chain(values(element, &DEFINITIONS)));
+    let tasks = holders
+        .flat_map(|holder| values(holder, &TASKS))
+        .flat_map(At::items);
+    filled(tasks.flat_map(|task| values(task, &OF_TASK)))
+}
+
+fn values<'t>(at: At<'t>, keys: &[&str]) -> Vec<At<'t>> {
+    keys.iter().filter_map(|key| at.get(key)).collect()
+}
+
+fn filled<'t>(texts: impl Iterator<Item = At<'t>>) -> Vec<NodeId> {
+    let filled = texts.filter(|at| at.text().is_some_and(|text| !text.trim().is_empty()));
+    filled.map(|at| at.id).collect()
 }

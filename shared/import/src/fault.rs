@@ -5,7 +5,7 @@ use std::fmt;
 use porpoise_model::limits::FINDINGS_MAX;
 use serde::Serialize;
 
-use crate::json::{NodeId, starts};
+use crate::json::{At, NodeId, starts};
 
 /// Every fault of a file, in its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -83,6 +83,22 @@ pub(crate) enum Spot {
     },
 }
 
+impl Spot {
+    /// The place of a node, or of the text or object that it is in.
+    pub(crate) fn of(at: At<'_>) -> Self {
+        let mut of_file = at;
+        while of_file.id.0 >= at.tree.of_file
+            && let Some(parent) = of_file.parent()
+        {
+            of_file = parent;
+        }
+        Self::Node {
+            path: at.path(),
+            of_file: of_file.id,
+        }
+    }
+}
+
 /// A fault, before lines are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -124,25 +140,31 @@ impl Problems {
         }
     }
 
-    pub(crate) fn into_result(self) -> Result<(), Self> {
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(self)
-        }
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.problems.is_empty()
     }
 
-    /// Counts the lines.
-    pub(crate) fn locate(&self, file: &str, text: &str) -> ImportFaults {
+    /// Counts the lines, unless the places of the nodes are known.
+    pub(crate) fn locate(
+        &self,
+        file: &str,
+        text: &str,
+        places: Option<&[(usize, usize)]>,
+    ) -> ImportFaults {
         let with_nodes = self
             .problems
             .iter()
             .any(|problem| matches!(problem.spot, Spot::Node { .. }));
-        let starts = if with_nodes { starts(text) } else { Vec::new() };
+        let starts = if with_nodes && places.is_none() {
+            starts(text)
+        } else {
+            Vec::new()
+        };
         let mut faults: Vec<_> = self
             .problems
             .iter()
-            .map(|problem| located(problem, text, &starts))
+            .map(|problem| located(problem, text, &starts, places))
             .collect();
         faults.sort_by_key(|fault| fault.position);
         ImportFaults {
@@ -153,13 +175,21 @@ impl Problems {
     }
 }
 
-fn located(problem: &Problem, text: &str, starts: &[usize]) -> ImportFault {
+fn located(
+    problem: &Problem,
+    text: &str,
+    starts: &[usize],
+    places: Option<&[(usize, usize)]>,
+) -> ImportFault {
     let (line, column, path) = match &problem.spot {
         Spot::Start => (1, 1, String::new()),
         Spot::At { line, column } => (*line, *column, String::new()),
         Spot::Node { path, of_file } => {
-            let byte = starts.get(of_file.0).copied().unwrap_or_default();
-            let (line, column) = crate::json::line_and_column(text, byte);
+            let known = places.and_then(|places| places.get(of_file.0).copied());
+            let (line, column) = known.unwrap_or_else(|| {
+                let byte = starts.get(of_file.0).copied().unwrap_or_default();
+                crate::json::line_and_column(text, byte)
+            });
             (line, column, path.clone())
         }
     };

@@ -1,6 +1,7 @@
-//! JSON as a tree of nodes that know where they are and what became of them.
+//! A file as a tree of nodes that know where they are and what became of them.
 
 mod at;
+mod make;
 mod parse;
 mod position;
 
@@ -12,6 +13,7 @@ use serde_json::Number;
 use crate::report::Rule;
 
 pub(crate) use at::At;
+pub(crate) use make::Entries;
 pub(crate) use parse::{parse, text};
 pub(crate) use position::{line_and_column, starts};
 
@@ -34,6 +36,10 @@ pub(crate) struct Tree {
     pub(crate) of_file: usize,
     /// Keys that an object had twice, with the object; the last one counts.
     pub(crate) repeated: Vec<NodeId>,
+    /// Nodes of the file and of JSON in its texts: those from here on were made, to show one form in another.
+    given: Option<usize>,
+    /// Lines and columns of the nodes, where the file is no JSON.
+    pub(crate) places: Option<Vec<(usize, usize)>>,
 }
 
 #[derive(Debug)]
@@ -96,7 +102,7 @@ impl Tree {
 
     /// Every leaf: values that hold no others.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = At<'_>> {
-        (0..self.nodes.len())
+        (0..self.given.unwrap_or(self.nodes.len()))
             .map(|id| self.at(NodeId(id)))
             .filter(|at| at.is_leaf() && at.is_attached())
     }

@@ -1,26 +1,26 @@
 //! Turns workflows of Apache DolphinScheduler into workflows of Porpoise, and says what became of every value.
 //!
-//! [`import`] takes the bytes of one file that DolphinScheduler 3.1 exported, or that its REST API answered, and gives
-//! either every workflow in it together with a [`Report`], or every fault of the file: all or nothing. The same bytes
-//! give the same result.
+//! [`import`] takes the bytes of a file that DolphinScheduler exported, that its REST API answered or takes, or that its
+//! Python SDK reads; [`import_all`] takes several. Each gives either every workflow together with a [`Report`], or every
+//! fault: all or nothing. The same bytes give the same result.
 //!
 //! **Nothing is silent.** Each leaf of the input ends in one of three ways: the mapping used it, a named [`Rule`] says
 //! why it does not matter (a copy, an id of a table, a default), or the report has an entry for it. What nobody
 //! touched is found by a sweep over the whole tree and reported as not carried over.
 //!
 //! A file goes through these stages: `json` turns bytes into a tree with budgets and positions, `envelope` finds the
-//! workflows in it and `version` what wrote them, `map` turns each into a [`Workflow`], and `sweep` looks at what is
-//! left. Secrets are pointed at by their paths; no value of a parameter ever enters the report.
+//! workflows in it, `version` what wrote them and `shape` brings them into one form, in which the nodes of the file keep
+//! their places; `secret` puts references in the place of secrets, `map` turns each into a [`Workflow`], and `sweep`
+//! looks at what is left. No value of a parameter ever enters the report.
 //!
-//! Left out on purpose: file access and archives (callers pass bytes), other versions than 3.1, the running of task
-//! types that have no executor here (they are kept whole as [`Kind::External`]), and the remapping of the codes by
-//! which SWITCH, CONDITIONS, DEPENDENT and `SUB_PROCESS` refer to others (they are kept and reported with the names
-//! that they stand for).
+//! Left out on purpose: file access (callers pass bytes), and the running of task types that have no executor here (they
+//! are kept whole as [`Kind::External`], with names in the place of the codes that the files explain).
 //!
 //! Start reading at `map/workflow.rs`.
 //!
 //! [`Kind::External`]: porpoise_model::workflow::Kind::External
 
+mod document;
 mod envelope;
 #[cfg(test)]
 mod every_leaf;
@@ -29,30 +29,32 @@ mod file_name;
 mod json;
 mod map;
 mod report;
+mod secret;
+mod shape;
 mod sweep;
 mod version;
 
-use porpoise_model::Name;
-use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use porpoise_model::workflow::Workflow;
 
 pub use fault::{ImportFault, ImportFaults, Position};
 pub use report::{Entry, Full, Level, Report, Rule, Summary, Topic};
 pub use version::{UnknownVersion, Version};
 
-/// What the file cannot say.
+/// What the files cannot say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// The project that is to own the workflows; `default` if none is given. An export names no project.
     pub project: Option<String>,
-    /// The version that wrote the file, where the file shows another one or none.
+    /// The version that wrote the files, where they show another one or none.
     pub from_version: Option<Version>,
+    /// The time zone of schedules that name none; 1.x never does.
+    pub timezone: Option<String>,
 }
 
-/// The workflows of a file, and what became of its values.
+/// The workflows of some files, and what became of their values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
-    /// In the order of the file.
+    /// In the order of the files.
     pub workflows: Vec<ImportedWorkflow>,
     /// What differs, what was left behind, what to know.
     pub report: Report,
@@ -61,8 +63,10 @@ pub struct Imported {
 /// A workflow, and the name of the definition file for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportedWorkflow {
-    /// Letters, digits, `-`, `_` and `.yaml`: safe in any folder, unique in the file.
+    /// Letters, digits, `-`, `_` and `.yaml`: safe in any folder, unique among those of one import.
     pub file_name: String,
+    /// The version of DolphinScheduler as whose it was read.
+    pub version: Version,
     /// The workflow.
     pub workflow: Workflow,
 }
@@ -72,6 +76,15 @@ impl ImportedWorkflow {
     pub fn definition(&self) -> String {
         porpoise_definition::write(&self.workflow)
     }
+}
+
+/// A file to import.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'f> {
+    /// For messages.
+    pub name: &'f str,
+    /// What it holds.
+    pub bytes: &'f [u8],
 }
 
 /// Imports every workflow of a file. `file_name` serves messages only.
@@ -84,57 +97,24 @@ impl ImportedWorkflow {
 /// assert_eq!(faults.to_string(), "a.json:1:1: there is no workflow in this file");
 /// ```
 pub fn import(file_name: &str, bytes: &[u8], options: &Options) -> Result<Imported, ImportFaults> {
-    let text = json::text(bytes).map_err(|problems| problems.locate(file_name, ""))?;
-    let outcome = run(text, options);
-    outcome
-        .map(|(imported, _)| imported)
-        .map_err(|problems| problems.locate(file_name, text))
-}
-
-/// All stages; also gives the tree with its marks.
-fn run(text: &str, options: &Options) -> Result<(Imported, json::Tree), fault::Problems> {
-    let mut tree = json::parse(text)?;
-    let project = project(options)?;
-    let elements = envelope::elements(&tree)?;
-    version::check(&tree, &elements, options.from_version)?;
-    let trailing = envelope::expand(&mut tree, &elements)?;
-    let (workflows, mut notes) = map::workflows(&tree, &elements, &project)?;
-    workflows.iter().try_for_each(fits)?;
-    sweep::sweep(&tree, &elements, &trailing, options, &mut notes);
-    let file_names = file_name::unique(workflows.iter().map(|workflow| workflow.name.as_str()));
-    let files = file_names.into_iter().zip(workflows);
-    let workflows: Vec<_> = files
-        .map(|(file_name, workflow)| ImportedWorkflow {
-            file_name,
-            workflow,
-        })
-        .collect();
-    let report = notes.into_report(&tree, &workflows);
-    Ok((Imported { workflows, report }, tree))
-}
-
-/// A definition file has a size that it must not pass, or nobody could read it.
-fn fits(workflow: &Workflow) -> Result<(), fault::Problems> {
-    let bytes = porpoise_definition::write(workflow).len();
-    if bytes <= DEFINITION_BYTES_MAX {
-        return Ok(());
-    }
-    let name = &workflow.name;
-    let message = format!(
-        "the definition of `{name}` would have {bytes} bytes, at most {DEFINITION_BYTES_MAX} are allowed"
-    );
-    Err(fault::Problems::one(Some("split the workflow"), message))
-}
-
-fn project(options: &Options) -> Result<Name, fault::Problems> {
-    let text = options.project.as_deref().unwrap_or("default");
-    text.parse().map_err(|error| {
-        fault::Problems::one(
-            None,
-            format!(
-                "`{}` cannot be the name of a project: {error}",
-                fault::short(text)
-            ),
-        )
+    let input = Input {
+        name: file_name,
+        bytes,
+    };
+    import_all(&[input], options).map_err(|faults| {
+        let none = || ImportFaults {
+            file: file_name.to_owned(),
+            faults: Vec::new(),
+            more: 0,
+        };
+        faults.into_iter().next().unwrap_or_else(none)
     })
+}
+
+/// Imports every workflow of all files, which may refer to each other.
+///
+/// # Errors
+/// The faults of each file that has any: then nothing is imported from any file.
+pub fn import_all(inputs: &[Input<'_>], options: &Options) -> Result<Imported, Vec<ImportFaults>> {
+    document::read_all(inputs, options).and_then(|documents| document::import(&documents, options))
 }

@@ -9,6 +9,7 @@ mod reference;
 mod scalar;
 mod schedule;
 mod task;
+mod variable;
 mod workflow;
 
 use std::collections::BTreeMap;
@@ -18,79 +19,104 @@ use porpoise_model::limits::NAME_CHARS_MAX;
 use porpoise_model::workflow::Workflow;
 
 use crate::fault::{Problem, Problems, Spot};
-use crate::json::{At, NodeId, Tree};
+use crate::json::{At, Tree};
 use crate::report::{Notes, Rule, Topic};
+use crate::shape::Element;
+use crate::version::Version;
 use index::Index;
 
-/// The dialect of the workflows.
-pub(crate) const DIALECT: &str = "dolphinscheduler/3.1";
-
-/// Maps the workflows of one file.
+/// Maps the workflows of some files.
 #[derive(Debug)]
 struct Mapper<'t> {
     project: &'t Name,
+    /// The zone of schedules that name none.
+    zone: Option<&'t str>,
+    /// As what the workflow is read that is being mapped.
+    version: Version,
     problems: Problems,
     notes: Notes,
     index: Index<'t>,
 }
 
-/// Every workflow of a file, or every fault.
+/// A file and its workflows.
+pub(crate) type File<'t> = (&'t Tree, &'t [Element]);
+
+/// The workflows of a file, in its order.
+pub(crate) type Mapped = Vec<(Version, Workflow)>;
+
+/// Every workflow of every file, or the faults of each file.
 pub(crate) fn workflows(
-    tree: &Tree,
-    elements: &[NodeId],
+    files: &[File<'_>],
     project: &Name,
-) -> Result<(Vec<Workflow>, Notes), Problems> {
-    let index = Index::of(tree, elements);
+    zone: Option<&str>,
+) -> Result<(Vec<Mapped>, Notes), Vec<Problems>> {
+    let names = names(files);
     let mut mapper = Mapper {
         project,
+        zone,
+        version: Version::V3_1,
         problems: Problems::default(),
         notes: Notes::default(),
-        index,
+        index: Index::of(files, &names),
     };
-    let mut workflows: Vec<Workflow> = Vec::new();
-    let mut taken = Taken::new();
-    for element in elements {
-        let element = tree.at(*element);
-        mapper.notes.workflow = None;
-        let Some(mut workflow) = mapper.workflow(element) else {
-            continue;
-        };
-        workflow.name = mapper.unique(element, &workflow.name, &mut taken);
-        workflows.push(workflow);
+    let mut all = Vec::new();
+    let mut problems = Vec::new();
+    for (number, ((tree, elements), names)) in files.iter().zip(&names).enumerate() {
+        mapper.notes.file = number;
+        let mut mapped = Mapped::new();
+        for (element, name) in elements.iter().zip(names) {
+            mapper.notes.workflow = None;
+            mapper.version = element.version;
+            let at = tree.at(element.shaped);
+            let Some(mut workflow) = mapper.workflow(at, element.form) else {
+                continue;
+            };
+            if let Some(name) = name.as_ref().filter(|name| **name != workflow.name) {
+                mapper.renumbered(tree.at(element.at), &workflow.name, name);
+                workflow.name = name.clone();
+            }
+            mapped.push((element.version, workflow));
+        }
+        all.push(mapped);
+        problems.push(std::mem::take(&mut mapper.problems));
     }
     mapper.notes.workflow = None;
-    mapper.problems.into_result()?;
-    Ok((workflows, mapper.notes))
+    if problems.iter().all(Problems::is_empty) {
+        Ok((all, mapper.notes))
+    } else {
+        Err(problems)
+    }
+}
+
+/// What each workflow will be called: no two alike.
+fn names(files: &[File<'_>]) -> Vec<Vec<Option<Name>>> {
+    let mut taken = Taken::new();
+    let of_file = |(tree, elements): &File<'_>| {
+        let mut name = |element: &Element| {
+            let definition = tree.at(element.shaped).get("processDefinition")?;
+            let name = scalar::named(definition.get("name")?)?;
+            Some(unique(&name, &mut taken))
+        };
+        elements.iter().map(&mut name).collect()
+    };
+    let mut of_file = of_file;
+    files.iter().map(&mut of_file).collect()
 }
 
 impl<'t> Mapper<'t> {
     fn fault(&mut self, at: At<'_>, message: impl Into<String>, hint: Option<&str>) {
         self.problems.push(Problem {
-            spot: spot(at),
+            spot: Spot::of(at),
             message: message.into(),
             hint: hint.map(Into::into),
         });
     }
 
-    /// A name that no earlier workflow of the file has: `orders`, `orders (2)` …
-    fn unique(&mut self, element: At<'t>, name: &Name, taken: &mut Taken) -> Name {
-        let mut free = name.clone();
-        // Numbers go on where the last workflow of this name stopped: a file of one name takes no longer.
-        let mut number = taken.get(name).copied().unwrap_or(1);
-        while taken.contains_key(&free) {
-            number += 1;
-            free = numbered(name, number);
-        }
-        if free != *name {
-            taken.insert(name.clone(), number);
-            let message = format!(
-                "the file has an earlier workflow named `{name}`: this one is `{free}` now"
-            );
-            self.notes
-                .add(element, Topic::Renamed, free.as_str(), message);
-        }
-        taken.insert(free.clone(), 1);
-        free
+    fn renumbered(&mut self, element: At<'t>, name: &Name, free: &Name) {
+        let message =
+            format!("the file has an earlier workflow named `{name}`: this one is `{free}` now");
+        self.notes
+            .add(element, Topic::Renamed, free.as_str(), message);
     }
 
     /// Fields that do not matter, by the rule that says why.
@@ -106,6 +132,22 @@ impl<'t> Mapper<'t> {
 /// Names of workflows, with the last number that each was given.
 type Taken = BTreeMap<Name, usize>;
 
+/// A name that no earlier workflow has: `orders`, `orders (2)` …
+fn unique(name: &Name, taken: &mut Taken) -> Name {
+    let mut free = name.clone();
+    // Numbers go on where the last workflow of this name stopped: many of one name take no longer.
+    let mut number = taken.get(name).copied().unwrap_or(1);
+    while taken.contains_key(&free) {
+        number += 1;
+        free = numbered(name, number);
+    }
+    if free != *name {
+        taken.insert(name.clone(), number);
+    }
+    taken.insert(free.clone(), 1);
+    free
+}
+
 fn numbered(name: &Name, number: usize) -> Name {
     let suffix = format!(" ({number})");
     let kept = NAME_CHARS_MAX.saturating_sub(suffix.chars().count());
@@ -113,18 +155,4 @@ fn numbered(name: &Name, number: usize) -> Name {
     format!("{}{suffix}", stem.trim_end())
         .parse()
         .unwrap_or_else(|_| name.clone())
-}
-
-/// The place of a node, or of the text that it is in.
-fn spot(at: At<'_>) -> Spot {
-    let mut of_file = at;
-    while of_file.id.0 >= at.tree.of_file
-        && let Some(parent) = of_file.parent()
-    {
-        of_file = parent;
-    }
-    Spot::Node {
-        path: at.path(),
-        of_file: of_file.id,
-    }
 }

@@ -7,7 +7,9 @@ mod topic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::Version;
 
 pub use display::Full;
 pub(crate) use notes::Notes;
@@ -16,9 +18,7 @@ pub use topic::{Level, Rule, Topic};
 /// What differs, what was left behind, what to know. Shown, it groups its entries; [`Report::full`] lists each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The dialect of the workflows.
-    pub dialect: &'static str,
-    /// In the order of the file.
+    /// In the order of the files.
     pub workflows: Vec<Summary>,
     /// Grouped by level and topic, then in the order of the file.
     pub entries: Vec<Entry>,
@@ -39,6 +39,11 @@ pub struct Report {
 pub struct Summary {
     /// Its name.
     pub workflow: String,
+    /// The version of DolphinScheduler as whose it was read.
+    #[serde(serialize_with = "as_text")]
+    pub version: Version,
+    /// The dialect of its expressions.
+    pub dialect: String,
     /// The suggested name of its definition file.
     pub file_name: String,
     /// Its tasks.
@@ -56,6 +61,9 @@ pub struct Entry {
     pub level: Level,
     /// What sort of thing it is.
     pub topic: Topic,
+    /// In which file, where several were imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<Arc<str>>,
     /// Of which workflow; none if it is the file's.
     pub workflow: Option<Arc<str>>,
     /// `[2].taskDefinitionList[5].taskParams.sql`
@@ -66,6 +74,11 @@ pub struct Entry {
     pub message: String,
     /// What to do about it.
     pub advice: &'static str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn as_text<S: Serializer>(version: &Version, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(version)
 }
 
 impl Report {

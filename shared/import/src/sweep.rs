@@ -1,23 +1,17 @@
 //! What the mapping left: defaults, unknown fields, and texts that look like secrets.
 
-mod secret;
-
 use porpoise_model::Name;
 
-use crate::json::{At, Mark, NodeId, Tree};
+use crate::document::Document;
+use crate::fault::short;
+use crate::json::{At, Mark, Tree};
 use crate::report::{Notes, Rule, Topic};
-use crate::version::{Detected, detect};
-use crate::{Options, fault::short};
+use crate::shape::Element;
 
-/// Looks at every leaf. `trailing` are texts with more in them than their JSON.
-pub(crate) fn sweep(
-    tree: &Tree,
-    elements: &[NodeId],
-    trailing: &[NodeId],
-    options: &Options,
-    notes: &mut Notes,
-) {
-    for id in trailing {
+/// Looks at every leaf of a file.
+pub(crate) fn sweep(document: &Document<'_>, notes: &mut Notes) {
+    let tree = &document.tree;
+    for id in &document.trailing {
         let message = "there is text after the JSON that the text holds";
         notes.add(tree.at(*id), Topic::TrailingText, "", message);
     }
@@ -25,12 +19,13 @@ pub(crate) fn sweep(
         let message = "the key is there more than once: the last value counts";
         notes.add(tree.at(*id), Topic::Repeated, "", message);
     }
-    for element in elements {
-        let element = tree.at(*element);
-        notes.workflow = name(element).map(|name| name.as_str().into());
-        version(element, options, notes);
-        secret::look(element, notes);
-        unseen(element, notes);
+    for (element, hidden) in document.elements.iter().zip(&document.hidden) {
+        notes.workflow = name(tree.at(element.shaped)).map(|name| name.as_str().into());
+        version(tree, element, notes);
+        for hidden in hidden {
+            hidden.say(tree, notes);
+        }
+        unseen(tree.at(element.at), notes);
     }
     notes.workflow = None;
     unseen(tree.root(), notes);
@@ -46,17 +41,17 @@ fn name(element: At<'_>) -> Option<Name> {
         .ok()
 }
 
-fn version(element: At<'_>, options: &Options, notes: &mut Notes) {
-    let said = options.from_version.is_some();
-    let message = match detect(element) {
-        Detected::Version(crate::Version::V3_1) => return,
-        Detected::Version(other) => format!("it looks like {other} and was said to be of 3.1"),
-        Detected::Unmarked | Detected::CreateRequest | Detected::Foreign(_) if said => return,
-        Detected::Unmarked | Detected::CreateRequest | Detected::Foreign(_) => {
-            "no key tells its version: it was read as 3.1".to_owned()
+fn version(tree: &Tree, element: &Element, notes: &mut Notes) {
+    let Element { version, looks, .. } = element;
+    let (looks, is_sure) = looks;
+    let message = match (element.is_said, is_sure) {
+        (true, true) if looks != version => {
+            format!("it looks like {looks} and was said to be of {version}")
         }
+        (false, false) => format!("no key tells its version from others: it was read as {version}"),
+        (_, _) => return,
     };
-    notes.add(element, Topic::Version, "", message);
+    notes.add(tree.at(element.at), Topic::Version, "", message);
 }
 
 /// Reports the largest parts of which nobody has looked at anything.

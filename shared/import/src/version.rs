@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::fault::{Problem, Problems, Spot, short};
-use crate::json::{At, NodeId, Tree};
+use porpoise_expression::Dialect;
+
+use crate::fault::short;
+use crate::json::At;
 
 /// Versions whose files differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +47,27 @@ impl Version {
             Self::V3_3 => "3.3",
         }
     }
+
+    /// Other ways to write it.
+    const fn also(self) -> &'static [&'static str] {
+        match self {
+            Self::V1 => &["1", "1.0", "1.1", "1.2", "1.3"],
+            Self::V3_3 => &["3.4"],
+            Self::V2_0 | Self::V3_0 | Self::V3_1 | Self::V3_2 => &[],
+        }
+    }
+
+    /// The rules by which workflows of this version are read and run.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::V1 => Dialect::DolphinScheduler13,
+            Self::V2_0 => Dialect::DolphinScheduler20,
+            Self::V3_0 => Dialect::DolphinScheduler30,
+            Self::V3_1 => Dialect::DolphinScheduler31,
+            Self::V3_2 => Dialect::DolphinScheduler32,
+            Self::V3_3 => Dialect::DolphinScheduler33,
+        }
+    }
 }
 
 impl fmt::Display for Version {
@@ -55,131 +78,137 @@ impl fmt::Display for Version {
 
 /// The text names no version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no version of DolphinScheduler; known are 1.x, 2.0, 3.0, 3.1, 3.2 and 3.3")]
+#[error(
+    "`{0}` is no version of DolphinScheduler; known are 1.x, 2.0, 3.0, 3.1, 3.2 and 3.3 (which stands for those after it)"
+)]
 pub struct UnknownVersion(pub String);
 
 impl FromStr for Version {
     type Err = UnknownVersion;
 
     fn from_str(text: &str) -> Result<Self, UnknownVersion> {
-        let found = Self::ALL
-            .into_iter()
-            .find(|version| version.as_str() == text);
+        let known = |version: &Self| version.as_str() == text || version.also().contains(&text);
+        let found = Self::ALL.into_iter().find(known);
         found.ok_or_else(|| UnknownVersion(short(text)))
     }
 }
 
-/// What the keys of a workflow tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Detected {
-    Version(Version),
-    /// 2.0, or an answer of the REST API of a later one up to 3.1, which leaves the tell-tale keys out.
-    Unmarked,
-    /// The body of a call that creates a workflow.
-    CreateRequest,
-    /// Nothing of DolphinScheduler; its keys.
-    Foreign(Vec<String>),
+/// The form of a workflow in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// All in `processDefinitionJson`: 1.x.
+    Old,
+    /// `processDefinition`, relations and tasks beside it: 2.0 to 3.2.
+    Process,
+    /// The same with `workflow` in its keys: 3.3 and later.
+    Workflow,
+    /// The body of a call that creates a workflow, of 2.0 and later.
+    Create,
 }
 
-/// Reads the marks of a version, in the order in which they became certain.
-pub(crate) fn detect(element: At<'_>) -> Detected {
-    let has = |key| element.get(key).is_some();
-    if has("processDefinitionJson") {
-        return Detected::Version(Version::V1);
-    }
-    if has("workflowDefinition") {
-        return Detected::Version(Version::V3_3);
-    }
-    let Some(definition) = element
-        .some("processDefinition")
-        .filter(|at| at.is_object())
-    else {
-        if has("taskDefinitionJson") {
-            return Detected::CreateRequest;
+impl Form {
+    /// By the keys of an element, in the order in which they became certain.
+    pub(crate) fn of(element: At<'_>) -> Option<Self> {
+        let is_object = |key| element.get(key).is_some_and(At::is_object);
+        if element.get("processDefinitionJson").is_some() {
+            Some(Self::Old)
+        } else if element.get("workflowDefinition").is_some() {
+            Some(Self::Workflow)
+        } else if is_object("processDefinition") {
+            Some(Self::Process)
+        } else if element.get("taskDefinitionJson").is_some() {
+            Some(Self::Create)
+        } else {
+            None
         }
-        return Detected::Foreign(
-            element
-                .entries()
-                .map(|(key, _)| short(key))
-                .take(12)
-                .collect(),
-        );
-    };
-    let tasks = || {
-        element
-            .get("taskDefinitionList")
+    }
+
+    /// The versions that write it.
+    pub(crate) const fn writers(self) -> &'static [Version] {
+        use Version::{V1, V2_0, V3_0, V3_1, V3_2, V3_3};
+        match self {
+            Self::Old => &[V1],
+            Self::Process => &[V2_0, V3_0, V3_1, V3_2],
+            Self::Workflow => &[V3_3],
+            Self::Create => &[V2_0, V3_0, V3_1, V3_2, V3_3],
+        }
+    }
+
+    pub(crate) const fn noun(self) -> &'static str {
+        match self {
+            Self::Old => "an export of 1.x (`processDefinitionJson`)",
+            Self::Process => "an export of 2.0 to 3.2 (`processDefinition`)",
+            Self::Workflow => "an export of 3.3 or later (`workflowDefinition`)",
+            Self::Create => "the body of a call that creates a workflow",
+        }
+    }
+}
+
+/// What a workflow looks like, and whether its keys leave no doubt.
+pub(crate) fn detect(form: Form, element: At<'_>) -> (Version, bool) {
+    match form {
+        Form::Old => (Version::V1, true),
+        Form::Workflow => (Version::V3_3, true),
+        Form::Process => {
+            let tasks = element.get("taskDefinitionList");
+            let Some(definition) = element.get("processDefinition") else {
+                return (Version::V2_0, false);
+            };
+            let tenant = element
+                .get("schedule")
+                .and_then(|at| at.get("tenantCode"))
+                .is_some();
+            let newest = definition.get("tenantId").is_none() || tenant;
+            by_keys(definition, tasks, newest)
+        }
+        Form::Create => {
+            let tasks = element.get("taskDefinitionJson");
+            let mut of_tasks = tasks.into_iter().flat_map(At::items);
+            if of_tasks.any(|task| task.get("taskType").and_then(At::text) == Some("SUB_WORKFLOW"))
+            {
+                return (Version::V3_3, true);
+            }
+            let newest = element.get("tenantCode").is_none();
+            by_keys(element, tasks, newest)
+        }
+    }
+}
+
+fn by_keys(definition: At<'_>, tasks: Option<At<'_>>, newest: bool) -> (Version, bool) {
+    let mut of_tasks = tasks.into_iter().flat_map(At::items);
+    let any = |key: &str| {
+        tasks
             .into_iter()
             .flat_map(At::items)
+            .any(|task| task.get(key).is_some())
     };
-    let of_tasks = |key| tasks().any(|task| task.get(key).is_some());
-    let of_schedule = |key| element.get("schedule").and_then(|at| at.get(key)).is_some();
-    if of_tasks("isCache") || definition.get("tenantId").is_none() || of_schedule("tenantCode") {
-        Detected::Version(Version::V3_2)
-    } else if of_tasks("taskExecuteType") {
-        Detected::Version(Version::V3_1)
-    } else if tasks().next().is_none() || definition.get("executionType").is_none() {
-        Detected::Unmarked
+    if newest || any("isCache") {
+        (Version::V3_2, true)
+    } else if any("taskExecuteType") {
+        (Version::V3_1, true)
+    } else if definition.get("executionType").is_some() && of_tasks.next().is_some() {
+        (Version::V3_0, true)
     } else {
-        Detected::Version(Version::V3_0)
+        (Version::V2_0, false)
     }
 }
 
-/// Refuses what is not 3.1. `said` is what the user says about the file: it wins over its keys.
-pub(crate) fn check(
-    tree: &Tree,
-    elements: &[NodeId],
-    said: Option<Version>,
-) -> Result<(), Problems> {
-    let mut problems = Problems::default();
-    if let Some(version) = said
-        && version != Version::V3_1
-    {
-        return Err(Problems::one(
-            Some(ONLY),
-            format!("the file is said to be of DolphinScheduler {version}"),
-        ));
-    }
-    for element in elements {
-        let at = tree.at(*element);
-        let (message, hint) = match detect(at) {
-            Detected::Version(Version::V3_1) | Detected::Unmarked => continue,
-            Detected::Version(Version::V3_0 | Version::V3_2) if said.is_some() => continue,
-            Detected::Version(version @ (Version::V3_0 | Version::V3_2)) => (
-                format!("the workflow was written by DolphinScheduler {version}"),
-                format!("{ONLY}; if this is a file of 3.1, say so with --from-version 3.1"),
-            ),
-            Detected::Version(version @ (Version::V1 | Version::V2_0 | Version::V3_3)) => (
-                format!("the workflow was written by DolphinScheduler {version}"),
-                ONLY.to_owned(),
-            ),
-            Detected::CreateRequest => (
-                "this is the body of a call that creates a workflow, not an export".to_owned(),
-                ONLY.to_owned(),
-            ),
-            Detected::Foreign(keys) => (foreign(&keys), FOREIGN.to_owned()),
-        };
-        let spot = Spot::Node {
-            path: at.path(),
-            of_file: *element,
-        };
-        problems.push(Problem {
-            spot,
-            message,
-            hint: Some(hint),
-        });
-    }
-    problems.into_result()
+/// What to say of something that is none of them.
+pub(crate) fn foreign(element: At<'_>) -> (String, &'static str) {
+    let keys: Vec<_> = element
+        .entries()
+        .map(|(key, _)| short(key))
+        .take(12)
+        .collect();
+    let message = if keys.is_empty() {
+        "this is no workflow of DolphinScheduler".to_owned()
+    } else if element.get("taskParams").is_some() {
+        "this is a task without its workflow".to_owned()
+    } else {
+        let keys = keys.join(", ");
+        format!("this is no export of DolphinScheduler: its keys are {keys}")
+    };
+    (message, FOREIGN)
 }
 
-const ONLY: &str = "exports of 3.1 are read today";
 const FOREIGN: &str = "an export is a list of objects with `processDefinition`, `processTaskRelationList`, `taskDefinitionList`";
-
-fn foreign(keys: &[String]) -> String {
-    if keys.is_empty() {
-        return "this is no workflow of DolphinScheduler".to_owned();
-    }
-    format!(
-        "this is no export of DolphinScheduler: its keys are {}",
-        keys.join(", ")
-    )
-}

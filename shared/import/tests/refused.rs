@@ -49,43 +49,54 @@ fn a_circle_is_shown_as_a_path() {
 }
 
 #[test]
-fn each_other_version_is_named_and_refused() {
-    let mut v3_2 = minimal();
-    v3_2["taskDefinitionList"][0]["isCache"] = json!("NO");
-    let mut v3_0 = minimal();
-    for task in v3_0["taskDefinitionList"].as_array_mut().unwrap() {
-        task.as_object_mut().unwrap().remove("taskExecuteType");
-    }
-    let create = json!({"name": "x", "taskDefinitionJson": "[]", "taskRelationJson": "[]"});
-    for (value, words) in [
+fn a_version_that_cannot_have_written_a_form_is_refused() {
+    let tasks = json!({"taskDefinitionJson": [], "name": "x"});
+    for (value, said, words) in [
         (
-            json!({"processDefinitionJson": "{}", "projectName": "p"}),
-            "written by DolphinScheduler 1.x",
+            json!({"processDefinitionJson": "{}"}),
+            Version::V3_1,
+            "an export of 1.x",
         ),
-        (v3_0, "written by DolphinScheduler 3.0"),
-        (v3_2.clone(), "written by DolphinScheduler 3.2"),
         (
-            json!([{"workflowDefinition": {}, "taskDefinitionList": []}]),
-            "written by DolphinScheduler 3.3",
+            json!({"workflowDefinition": {}}),
+            Version::V3_2,
+            "an export of 3.3 or later",
         ),
-        (create, "the body of a call"),
+        (minimal(), Version::V3_3, "an export of 2.0 to 3.2"),
+        (minimal(), Version::V1, "an export of 2.0 to 3.2"),
+        (tasks, Version::V1, "the body of a call"),
     ] {
-        let faults = refused(&value);
+        let said = Options {
+            from_version: Some(said),
+            ..Options::default()
+        };
+        let faults = import("x.json", value.to_string().as_bytes(), &said).unwrap_err();
+        let faults = faults.to_string();
         assert!(
-            faults.contains(words) && faults.contains("exports of 3.1 are read today"),
+            faults.contains(words) && faults.contains("is said to be of"),
             "{faults}"
         );
     }
-    let said = Options {
-        from_version: Some(Version::V3_1),
-        ..Options::default()
-    };
-    assert!(import("x.json", v3_2.to_string().as_bytes(), &said).is_ok());
-    let said = Options {
-        from_version: Some(Version::V3_2),
-        ..Options::default()
-    };
-    assert!(import("x.json", v3_2.to_string().as_bytes(), &said).is_err());
+}
+
+#[test]
+fn old_exports_say_what_is_wrong_inside_their_texts() {
+    let inner = json!({"tasks": [
+        {"name": "a", "type": "SHELL", "params": {"rawScript": "echo"}, "preTasks": ["nobody"]},
+        {"name": "a", "type": "SHELL", "params": {}, "preTasks": ["a"]},
+    ], "globalParams": []});
+    let value = json!([{"processDefinitionName": "x", "processDefinitionJson": inner.to_string()}]);
+    let faults = refused(&value);
+    let path = "[0].processDefinitionJson.tasks[0].preTasks[0]: no task of this workflow is named `nobody`";
+    assert!(faults.contains(path), "{faults}");
+    let value = json!([{"processDefinitionName": "x", "processDefinitionJson": "{\"tasks\": ["}]);
+    let faults = refused(&value);
+    assert!(
+        faults.contains("[0].processDefinitionJson: the text holds no JSON"),
+        "{faults}"
+    );
+    let value = json!([{"processDefinitionName": "x", "processDefinitionJson": "{}"}]);
+    assert!(refused(&value).contains("the workflow has no tasks"));
 }
 
 #[test]

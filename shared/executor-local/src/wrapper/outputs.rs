@@ -2,8 +2,8 @@
 //!
 //! | dialect | where `${setValue(key=value)}` or `#{setValue(key=value)}` counts |
 //! | --- | --- |
-//! | `porpoise/1`, `dolphinscheduler/3.2` | anywhere in a line, any number of times; the first `)}` ends it |
-//! | `dolphinscheduler/3.1` | at the start of a line, once; no `)` in the value |
+//! | `porpoise/1`, `dolphinscheduler/3.2` and later | anywhere in a line, any number of times; the first `)}` ends it |
+//! | `dolphinscheduler/3.1` and before | at the start of a line, once; no `)` in the value |
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -21,6 +21,14 @@ use crate::secret::Mask;
 const OUTPUTS_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of the output file that are read: far beyond what may be set.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Dialects in which a line must begin with what sets a value.
+const ONLY_AT_START: [&str; 4] = [
+    "dolphinscheduler/1.3",
+    "dolphinscheduler/2.0",
+    "dolphinscheduler/3.0",
+    "dolphinscheduler/3.1",
+];
 
 /// Values that were set so far; only declared ones are kept.
 #[derive(Debug)]
@@ -40,7 +48,7 @@ impl<'a> Setter<'a> {
     pub(super) fn new(job: &'a Job) -> Self {
         Self {
             declared: &job.outputs,
-            only_at_start: job.dialect == "dolphinscheduler/3.1",
+            only_at_start: ONLY_AT_START.contains(&job.dialect.as_str()),
             set: BTreeMap::new(),
         }
     }

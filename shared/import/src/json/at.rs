@@ -111,6 +111,19 @@ impl<'t> At<'t> {
         }
     }
 
+    /// True or false, also as a text.
+    pub(crate) fn boolean(self) -> Option<bool> {
+        match self.raw() {
+            Content::Bool(bool) => Some(*bool),
+            Content::Text(text) => text.trim().parse().ok(),
+            Content::Null
+            | Content::Number(_)
+            | Content::Embedded(_)
+            | Content::List(_)
+            | Content::Object(_) => None,
+        }
+    }
+
     /// A whole number, also one that is written as a text.
     pub(crate) fn integer(self) -> Option<i64> {
         match self.raw() {
@@ -203,12 +216,19 @@ impl<'t> At<'t> {
     }
 
     /// Marks every leaf below that nobody has looked at.
+    ///
+    /// What was made from a leaf of the file speaks for that leaf.
     pub(crate) fn mark_all(self, mark: Mark) {
         if self.is_leaf() {
             if self.mark() == Mark::Unseen
                 && let Some(node) = self.tree.node(self.id)
             {
                 node.mark.set(mark);
+            }
+            if self.is_made()
+                && let Some(origin) = self.parent().filter(|at| at.is_leaf())
+            {
+                origin.mark_all(mark);
             }
             return;
         }

@@ -31,6 +31,8 @@ const IGNORED: &[(Rule, &[&str])] = &[
             "projectCode",
             "processDefinitionCode",
             "processDefinitionVersion",
+            "workflowDefinitionCode",
+            "workflowDefinitionVersion",
         ],
     ),
     (Rule::Unread, &["preTaskVersion", "postTaskVersion"]),

@@ -1,46 +1,54 @@
-//! What the codes of a file stand for.
+//! What the codes of the files stand for.
 
 use std::collections::BTreeMap;
 
-use crate::json::{At, NodeId, Tree};
+use porpoise_model::Name;
+
+use super::{File, scalar};
+use crate::json::At;
 
 /// Names by code. Codes of workflows and of tasks are separate: one number may be both.
 #[derive(Debug, Default)]
 pub(super) struct Index<'t> {
-    workflows: BTreeMap<i64, &'t str>,
+    workflows: BTreeMap<i64, &'t Name>,
     /// By workflow and task.
-    tasks: BTreeMap<(i64, i64), &'t str>,
+    tasks: BTreeMap<(i64, i64), Name>,
 }
 
 impl<'t> Index<'t> {
-    pub(super) fn of(tree: &'t Tree, elements: &[NodeId]) -> Self {
+    /// `names` are what the workflows will be called.
+    pub(super) fn of(files: &[File<'t>], names: &'t [Vec<Option<Name>>]) -> Self {
         let mut index = Self::default();
-        for element in elements {
-            let element = tree.at(*element);
-            let Some((code, name)) = element.get("processDefinition").and_then(named) else {
-                continue;
-            };
-            index.workflows.entry(code).or_insert(name);
-            let tasks = element
-                .get("taskDefinitionList")
-                .into_iter()
-                .flat_map(At::items);
-            for (task, name) in tasks.filter_map(named) {
-                index.tasks.entry((code, task)).or_insert(name);
+        for ((tree, elements), names) in files.iter().zip(names) {
+            for (element, name) in elements.iter().zip(names) {
+                let element = tree.at(element.shaped);
+                let definition = element.get("processDefinition");
+                let code = definition.and_then(|at| at.get("code")?.integer());
+                let (Some(code), Some(name)) = (code, name) else {
+                    continue;
+                };
+                index.workflows.entry(code).or_insert(name);
+                let tasks = element
+                    .get("taskDefinitionList")
+                    .into_iter()
+                    .flat_map(At::items);
+                for (task, name) in tasks.filter_map(named) {
+                    index.tasks.entry((code, task)).or_insert(name);
+                }
             }
         }
         index
     }
 
-    pub(super) fn workflow(&self, code: i64) -> Option<&'t str> {
+    pub(super) fn workflow(&self, code: i64) -> Option<&'t Name> {
         self.workflows.get(&code).copied()
     }
 
-    pub(super) fn task(&self, workflow: i64, task: i64) -> Option<&'t str> {
-        self.tasks.get(&(workflow, task)).copied()
+    pub(super) fn task(&self, workflow: i64, task: i64) -> Option<&Name> {
+        self.tasks.get(&(workflow, task))
     }
 }
 
-fn named(at: At<'_>) -> Option<(i64, &str)> {
-    Some((at.get("code")?.integer()?, at.get("name")?.text()?))
+fn named(at: At<'_>) -> Option<(i64, Name)> {
+    Some((at.get("code")?.integer()?, scalar::named(at.get("name")?)?))
 }

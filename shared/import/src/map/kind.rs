@@ -12,11 +12,13 @@ use crate::report::{Rule, Topic};
 const SYSTEM: &str = "dolphinscheduler";
 
 /// Types that decide about other tasks or wait for them.
-const LOGIC: [&str; 5] = [
+const LOGIC: [&str; 7] = [
     "SWITCH",
     "CONDITIONS",
     "DEPENDENT",
     "SUB_PROCESS",
+    "SUB_WORKFLOW",
+    "DYNAMIC",
     "BLOCKING",
 ];
 
@@ -143,13 +145,15 @@ impl<'t> Mapper<'t> {
             &name_shown,
             format!("{name_shown} is kept whole; nothing runs it here yet"),
         );
-        if LOGIC.contains(&name) {
-            self.references(params, own);
-        }
+        let parameters = if LOGIC.contains(&name) {
+            self.named(params, own)
+        } else {
+            params.to_value()
+        };
         Kind::External {
             system: SYSTEM.to_owned(),
             name: name.to_owned(),
-            parameters: params.to_value(),
+            parameters,
         }
     }
 }

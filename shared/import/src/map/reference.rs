@@ -1,61 +1,108 @@
-//! Codes by which tasks refer to other tasks and workflows.
+//! Codes by which tasks refer to other tasks and workflows: names take their place.
+
+use porpoise_model::Name;
+use serde_json::{Map, Value};
 
 use super::Mapper;
 use crate::fault::short;
 use crate::json::At;
 use crate::report::Topic;
 
+/// Keys that hold the code of a workflow, and those that hold its name instead.
+const OF_WORKFLOWS: [(&str, &str); 4] = [
+    ("processDefinitionCode", "processDefinitionName"),
+    ("workflowDefinitionCode", "workflowDefinitionName"),
+    ("definitionCode", "definitionName"),
+    ("processDefinitionId", "processDefinitionName"),
+];
+const TASK: (&str, &str) = ("depTaskCode", "depTaskName");
+/// Keys that hold codes of tasks, one or a list, and in 1.x names.
+const OF_TASKS: [&str; 3] = ["nextNode", "successNode", "failedNode"];
+
 impl<'t> Mapper<'t> {
-    /// Says what each code in the parameters stands for. `own` is the code of the workflow.
-    pub(super) fn references(&mut self, at: At<'t>, own: Option<i64>) {
-        if !at.is_leaf() {
-            at.children().for_each(|child| self.references(child, own));
-            return;
+    /// The parameters with names instead of codes, where the files tell them. `own` is the code of the workflow.
+    pub(super) fn named(&mut self, at: At<'t>, own: Option<i64>) -> Value {
+        if at.is_list() {
+            return at.items().map(|item| self.named(item, own)).collect();
         }
-        // A code stands alone or in a list: `nextNode` does both.
-        let key = at.key().or_else(|| at.parent().and_then(At::key));
-        let (Some(key), Some(code)) = (key, at.integer()) else {
-            return;
+        if !at.is_object() {
+            return at.to_value();
+        }
+        let mut object = Map::new();
+        for (key, value) in at.entries() {
+            let (key, value) = self.entry(at, key, value, own);
+            object.insert(key.to_owned(), value);
+        }
+        Value::Object(object)
+    }
+
+    fn entry<'k>(
+        &mut self,
+        object: At<'t>,
+        key: &'k str,
+        at: At<'t>,
+        own: Option<i64>,
+    ) -> (&'k str, Value) {
+        if OF_TASKS.contains(&key) {
+            return (key, self.tasks_named(at, key, own));
+        }
+        let workflow = OF_WORKFLOWS.iter().find(|(code, _)| *code == key);
+        let Some((_, name)) = workflow.or_else(|| (key == TASK.0).then_some(&TASK)) else {
+            return (key, self.named(at, own));
         };
-        match key {
-            "nextNode" | "successNode" | "failedNode" => self.task_reference(at, own, code, key),
-            "depTaskCode" => self.dependency(at, own, code),
-            "processDefinitionCode" | "definitionCode" => {
-                let name = self.index.workflow(code);
-                self.reference(
-                    at,
-                    key,
-                    code,
-                    name.map(|name| format!("workflow `{}`", short(name))),
-                );
-            }
-            _ => {}
+        let known = at.integer().and_then(|code| {
+            let found = if workflow.is_some() {
+                self.workflow_named(at, key, code)
+            } else {
+                // A task of this workflow, or of the one that stands beside the code.
+                let of = object.get("definitionCode").map_or(own, At::integer);
+                self.task_named(at, key, of, code)
+            };
+            found.filter(|_| object.get(name).is_none())
+        });
+        match known {
+            Some(found) => (*name, Value::String(found.to_string())),
+            None => (key, at.to_value()),
         }
     }
 
-    fn task_reference(&mut self, at: At<'t>, workflow: Option<i64>, code: i64, key: &str) {
-        let name = workflow.and_then(|workflow| self.index.task(workflow, code));
-        self.reference(
-            at,
-            key,
-            code,
-            name.map(|name| format!("task `{}`", short(name))),
-        );
+    fn tasks_named(&mut self, at: At<'t>, key: &str, own: Option<i64>) -> Value {
+        if at.is_list() {
+            let items = at.items();
+            return items.map(|item| self.tasks_named(item, key, own)).collect();
+        }
+        let named = at
+            .integer()
+            .and_then(|code| self.task_named(at, key, own, code));
+        named.map_or_else(|| at.to_value(), |name| Value::String(name.to_string()))
     }
 
-    /// A task of this workflow, or of the one that stands beside the code. 0 and below are no tasks.
-    fn dependency(&mut self, at: At<'t>, own: Option<i64>, code: i64) {
+    /// 0 and below are no tasks.
+    fn task_named(
+        &mut self,
+        at: At<'t>,
+        key: &str,
+        workflow: Option<i64>,
+        code: i64,
+    ) -> Option<Name> {
         if code <= 0 {
-            return;
+            return None;
         }
-        let other = at.parent().and_then(|item| item.get("definitionCode"));
-        let workflow = other.map_or(own, At::integer);
-        self.task_reference(at, workflow, code, "depTaskCode");
+        let name = workflow.and_then(|workflow| self.index.task(workflow, code));
+        let name = name.cloned();
+        self.said(at, key, code, "task", name.as_ref());
+        name
     }
 
-    fn reference(&mut self, at: At<'t>, key: &str, code: i64, name: Option<String>) {
+    fn workflow_named(&mut self, at: At<'t>, key: &str, code: i64) -> Option<Name> {
+        let name = self.index.workflow(code).cloned();
+        self.said(at, key, code, "workflow", name.as_ref());
+        name
+    }
+
+    fn said(&mut self, at: At<'t>, key: &str, code: i64, noun: &str, name: Option<&Name>) {
         if let Some(name) = name {
-            let message = format!("code {code} is {name}");
+            let message = format!("code {code} is {noun} `{}`", short(name.as_str()));
             self.notes.add(at, Topic::CodeReference, key, message);
         } else {
             let message = format!("code {code} is not in this file");

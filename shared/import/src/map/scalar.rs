@@ -166,6 +166,16 @@ pub(super) fn plain(at: At<'_>) -> Option<String> {
     }
 }
 
+/// What a workflow or task will be called, if that can be said.
+pub(super) fn named(at: At<'_>) -> Option<Name> {
+    let text = at.text()?;
+    match text.parse::<Name>() {
+        Ok(name) => Some(name),
+        Err(ParseNameError::TooLong(_)) => None,
+        Err(_) => clean(text),
+    }
+}
+
 /// The text with blanks for every character that no name may hold.
 fn clean(text: &str) -> Option<Name> {
     let cleaned: String = text

@@ -14,13 +14,18 @@ use super::task::PRIORITIES;
 use crate::fault::short;
 use crate::json::At;
 use crate::report::{Rule, Topic};
+use crate::version::Version;
 
 /// What does not matter in a schedule.
 const IGNORED: &[(Rule, &[&str])] = &[
     (Rule::Row, &["id", "userId", "userName", "projectName"]),
     (
         Rule::Copy,
-        &["processDefinitionName", "definitionDescription"],
+        &[
+            "processDefinitionName",
+            "workflowDefinitionName",
+            "definitionDescription",
+        ],
     ),
 ];
 
@@ -32,6 +37,9 @@ pub(super) struct Planned {
     pub(super) priority: Priority,
     pub(super) notify: &'static [Occasion],
 }
+
+/// The year in which nothing ends.
+const NEVER: i16 = 9999;
 
 const STRATEGIES: Words<FailureStrategy> = &[
     ("END", FailureStrategy::End),
@@ -56,7 +64,8 @@ impl<'t> Mapper<'t> {
             .get("schedule")
             .filter(|at| at.is_object() && !at.is_empty())?;
         Self::ignore(at, IGNORED);
-        if let Some(of) = at.get("processDefinitionCode")
+        let of = ["processDefinitionCode", "workflowDefinitionCode"];
+        if let Some(of) = of.iter().find_map(|key| at.get(key))
             && of.integer() == definition.get("code").and_then(At::integer)
         {
             of.ignored(Rule::Copy);
@@ -161,6 +170,9 @@ impl<'t> Mapper<'t> {
 
     /// The name as the time zone database writes it, and the zone.
     fn zone(&mut self, at: At<'t>) -> Option<(String, TimeZone)> {
+        if at.get("timezoneId").is_none() && (self.version == Version::V1 || self.zone.is_some()) {
+            return self.zone_of_server(at);
+        }
         let Some((at, text)) = at
             .get("timezoneId")
             .and_then(|at| Some((at, at.text()?.trim())))
@@ -173,23 +185,26 @@ impl<'t> Mapper<'t> {
             return None;
         };
         at.used();
-        match TimeZone::get(text) {
-            Ok(zone) if !zone.is_unknown() => {
-                let name = zone
-                    .iana_name()
-                    .filter(|name| name.eq_ignore_ascii_case(text));
-                Some((name.unwrap_or(text).to_owned(), zone))
-            }
-            Ok(_) | Err(_) => {
-                let hint = "a time zone has an IANA name such as Europe/Berlin";
-                self.fault(
-                    at,
-                    format!("no time zone is named `{}`", short(text)),
-                    Some(hint),
-                );
-                None
-            }
+        let zone = zone(text);
+        if zone.is_none() {
+            let hint = "a time zone has an IANA name such as Europe/Berlin";
+            let message = format!("no time zone is named `{}`", short(text));
+            self.fault(at, message, Some(hint));
         }
+        zone
+    }
+
+    /// 1.x keeps no zone with a schedule: that of its server holds, which no file tells.
+    fn zone_of_server(&mut self, at: At<'t>) -> Option<(String, TimeZone)> {
+        let name = self.zone.unwrap_or("UTC");
+        let zone = zone(name);
+        let message = format!("the times of the schedule are read in `{}`", short(name));
+        self.notes.add(at, Topic::TimeZone, short(name), message);
+        if zone.is_none() {
+            let message = format!("no time zone is named `{}`", short(name));
+            self.fault(at, message, Some("give another one with --timezone"));
+        }
+        zone
     }
 
     /// A wall clock time of the zone. One that a clock change skips moves on by the length of the gap; of one that
@@ -199,6 +214,10 @@ impl<'t> Mapper<'t> {
         let parsed = at
             .text()
             .and_then(|text| text.trim().parse::<DateTime>().ok());
+        if parsed.is_some_and(|local| local.year() == NEVER) {
+            at.ignored(Rule::Default);
+            return None;
+        }
         let instant = parsed.and_then(|local| local.to_zoned(zone.clone()).ok());
         let Some(instant) = instant else {
             self.fault(at, "expected a time such as `2026-01-01 00:00:00`", None);
@@ -224,7 +243,11 @@ impl<'t> Mapper<'t> {
     }
 
     fn priority(&mut self, at: At<'t>) -> Priority {
-        let key = "processInstancePriority";
+        let keys = ["processInstancePriority", "workflowInstancePriority"];
+        let key = keys
+            .into_iter()
+            .find(|key| at.get(key).is_some())
+            .unwrap_or_default();
         let priority = self.word(at, key, PRIORITIES, Priority::Medium);
         if priority != Priority::Medium
             && let Some(at) = at.get(key)
@@ -240,7 +263,7 @@ impl<'t> Mapper<'t> {
     }
 
     /// Which ends people are told of.
-    fn alerts(&mut self, at: At<'t>) -> &'static [Occasion] {
+    pub(super) fn alerts(&mut self, at: At<'t>) -> &'static [Occasion] {
         let wanted = match at.get("warningType") {
             Some(none) if known_word(none, WARNINGS).is_some_and(<[_]>::is_empty) => {
                 none.ignored(Rule::Default);
@@ -269,6 +292,7 @@ impl<'t> Mapper<'t> {
         for (key, label, default) in [
             ("workerGroup", "schedule-worker-group", "default"),
             ("environmentCode", "schedule-environment-code", "-1"),
+            ("environmentName", "schedule-environment", ""),
             ("tenantCode", "schedule-tenant", "default"),
         ] {
             if let Some((at, text)) = self.label(labels, (at, key, label), &[default]) {
@@ -283,4 +307,14 @@ impl<'t> Mapper<'t> {
             }
         }
     }
+}
+
+/// The name as the time zone database writes it, and the zone.
+fn zone(name: &str) -> Option<(String, TimeZone)> {
+    let zone = TimeZone::get(name).ok().filter(|zone| !zone.is_unknown())?;
+    let written = zone
+        .iana_name()
+        .filter(|written| written.eq_ignore_ascii_case(name));
+    let written = written.unwrap_or(name).to_owned();
+    Some((written, zone))
 }

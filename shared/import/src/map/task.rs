@@ -6,8 +6,8 @@ use std::time::Duration;
 use porpoise_model::limits::RETRIES_MAX;
 use porpoise_model::workflow::{PoolUse, Priority, Retry, Task, Timeout, TimeoutAction};
 
-use super::Mapper;
 use super::scalar::{LABEL, Words, known_word};
+use super::{Mapper, variable};
 use crate::json::At;
 use crate::report::{Rule, Topic};
 
@@ -82,12 +82,18 @@ impl<'t> Mapper<'t> {
         task.pool = self.pool(at);
         task.disabled = !self.word(at, "flag", FLAGS, true);
         task.labels = labels;
+        if !variable::variables(&mut task) {
+            let message = "a reference to a secret stands in the script: let it read a variable";
+            self.notes.add(at, Topic::SecretInScript, "", message);
+        }
         Some(task)
     }
 
     /// Where it comes from, and what it asked of its worker.
     fn marks(&mut self, at: At<'t>, definition: At<'t>, labels: &mut BTreeMap<String, String>) {
-        self.label(labels, (at, "code", "code"), &[]);
+        if at.get("code").is_some_and(|code| !code.is_made()) {
+            self.label(labels, (at, "code", "code"), &[]);
+        }
         self.label(labels, (at, "version", "version"), &[]);
         if let Some(project) = at.get("projectCode")
             && Some(project.to_value()) == definition.get("projectCode").map(At::to_value)

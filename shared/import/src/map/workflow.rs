@@ -8,12 +8,13 @@ use porpoise_model::workflow::{
     Concurrency, FailureStrategy, Occasion, Priority, STORED_FORM, Timeout, TimeoutAction, Workflow,
 };
 
+use super::Mapper;
 use super::graph::Draft;
 use super::scalar::Words;
 use super::schedule::Planned;
-use super::{DIALECT, Mapper};
 use crate::json::At;
 use crate::report::{Rule, Topic};
+use crate::version::Form;
 
 /// What does not matter in a definition. Source: the field tables of the reference, "ignore".
 const IGNORED: &[(Rule, &[&str])] = &[
@@ -42,7 +43,7 @@ const EXECUTIONS: Words<Execution> = &[
 ];
 
 impl<'t> Mapper<'t> {
-    pub(super) fn workflow(&mut self, element: At<'t>) -> Option<Workflow> {
+    pub(super) fn workflow(&mut self, element: At<'t>, form: Form) -> Option<Workflow> {
         let definition = element.get("processDefinition")?;
         Self::ignore(definition, IGNORED);
         let name = self.name(definition, "name");
@@ -50,6 +51,11 @@ impl<'t> Mapper<'t> {
         let mut labels = BTreeMap::new();
         self.origin(definition, &mut labels);
         self.left_behind(definition, &mut labels);
+        let asked = if form == Form::Create {
+            self.request(definition, element.get("schedule"), &mut labels)
+        } else {
+            &[]
+        };
         let parameters = self.globals(definition);
         let (timeout, concurrency) = (self.run_timeout(definition), self.concurrency(definition));
         let mut tasks = self.tasks(element, definition);
@@ -84,17 +90,47 @@ impl<'t> Mapper<'t> {
             project: self.project.clone(),
             name: name?,
             description: self.description(definition),
-            dialect: DIALECT.to_owned(),
+            dialect: self.version.dialect().to_string(),
             schedule: schedule.flatten(),
             parameters,
             timeout,
             on_failure,
             concurrency,
             priority,
-            notify: notify.iter().copied().chain(late).collect(),
+            notify: notify.iter().chain(asked).copied().chain(late).collect(),
             labels,
             tasks: tasks.into_iter().filter_map(|(_, _, task)| task).collect(),
         })
+    }
+
+    /// What stands in a request that creates a workflow, beside its definition.
+    fn request(
+        &mut self,
+        definition: At<'t>,
+        schedule: Option<At<'t>>,
+        labels: &mut BTreeMap<String, String>,
+    ) -> &'static [Occasion] {
+        self.label(labels, (definition, "project", "project"), &[]);
+        let key = (definition, "workerGroup", "worker-group");
+        if let Some((at, group)) = self.label(labels, key, &["default"]) {
+            let group = crate::fault::short(&group);
+            let message = format!("`workerGroup` {group} is a label");
+            self.notes.add(
+                at,
+                Topic::WorkerGroup,
+                format!("workerGroup {group}"),
+                message,
+            );
+        }
+        if let Some(at) = definition.get("onlineSchedule") {
+            if at.boolean() == Some(true) && schedule.is_some() {
+                let message = "the schedule is switched off here: switched on there";
+                self.notes.cover(at, Topic::ScheduleOffline, "", message);
+            } else {
+                at.ignored(Rule::Default);
+            }
+        }
+        self.alerts(definition)
     }
 
     pub(super) fn description(&mut self, object: At<'t>) -> String {
@@ -161,7 +197,7 @@ impl<'t> Mapper<'t> {
             }
         }
         if let Some(at) = definition.get("locations").filter(|at| !at.is_hollow()) {
-            let nodes = at.items().count();
+            let nodes = at.items().count().max(at.entries().count());
             self.notes.cover(
                 at,
                 Topic::Layout,

@@ -46,10 +46,20 @@ impl fmt::Display for Full<'_> {
                 writeln!(f, "\n{}", level.title())?;
             }
             for entry in entries {
-                writeln!(f, "  {}: {}", entry.path, entry.message)?;
+                writeln!(f, "  {}: {}", place(entry), entry.message)?;
             }
         }
         tail(self.0, f)
+    }
+}
+
+/// The path, behind its file where there are several.
+fn place(entry: &Entry) -> String {
+    let path = &entry.path;
+    match &entry.file {
+        Some(file) if path.is_empty() => file.to_string(),
+        Some(file) => format!("{file}:{path}"),
+        None => path.clone(),
     }
 }
 
@@ -87,12 +97,7 @@ fn group(entries: &[&Entry], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut parts: Vec<String> = Vec::new();
     let only_empty = subjects.keys().all(|subject| subject.is_empty());
     if only_empty {
-        parts.extend(
-            entries
-                .iter()
-                .take(PATHS_SHOWN)
-                .map(|entry| entry.path.clone()),
-        );
+        parts.extend(entries.iter().take(PATHS_SHOWN).map(|entry| place(entry)));
     } else {
         let shown = subjects.iter().take(SUBJECTS_SHOWN);
         parts.extend(shown.map(|(subject, times)| match times {

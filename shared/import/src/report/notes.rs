@@ -17,7 +17,9 @@ const ENTRIES_MAX: usize = 100_000;
 pub(crate) struct Notes {
     /// Of which workflow the next entries are.
     pub(crate) workflow: Option<Arc<str>>,
-    entries: Vec<(usize, Entry)>,
+    /// Of which file, by its number.
+    pub(crate) file: usize,
+    entries: Vec<((usize, usize), Entry)>,
     more: usize,
 }
 
@@ -37,13 +39,14 @@ impl Notes {
         let entry = Entry {
             level: topic.level(),
             topic,
+            file: None,
             workflow: self.workflow.clone(),
             path: at.path(),
             subject: subject.into(),
             message: message.into(),
             advice: topic.advice(),
         };
-        self.entries.push((at.id.0, entry));
+        self.entries.push(((self.file, at.id.0), entry));
     }
 
     /// An entry that speaks for all that nobody has looked at in the node.
@@ -58,20 +61,30 @@ impl Notes {
         self.add(at, topic, subject, message);
     }
 
-    pub(crate) fn into_report(mut self, tree: &Tree, workflows: &[ImportedWorkflow]) -> Report {
+    /// `files` are the names and the trees, in their order.
+    pub(crate) fn into_report(
+        mut self,
+        files: &[(Arc<str>, &Tree)],
+        workflows: &[ImportedWorkflow],
+    ) -> Report {
         self.entries
             .sort_by(|(at, a), (bt, b)| (a.level, a.topic, at).cmp(&(b.level, b.topic, bt)));
+        // Where there is one file, nobody has to be told which.
+        let file = |number: usize| files.get(number).filter(|_| files.len() > 1);
+        let entries = self.entries.into_iter().map(|((number, _), entry)| Entry {
+            file: file(number).map(|(name, _)| Arc::clone(name)),
+            ..entry
+        });
         let mut report = Report {
-            dialect: crate::map::DIALECT,
             workflows: workflows.iter().map(summary).collect(),
-            entries: self.entries.into_iter().map(|(_, entry)| entry).collect(),
+            entries: entries.collect(),
             more: self.more,
             leaves: 0,
             used: 0,
             ignored: BTreeMap::new(),
             reported: 0,
         };
-        for leaf in tree.leaves() {
+        for leaf in files.iter().flat_map(|(_, tree)| tree.leaves()) {
             report.leaves += 1;
             match leaf.mark() {
                 Mark::Used => report.used += 1,
@@ -89,6 +102,8 @@ fn summary(imported: &ImportedWorkflow) -> Summary {
     let tasks = &imported.workflow.tasks;
     Summary {
         workflow: imported.workflow.name.to_string(),
+        version: imported.version,
+        dialect: imported.workflow.dialect.clone(),
         file_name: imported.file_name.clone(),
         tasks: tasks.len(),
         edges: tasks.iter().map(|task| task.after.len()).sum(),

@@ -127,14 +127,17 @@ topics! {
     Logic, CarriedWithDifference, "tasks that decide about others (kept whole, they decide nothing yet)",
         "with --simulate all that follows them runs, whatever they would have chosen";
     /// A code of another task or workflow.
-    CodeReference, CarriedWithDifference, "references by code, kept as they are",
-        "the codes are DolphinScheduler's; the tasks that hold them cannot run here yet";
+    CodeReference, Note, "references by code, now by name",
+        "nothing; look whether they are the names that are meant";
     /// A code that the file does not explain.
-    UnknownReference, CarriedWithDifference, "references by code to what is not in this file",
+    UnknownReference, CarriedWithDifference, "references by code to what is not in this file, kept as they are",
         "import the workflow that they name as well, or replace the task";
     /// A schedule comes in switched off.
     ScheduleOffline, CarriedWithDifference, "schedules, imported switched off",
         "an export never tells whether a schedule was on; switch it off there before you switch it on here";
+    /// A schedule that names no zone.
+    TimeZone, CarriedWithDifference, "schedules without a time zone of their own",
+        "give the zone of the DolphinScheduler server with --timezone";
     /// What happens after a stop.
     MissedFires, CarriedWithDifference, "schedules: after a stop only the latest missed time is made up for",
         "DolphinScheduler makes up for all of them; run a backfill where each day counts";
@@ -193,6 +196,12 @@ topics! {
     /// A word that DolphinScheduler would not know.
     UnknownWord, CarriedWithDifference, "words that are not known, read as the default",
         "check the field; DolphinScheduler reads them as null";
+    /// What looks like a secret.
+    Secret, CarriedWithDifference, "secrets, replaced by references",
+        "store each where its task runs, under the name that is shown; scripts read them from variables, which `env` sets";
+    /// A secret in a script that could not be made to read a variable.
+    SecretInScript, CarriedWithDifference, "scripts that hold a reference to a secret, which nothing replaces there",
+        "give the task `env: { X: ${secret:NAME} }`, and let the script read X from its environment";
     /// A name that had to change.
     Renamed, CarriedWithDifference, "names that had to change", "use the new name";
     /// A value that is no text.
@@ -204,14 +213,11 @@ topics! {
     /// An edge that is there twice.
     RepeatedEdge, Note, "edges that are there more than once", "nothing: once is enough";
     /// The version is not certain.
-    Version, Note, "workflows whose version is not certain, read as 3.1",
-        "check which version wrote the file; without the keys of 3.1 it may as well be 2.0";
+    Version, Note, "workflows whose version is not certain",
+        "say which version wrote the file with --from-version; answers of the REST API leave out what tells 2.0 from 3.1";
     /// Seconds in a cron expression.
     Seconds, Note, "schedules that fire more than once in a minute",
         "often a slip: check the first field of the cron expression";
-    /// What looks like a secret.
-    Secret, Note, "texts that look like they hold a secret",
-        "the secrets are in the definition files, too: replace them by ${secret:NAME} before you share or commit those";
 }
 
 #[cfg(test)]
