@@ -215,26 +215,26 @@ impl Cloud {
         tokio::task::block_in_place(|| self.deployer.log(region, function))
     }
 
-    /// Makes a bucket in a region.
+    /// Makes a bucket of an account, in a region.
     ///
     /// # Errors
     /// Ministack does not make it.
-    pub fn make_bucket(&self, region: &str, bucket: &str) -> anyhow::Result<()> {
-        tokio::task::block_in_place(|| self.deployer.make_bucket(region, bucket))
+    pub fn make_bucket(&self, at: (&str, &str), bucket: &str) -> anyhow::Result<()> {
+        tokio::task::block_in_place(|| self.deployer.make_bucket(at, bucket))
     }
 
-    /// Puts an object, as whoever owns the account.
+    /// Puts an object into a bucket of an account, in a region, as whoever owns that.
     ///
     /// # Errors
     /// Ministack does not take it.
     pub fn put_object(
         &self,
-        region: &str,
+        at: (&str, &str),
         (bucket, key): (&str, &str),
         bytes: &[u8],
     ) -> anyhow::Result<()> {
         let path = format!("/{bucket}/{key}");
-        tokio::task::block_in_place(|| self.deployer.put_object(region, &path, bytes))
+        tokio::task::block_in_place(|| self.deployer.put_object(at, &path, bytes))
     }
 
     /// A place as the product prints it.

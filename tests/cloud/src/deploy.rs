@@ -147,12 +147,16 @@ impl Deployer {
         format!("{}-{id}", self.name)
     }
 
-    /// Makes a bucket of the account.
-    pub(crate) fn make_bucket(&self, region: &str, bucket: &str) -> anyhow::Result<()> {
+    /// Makes a bucket of an account, in a region.
+    pub(crate) fn make_bucket(
+        &self,
+        (account, region): (&str, &str),
+        bucket: &str,
+    ) -> anyhow::Result<()> {
         let place = format!(
             "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
         );
-        let (scope, path) = (self.scope(region, "s3"), format!("/{bucket}"));
+        let (scope, path) = (s3(account, region), format!("/{bucket}"));
         let made = self
             .caller
             .call(scope, (Method::PUT, &path), &[], place.as_bytes());
@@ -160,11 +164,15 @@ impl Deployer {
             .with_context(|| format!("cannot make the bucket `{bucket}`"))
     }
 
-    /// Puts an object into a bucket of the account.
-    pub(crate) fn put_object(&self, region: &str, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        let put = self
-            .caller
-            .call(self.scope(region, "s3"), (Method::PUT, path), &[], bytes);
+    /// Puts an object into a bucket of an account, in a region.
+    pub(crate) fn put_object(
+        &self,
+        (account, region): (&str, &str),
+        path: &str,
+        bytes: &[u8],
+    ) -> anyhow::Result<()> {
+        let scope = s3(account, region);
+        let put = self.caller.call(scope, (Method::PUT, path), &[], bytes);
         put.map(drop)
             .with_context(|| format!("cannot put `{path}`"))
     }
@@ -172,7 +180,7 @@ impl Deployer {
     fn upload(&self, region: &str, functions: &Path) -> anyhow::Result<()> {
         let scope = self.scope(region, "s3");
         let bucket = self.bucket(region);
-        self.make_bucket(region, &bucket)?;
+        self.make_bucket((&self.account, region), &bucket)?;
         for name in FUNCTIONS {
             let path = format!("/{bucket}/{PREFIX}{name}.zip");
             let put = self
@@ -285,6 +293,15 @@ impl Deployer {
             region,
             service,
         }
+    }
+}
+
+/// S3 in a region, asked by the root of an account.
+fn s3<'s>(account: &'s str, region: &'s str) -> Scope<'s> {
+    Scope {
+        account,
+        region,
+        service: "s3",
     }
 }
 

@@ -11,6 +11,8 @@ use crate::jobs::Jobs;
 pub const APPLICATIONS: [&str; 2] = ["spark", "hive"];
 /// What the trust of the role in the other account asks for.
 pub const EXTERNAL_ID: &str = "box-4711";
+/// The bucket of the other account where its role may read what drivers of jobs wrote.
+pub const OTHER_LOGS: &str = "partner-logs";
 /// Source: IAM API reference.
 const IAM: &str = "2010-05-08";
 
@@ -78,6 +80,9 @@ fn role(options: &Options, ministack: &Caller) -> anyhow::Result<()> {
         allowed(&["emr-serverless:*"], format!("arn:aws:emr-serverless:*:{other_account}:/*")),
         allowed(&["athena:*"], format!("arn:aws:athena:*:{other_account}:workgroup/*")),
         allowed(&["iam:PassRole"], names.job_role(other_account)),
+        // as docs/targets.md has it
+        allowed(&["s3:GetObject"], format!("arn:aws:s3:::{OTHER_LOGS}/*applications/*/jobs/*_DRIVER/std*.gz")),
+        allowed(&["s3:ListBucket"], format!("arn:aws:s3:::{OTHER_LOGS}")),
     ]});
     let make = |action: &str, more: [(&str, &Value); 1], policy: Option<&str>| {
         let mut form = vec![("RoleName".to_owned(), names.target_role())];

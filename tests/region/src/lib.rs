@@ -16,7 +16,7 @@ mod server;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use component::Component;
-pub use server::{DynamoDbLocal, Manner, Ministack};
+pub use server::{DynamoDbLocal, Manner, Ministack, program};
 
 /// DynamoDB Local: the one that the variable names, else the one of this process, which the first call starts.
 ///

@@ -129,7 +129,7 @@ struct Process {
 
 impl Process {
     fn start(component: Component, options: &[String]) -> anyhow::Result<(Self, String)> {
-        let mut child = Command::new(program()?)
+        let mut child = Command::new(program("porpoise-region", "region")?)
             .args(["serve", component.name()])
             .args(options)
             .stdin(Stdio::piped())
@@ -159,8 +159,12 @@ impl Drop for Process {
     }
 }
 
-/// The program `region` of the profile in which this program was built. It is built now if nobody did.
-fn program() -> anyhow::Result<PathBuf> {
+/// A program of the workspace, of the profile in which this program was built. It is built now if nobody did; if it is
+/// there, it is taken as it is.
+///
+/// # Errors
+/// It cannot be built; the error says which command shows why.
+pub fn program(package: &str, name: &str) -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe().context("cannot tell which program this is")?;
     let folder = here.parent().context("a program without a folder")?;
     // tests are in a folder of their own, programs are not
@@ -170,20 +174,20 @@ fn program() -> anyhow::Result<PathBuf> {
         Some(folder)
     };
     let profile = profile.context("this is no test that cargo built")?;
-    let program = profile.join("region");
+    let program = profile.join(name);
     if !program.is_file() {
-        let name = match profile.file_name().and_then(|name| name.to_str()) {
+        let profile = match profile.file_name().and_then(|name| name.to_str()) {
             None | Some("debug") => "dev",
             Some(name) => name,
         };
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "porpoise-region"]);
-        build.args(["--bin", "region", "--profile", name]);
+        build.args(["build", "--quiet", "--package", package]);
+        build.args(["--bin", name, "--profile", profile]);
         let built = build.stdin(Stdio::null()).status();
         anyhow::ensure!(
             built.is_ok_and(|status| status.success()) && program.is_file(),
-            "cannot build it: `cargo build --package porpoise-region --bin region --profile {name}` shows why"
+            "cannot build it: `cargo build --package {package} --bin {name} --profile {profile}` shows why"
         );
     }
     Ok(program)

@@ -11,16 +11,20 @@ use serde_json::{Value, json};
 use crate::jobs::{put, target};
 use crate::support::{Client, cloud, pause};
 
-const HOME: &str = "eu-central-1";
-const AWAY: &str = "eu-west-1";
+pub(crate) const HOME: &str = "eu-central-1";
+pub(crate) const AWAY: &str = "eu-west-1";
 
 /// A bucket of a region that pollers may read, as templates have it.
-fn bucket(region: &str) -> String {
+pub(crate) fn bucket(region: &str) -> String {
     format!("porpoise-logs-{region}")
 }
 
+fn own(cloud: &Cloud) -> &str {
+    &cloud.options().account
+}
+
 /// A target in a region whose jobs keep their logs there.
-fn keeps_logs(cloud: &Cloud, client: &Client, name: &str, region: &str, uri: &str) {
+pub(crate) fn keeps_logs(cloud: &Cloud, client: &Client, name: &str, region: &str, uri: &str) {
     let options = cloud.options();
     let mut body = target(options, &options.account, region, "spark");
     let monitoring = json!({"s3MonitoringConfiguration": {"logUri": uri}});
@@ -30,18 +34,20 @@ fn keeps_logs(cloud: &Cloud, client: &Client, name: &str, region: &str, uri: &st
 }
 
 /// What a driver wrote to its standard output.
-fn write(cloud: &Cloud, bucket: &str, job: &JobRun, text: &str) {
+pub(crate) fn write(cloud: &Cloud, bucket: &str, job: &JobRun, text: &str) {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(text.as_bytes()).unwrap();
     let JobRun {
         application,
         id,
         region,
+        account,
         ..
     } = job;
     let key = format!("etl/applications/{application}/jobs/{id}/SPARK_DRIVER/stdout.gz");
     let packed = gzip.finish().unwrap();
-    cloud.put_object(region, (bucket, &key), &packed).unwrap();
+    let at = (account.as_str(), region.as_str());
+    cloud.put_object(at, (bucket, &key), &packed).unwrap();
 }
 
 /// The log of an attempt, once the functions have their policies.
@@ -58,7 +64,7 @@ async fn read(client: &Client, run: &str, task: &str, rest: &str) -> (u16, Value
     last
 }
 
-async fn until_over(client: &Client, run: &str) -> Value {
+pub(crate) async fn until_over(client: &Client, run: &str) -> Value {
     client.until(run, |run| run["ended"].is_string()).await
 }
 
@@ -76,7 +82,9 @@ async fn logs_of_jobs_are_read_at_home_and_abroad_at_every_attempt_and_by_nobody
     let cloud = cloud().await;
     let client = Client::of(&cloud);
     for region in [HOME, AWAY] {
-        cloud.make_bucket(region, &bucket(region)).unwrap();
+        cloud
+            .make_bucket((own(&cloud), region), &bucket(region))
+            .unwrap();
     }
     client.apply("shop", LOGS);
     for (name, region) in [("near", HOME), ("far", AWAY)] {
@@ -172,8 +180,9 @@ async fn logs_of_jobs_are_read_at_home_and_abroad_at_every_attempt_and_by_nobody
 async fn a_log_that_may_not_be_at_home_is_not_carried_there_and_one_elsewhere_says_where() {
     let cloud = cloud().await;
     let client = Client::of(&cloud);
-    cloud.make_bucket(AWAY, &bucket(AWAY)).unwrap();
-    cloud.make_bucket(AWAY, "others").unwrap();
+    let at = (own(&cloud), AWAY);
+    cloud.make_bucket(at, &bucket(AWAY)).unwrap();
+    cloud.make_bucket(at, "others").unwrap();
     let abroad = r#"
 workflow: abroad
 project: shop

@@ -6,8 +6,11 @@
     reason = "what tests share: what does not answer is a failed test"
 )]
 
+mod machine;
 mod support;
 
+mod agent;
+mod command;
 mod flow;
 mod jobs;
 mod logs;
