@@ -73,6 +73,42 @@ fn what_nothing_here_runs_is_rejected_or_simulated_and_says_so() {
     );
 }
 
+/// A task that fails, and is expected to, fails nothing; what was not picked is skipped.
+#[test]
+fn what_comes_next_is_picked_by_values_and_by_failures() {
+    let place = Place::up();
+    place.file(
+        "branches.yaml",
+        include_str!("../../examples/branches.yaml"),
+    );
+    place.ok(&["apply", "branches.yaml"]);
+    let output = place.run(&["run", "branches"]);
+    assert_eq!(output.status.code(), Some(0));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("size chose case 1: all-at-once"), "{told}");
+    let shown = place.json(&["show", "latest"]);
+    let tasks = shown["task_instances"].as_array().unwrap();
+    let state = |task: &serde_json::Value| {
+        let text = |name: &str| task[name].as_str().unwrap().to_owned();
+        format!("{} {}", text("name"), text("state"))
+    };
+    let states: Vec<String> = tasks.iter().map(state).collect();
+    insta::assert_snapshot!(states.join("\n"), @"
+    count succeeded
+    size succeeded
+    all-at-once failed
+    one-by-one skipped
+    nothing skipped
+    check succeeded
+    report skipped
+    in-parts succeeded
+    end succeeded
+    ");
+    let chose = |task: &str| place.json(&["show", "latest", task])["cause"]["text"].clone();
+    assert_eq!(chose("size"), "chose case 1: all-at-once");
+    assert_eq!(chose("check"), "chose otherwise: in-parts");
+}
+
 #[test]
 fn a_rerun_from_failed_runs_what_it_previewed() {
     let place = Place::up();

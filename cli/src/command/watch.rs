@@ -171,6 +171,10 @@ impl Story {
                 }
                 Vec::new()
             }
+            "chose" => {
+                let chose = fact.text.as_deref().unwrap_or_default();
+                line(at, format!("{name} chose {chose}"), false)
+            }
             "started" => {
                 let since = fact.started.unwrap_or(at);
                 self.running.insert(task.clone(), since);

@@ -3,7 +3,7 @@
 use porpoise_model::limits::{POOL_SLOTS_MAX, RETRIES_MAX};
 
 use crate::field::{Field, Object, Shape};
-use crate::fields_of_kinds::{CALL, EXTERNAL, HIVE, NOTHING, SPARK, SQL};
+use crate::fields_of_kinds::{CALL, CONDITIONS, EXTERNAL, HIVE, NOTHING, SPARK, SQL, SWITCH};
 use crate::word;
 
 const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
@@ -31,6 +31,8 @@ pub(crate) const KINDS: &[&str] = &[
     "sql",
     "function",
     "state_machine",
+    "switch",
+    "conditions",
     "noop",
     "sleep",
     "external",
@@ -148,7 +150,7 @@ pub(crate) static SCHEDULE: Object = Object {
 
 pub(crate) static TASK: Object = Object {
     name: "Task",
-    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `function`, `state_machine`, `noop`, `sleep`, `external`), after which others, and how.",
+    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `function`, `state_machine`, `switch`, `conditions`, `noop`, `sleep`, `external`), after which others, and how.",
     required: &[],
     one_of: KINDS,
     fields: &[
@@ -187,6 +189,16 @@ pub(crate) static TASK: Object = Object {
             "state_machine",
             Shape::OneOf(&[Shape::Text, Shape::Object(&CALL)]),
             "An execution of a Step Functions state machine, on a target: its name or ARN, or in full.",
+        ),
+        field(
+            "switch",
+            Shape::Object(&SWITCH),
+            "Picks which of the tasks below go on, by conditions over values.",
+        ),
+        field(
+            "conditions",
+            Shape::Object(&CONDITIONS),
+            "Picks which of the tasks below go on, by how tasks above ended.",
         ),
         field(
             "noop",

@@ -1,6 +1,7 @@
 //! The fields of kinds of tasks.
 
 use crate::field::{Field, Object, Shape};
+use crate::word;
 
 const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field { name, shape, about }
@@ -93,6 +94,83 @@ pub(crate) static CALL: Object = Object {
         ),
     ],
 };
+
+/// Names of tasks directly below.
+const BELOW: Shape = Shape::List(&Shape::Name);
+
+pub(crate) static SWITCH: Object = Object {
+    name: "Switch",
+    about: "Picks which of the tasks below go on, by conditions over values. It has no job.",
+    required: &["cases"],
+    one_of: &[],
+    fields: &[
+        field(
+            "cases",
+            Shape::List(&Shape::Object(&CASE)),
+            "Looked at in order: the first that holds is taken.",
+        ),
+        field(
+            "otherwise",
+            BELOW,
+            "Tasks that go on if no case holds; none if left out.",
+        ),
+    ],
+};
+
+pub(crate) static CASE: Object = Object {
+    name: "Case",
+    about: "A condition, and what goes on if it is the first that holds.",
+    required: &["when", "then"],
+    one_of: &[],
+    fields: &[
+        field(
+            "when",
+            Shape::Text,
+            "A comparison such as `${count.rows} > 100 && ${env} == 'prod'`, with the rules of JavaScript.",
+        ),
+        field("then", BELOW, "Tasks that go on; they follow this one."),
+    ],
+};
+
+pub(crate) static CONDITIONS: Object = Object {
+    name: "Conditions",
+    about: "Picks which of the tasks below go on, by how tasks above ended. It has no job.",
+    required: &["when"],
+    one_of: &[],
+    fields: &[
+        field("when", Shape::Object(&TEST), "What is looked at."),
+        field("then", BELOW, "Tasks that go on if it holds."),
+        field("otherwise", BELOW, "Tasks that go on if it does not."),
+    ],
+};
+
+pub(crate) static TEST: Object = Object {
+    name: "Test",
+    about: "How a task above ended, or several such tests.",
+    required: &[],
+    one_of: TESTS,
+    fields: &[
+        field("task", Shape::Name, "A task that this one follows."),
+        field(
+            "is",
+            Shape::Word(word::ENDINGS),
+            "How it ended; `succeeded` if left out.",
+        ),
+        field(
+            "all",
+            Shape::List(&Shape::Object(&TEST)),
+            "All of these hold.",
+        ),
+        field(
+            "any",
+            Shape::List(&Shape::Object(&TEST)),
+            "At least one of these holds.",
+        ),
+    ],
+};
+
+/// The fields that say what a test is.
+pub(crate) const TESTS: &[&str] = &["task", "all", "any"];
 
 pub(crate) static EXTERNAL: Object = Object {
     name: "External",

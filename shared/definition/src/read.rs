@@ -1,5 +1,6 @@
 //! From nodes to workflows: a typed reader that goes on after a fault.
 
+mod branch;
 mod context;
 mod edge;
 mod kind;

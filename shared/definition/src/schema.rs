@@ -90,6 +90,8 @@ fn shape(shape_: &Shape, definitions: &mut Map<String, Value>) -> Value {
         Shape::Named(value) => map(value, 1, TASKS_MAX, definitions),
         Shape::Object(inner) => {
             if !definitions.contains_key(inner.name) {
+                // What holds itself finds itself here.
+                definitions.insert(inner.name.into(), Value::Null);
                 let schema = object(inner, definitions);
                 definitions.insert(inner.name.into(), schema);
             }

@@ -17,7 +17,23 @@ pub(crate) const TRIGGERS: Words = &[
         "none_failed",
         "All tasks above ended and none failed; skipped ones are fine.",
     ),
+    (
+        "none_failed_min_one_succeeded",
+        "All tasks above ended, none failed, and at least one succeeded.",
+    ),
+    (
+        "all_done_min_one_ran",
+        "All tasks above ended, and at least one of them ran (the default of `conditions`).",
+    ),
     ("always", "At once, whatever the tasks above do."),
+];
+pub(crate) const ENDINGS: Words = &[
+    (
+        "succeeded",
+        "It succeeded, or somebody decided so, or it is disabled.",
+    ),
+    ("failed", "It failed, was canceled, or could not run."),
+    ("skipped", "It was not run, on purpose."),
 ];
 pub(crate) const BACKOFFS: Words = &[
     ("fixed", "The delay stays the same (the default)."),

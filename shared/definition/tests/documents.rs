@@ -194,7 +194,9 @@ fn as_json(yaml: &str) -> Value {
         | Kind::Hive { .. }
         | Kind::Sql { .. }
         | Kind::Function { .. }
-        | Kind::StateMachine { .. }) => panic!("{other:?}"),
+        | Kind::StateMachine { .. }
+        | Kind::Switch { .. }
+        | Kind::Conditions { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -51,7 +51,7 @@ tasks:
     f.yaml:10:64: tasks.load.pool.slots: `0` is no whole number from 1 to 100000
     f.yaml:10:76: tasks.load.sleep: `1h1h` is no duration; write it like `90s`, `5m`, `1h30m` or `2d`
     f.yaml:11:3: tasks."": a name must not be empty
-    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, function, state_machine, noop, sleep, external
+    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, function, state_machine, switch, conditions, noop, sleep, external
     f.yaml:13:9: tasks.list: expected a map, found a list
     f.yaml:14:9: tasks.text: expected what the task does, found a text; write `{ shell: … }` to run `echo hi`
     "#);
@@ -244,5 +244,50 @@ fn what_is_wrong_with_kinds_that_a_target_runs_is_said_at_its_place() {
     f.yaml:13:21: tasks.list.function: expected a map, found a list
     f.yaml:14:52: tasks.unknown.spark.arguments[0]: no parameter named `nothing`
     f.yaml:14:82: tasks.unknown.spark.request.a[0]: no parameter named `none`
+    ");
+}
+
+#[test]
+fn tasks_that_pick_name_their_neighbours() {
+    insta::assert_snapshot!(tasks("
+  count: { shell: echo, outputs: [rows] }
+  choose:
+    after: [count]
+    retries: 1
+    switch:
+      cases:
+        - { when: '${count.rows} = 1', then: [big] }
+        - { when: '${count.lines} > 1 && ${secret:X}', then: [big, huge] }
+        - { then: small }
+      otherwise: [beside]
+  check:
+    after: [big]
+    pool: p
+    trigger: always
+    conditions:
+      when: { all: [{ task: big, is: good }, { any: [{ task: count }, { task: big, all: [] }, {}, big] }] }
+      then: [smal]
+  nothing: { switch: { cases: [] } }
+  big: { after: [choose], noop: }
+  small: { after: [choose], noop: }
+  beside: { noop: }
+"), @"
+    f.yaml:7:5: tasks.choose.retries: what picks among tasks has no job, and so no `retries`
+    f.yaml:10:34: tasks.choose.switch.cases[0].when: no condition: `=` compares nothing: write `==`
+    f.yaml:11:20: tasks.choose.switch.cases[1].when: task `count` declares no output `lines`; add `lines` to the `outputs` of `count`
+    f.yaml:11:42: tasks.choose.switch.cases[1].when: a condition cannot look at the secret `X`
+    f.yaml:11:68: tasks.choose.switch.cases[1].then[1]: no task named `huge`
+    f.yaml:12:11: tasks.choose.switch.cases[2]: `when` is missing
+    f.yaml:12:19: tasks.choose.switch.cases[2].then: expected a list, found a text; write `[small]`
+    f.yaml:13:19: tasks.choose.switch.otherwise[0]: task `beside` does not follow this one; add `choose` to the `after` of `beside`
+    f.yaml:16:5: tasks.check.pool: what picks among tasks has no job, and so no `pool`
+    f.yaml:17:14: tasks.check.trigger: `conditions` look at tasks above, which may not have ended by then; leave `trigger` out, or write `all_done`
+    f.yaml:19:38: tasks.check.conditions.when.all[0].is: `good` is not known; one of: succeeded, failed, skipped
+    f.yaml:19:62: tasks.check.conditions.when.all[1].any[0].task: this task does not follow `count`; add `count` to the `after` of `check`
+    f.yaml:19:84: tasks.check.conditions.when.all[1].any[1].all: a test is one of these, this one is `task` already
+    f.yaml:19:95: tasks.check.conditions.when.all[1].any[2]: this tests nothing; write `{ task: NAME, is: succeeded }`, or `all` or `any` of such
+    f.yaml:19:99: tasks.check.conditions.when.all[1].any[3]: expected a test, found a text; write `{ task: NAME, is: succeeded }`, or `all` or `any` of such
+    f.yaml:20:14: tasks.check.conditions.then[0]: no task named `smal`; did you mean `small`?
+    f.yaml:21:31: tasks.nothing.switch.cases: there is no case
     ");
 }

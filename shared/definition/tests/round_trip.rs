@@ -8,8 +8,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use porpoise_definition::{read, write};
 use porpoise_model::workflow::{
-    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, Occasion, PoolUse, Priority, Retry,
-    STORED_FORM, Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
+    Backoff, Case, Concurrency, Ending, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
+    Priority, Retry, STORED_FORM, Schedule, Task, Test, Timeout, TimeoutAction, TriggerRule,
+    Workflow,
 };
 use porpoise_model::{Name, Value, ValueType};
 use proptest::collection::{btree_map, vec};
@@ -270,6 +271,8 @@ fn task() -> impl Strategy<Value = Task> {
         TriggerRule::AllSucceeded,
         TriggerRule::AllDone,
         TriggerRule::NoneFailed,
+        TriggerRule::NoneFailedMinOneSucceeded,
+        TriggerRule::AllDoneMinOneRan,
         TriggerRule::Always,
     ]);
     let what = (
@@ -320,7 +323,8 @@ fn task() -> impl Strategy<Value = Task> {
 /// Up to 12 tasks; edges go from lower to higher.
 fn tasks() -> impl Strategy<Value = Vec<Task>> {
     let edges = vec((0_u32..12, 0_u32..12), 0..20);
-    (btree_map(name(), task(), 1..12), edges).prop_map(|(named, edges)| {
+    let picks = vec((0_usize..12, any::<bool>(), any::<u32>()), 0..4);
+    (btree_map(name(), task(), 1..12), edges, picks).prop_map(|(named, edges, picks)| {
         let mut tasks: Vec<_> = named
             .into_iter()
             .map(|(name, task)| Task { name, ..task })
@@ -334,8 +338,55 @@ fn tasks() -> impl Strategy<Value = Vec<Task>> {
                 task.after.dedup();
             }
         }
+        for (at, by_values, bits) in picks {
+            if at < tasks.len() {
+                pick(&mut tasks, at, by_values, bits);
+            }
+        }
         tasks
     })
+}
+
+/// Makes a task one that picks among those below it, as `bits` say.
+fn pick(tasks: &mut [Task], at: usize, by_values: bool, bits: u32) {
+    let index = u32::try_from(at).unwrap();
+    let below = (0_u32..).zip(tasks.iter());
+    let below = below.filter(|(_, task)| task.after.contains(&index));
+    let below: Vec<u32> = below.map(|(below, _)| below).collect();
+    let some = |shift: u32| -> Vec<u32> {
+        let mine = |task: &&u32| bits >> (**task + shift) & 1 == 1;
+        below.iter().filter(mine).copied().collect()
+    };
+    let case = |when: &str, then| Case {
+        when: when.to_owned(),
+        then,
+    };
+    let task = tasks.get_mut(at).unwrap();
+    let kind = if by_values {
+        Kind::Switch {
+            cases: vec![case("1 > 2", some(0)), case("'a' == \"b\"", some(3))],
+            otherwise: (bits & 1 == 1).then(|| some(7)),
+        }
+    } else {
+        let is = [Ending::Succeeded, Ending::Failed, Ending::Skipped];
+        let tests = task.after.iter().zip(is.into_iter().cycle());
+        let tests = tests.map(|(task, is)| Test::Task { task: *task, is });
+        Kind::Conditions {
+            when: Test::All(vec![Test::Any(tests.collect()), Test::Any(Vec::new())]),
+            then: some(0),
+            otherwise: some(5),
+        }
+    };
+    let mut branch = Task::new(task.name.clone(), kind);
+    branch.after.clone_from(&task.after);
+    branch.description.clone_from(&task.description);
+    branch.parameters.clone_from(&task.parameters);
+    (branch.trigger, branch.delay, branch.disabled) = (task.trigger, task.delay, task.disabled);
+    if branch.trigger == TriggerRule::Always {
+        branch.trigger = TriggerRule::AllDone;
+    }
+    branch.labels.clone_from(&task.labels);
+    *task = branch;
 }
 
 fn schedule() -> impl Strategy<Value = Schedule> {

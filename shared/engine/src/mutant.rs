@@ -36,11 +36,13 @@ pub enum Mutant {
     LoopStoppedUnnoticed,
     /// What people could not be told is taken for told.
     NoticeLost,
+    /// What a switch or conditions did not pick goes on all the same.
+    NotPickedGoesOn,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -56,6 +58,7 @@ impl Mutant {
         Self::LoopEndsBlind,
         Self::LoopStoppedUnnoticed,
         Self::NoticeLost,
+        Self::NotPickedGoesOn,
     ];
 }
 

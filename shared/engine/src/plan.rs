@@ -17,6 +17,7 @@ pub struct Plan {
     rules: Vec<TriggerRule>,
     ranks: Vec<u8>,
     traits: Vec<u8>,
+    conditions: bool,
     /// Indices in the order of names.
     by_name: Vec<u32>,
 }
@@ -27,6 +28,7 @@ mod mark {
     pub(super) const POOL: u8 = 2;
     pub(super) const DELAY: u8 = 4;
     pub(super) const TEXTS: u8 = 8;
+    pub(super) const BRANCH: u8 = 16;
 }
 
 /// Why a workflow cannot be compiled.
@@ -152,6 +154,10 @@ impl Plan {
                 .iter()
                 .map(|task| marks(&workflow, task))
                 .collect(),
+            conditions: workflow
+                .tasks
+                .iter()
+                .any(|task| matches!(task.kind, Kind::Conditions { .. })),
             workflow,
         })
     }
@@ -225,6 +231,50 @@ impl Plan {
         self.has(task, mark::POOL)
     }
 
+    /// Picks among the tasks below.
+    pub fn is_branch(&self, task: u32) -> bool {
+        self.has(task, mark::BRANCH)
+    }
+
+    /// Whether any task picks by how tasks above ended.
+    pub const fn has_conditions(&self) -> bool {
+        self.conditions
+    }
+
+    /// Whether a task goes on below one that picked this branch: it is in it, or in none.
+    pub fn lets(&self, above: u32, branch: u32, below: u32) -> bool {
+        let branches = self.task(above).map(|task| task.kind.branches());
+        let branches = branches.unwrap_or_default();
+        let picked = branches.get(index(branch));
+        picked.is_none_or(|picked| picked.contains(&below))
+            || !branches.iter().any(|tasks| tasks.contains(&below))
+    }
+
+    /// What people read of a choice: `case 1: big, audit`.
+    pub fn branch_in_words(&self, task: u32, branch: u32) -> String {
+        let Some(kind) = self.task(task).map(|task| &task.kind) else {
+            return String::new();
+        };
+        let branches = kind.branches();
+        let at = index(branch);
+        let name = |below: &u32| self.task(*below).map(|task| task.name.as_str());
+        let below = branches.get(at).copied().unwrap_or_default();
+        let below: Vec<&str> = below.iter().filter_map(name).collect();
+        let below = if below.is_empty() {
+            "nothing".to_owned()
+        } else {
+            below.join(", ")
+        };
+        let which = if matches!(kind, Kind::Conditions { .. }) && branch == 0 {
+            "then".to_owned()
+        } else if at + 1 >= branches.len() {
+            "otherwise".to_owned()
+        } else {
+            format!("case {}", at + 1)
+        };
+        format!("{which}: {below}")
+    }
+
     /// Waits after it became ready.
     pub fn has_delay(&self, task: u32) -> bool {
         self.has(task, mark::DELAY)
@@ -263,6 +313,7 @@ fn marks(workflow: &Workflow, task: &Task) -> u8 {
         (task.pool.is_some(), mark::POOL),
         (!task.delay.is_zero(), mark::DELAY),
         (texts || !task.outputs.is_empty(), mark::TEXTS),
+        (task.kind.is_branch(), mark::BRANCH),
     ]
     .into_iter()
     .fold(

@@ -4,6 +4,7 @@
 //! reports and answers, [`command`] for what people may do, [`settle`] for what follows by itself, and [`evolve`] for
 //! the fold.
 
+mod branch;
 pub mod command;
 pub mod decide;
 pub mod effects;
@@ -43,7 +44,7 @@ pub struct Run;
 
 impl Aggregate for Run {
     const KIND: AggregateKind = AggregateKind::Run;
-    const FOLD_VERSION: u32 = 1;
+    const FOLD_VERSION: u32 = 2;
 
     type State = State;
     type Context = Plan;

@@ -207,6 +207,22 @@ fn records_of_what_people_were_told_still_read() {
 }
 
 #[test]
+fn records_of_what_tasks_picked_still_read() {
+    let chose = |branch| RunFact::Chose { task: 7, branch };
+    let record = Record {
+        at: at(100),
+        facts: vec![chose(0), chose(300)],
+    };
+    let bytes = golden("run-chose-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
+}
+
+#[test]
 fn a_record_for_a_later_reader_is_refused_by_its_number() {
     let mut bytes = Record::<RunFact> {
         at: at(0),

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use porpoise_engine::effect::Attempt;
 use porpoise_engine::input::{Report, ReportKind, RunCommand, RunInput};
 use porpoise_engine::run::Phase;
-use porpoise_model::workflow::TriggerRule;
+use porpoise_model::workflow::{Case, Ending, Kind, Test, TriggerRule};
 use porpoise_model::{Cause, RunState};
 use proptest::prelude::*;
 use support::{Scenario, scenario};
@@ -31,6 +31,17 @@ struct Drawn {
     disabled: bool,
     fails: bool,
     after: Vec<u32>,
+    /// What it picks among the tasks below; `None`: it has a job.
+    picks: Option<Picks>,
+}
+
+/// Two branches of tasks directly below.
+#[derive(Debug, Clone)]
+struct Picks {
+    /// By values: whether the first is picked. Else by whether all tasks above ended like this.
+    by: Result<bool, Ending>,
+    one: Vec<u32>,
+    other: Vec<u32>,
 }
 
 fn rule() -> impl Strategy<Value = TriggerRule> {
@@ -40,20 +51,31 @@ fn rule() -> impl Strategy<Value = TriggerRule> {
         1 => Just(TriggerRule::OneSucceeded),
         1 => Just(TriggerRule::OneFailed),
         1 => Just(TriggerRule::NoneFailed),
+        2 => Just(TriggerRule::NoneFailedMinOneSucceeded),
+        1 => Just(TriggerRule::AllDoneMinOneRan),
         1 => Just(TriggerRule::Always),
     ]
 }
 
 fn dag() -> impl Strategy<Value = Vec<Drawn>> {
+    let by = prop_oneof![
+        any::<bool>().prop_map(Ok),
+        Just(Err(Ending::Succeeded)),
+        Just(Err(Ending::Failed)),
+        Just(Err(Ending::Skipped)),
+    ];
+    let picks = prop::option::weighted(0.3, (by, any::<u32>(), any::<u32>()));
     let task = (
         rule(),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.25),
         prop::collection::vec(any::<u32>(), 0..4),
+        picks,
     );
     prop::collection::vec(task, 1..24).prop_map(|tasks| {
+        let drawn: Vec<_> = tasks.iter().map(|(.., picks)| *picks).collect();
         let draw =
-            |(at, (rule, disabled, fails, above)): (usize, (TriggerRule, bool, bool, Vec<u32>))| {
+            |(at, (rule, disabled, fails, above, _)): (usize, (_, bool, bool, Vec<u32>, _))| {
                 let mut after: Vec<u32> = match u32::try_from(at).unwrap() {
                     0 => Vec::new(),
                     below => above.into_iter().map(|above| above % below).collect(),
@@ -65,34 +87,123 @@ fn dag() -> impl Strategy<Value = Vec<Drawn>> {
                     disabled,
                     fails,
                     after,
+                    picks: None,
                 }
             };
-        tasks.into_iter().enumerate().map(draw).collect()
+        let mut dag: Vec<Drawn> = tasks.into_iter().enumerate().map(draw).collect();
+        for (at, picks) in (0_u32..).zip(drawn) {
+            let below = (0_u32..)
+                .zip(&dag)
+                .filter(|(_, task)| task.after.contains(&at));
+            let below: Vec<u32> = below.map(|(below, _)| below).collect();
+            let some = |bits: u32| {
+                let mine = |task: &&u32| bits >> **task & 1 == 1;
+                below.iter().filter(mine).copied().collect()
+            };
+            let picks = picks.map(|(by, one, other)| Picks {
+                by,
+                one: some(one),
+                other: some(other),
+            });
+            let task = &mut dag[at as usize];
+            // Whoever looks at how tasks above ended waits for all of them.
+            let early = matches!(
+                task.rule,
+                TriggerRule::Always | TriggerRule::OneSucceeded | TriggerRule::OneFailed
+            );
+            if early && picks.as_ref().is_some_and(|picks| picks.by.is_err()) {
+                task.rule = TriggerRule::AllDoneMinOneRan;
+            }
+            task.picks = picks;
+        }
+        dag
     })
+}
+
+/// How a task above ended, as one of those below sees it.
+fn seen(dag: &[Drawn], ends: &[Phase], above: u32, below: u32) -> Phase {
+    let end = ends[above as usize];
+    let Some(picks) = dag[above as usize].picks.as_ref() else {
+        return end;
+    };
+    let takes_one = match picks.by {
+        Ok(one) => one,
+        Err(how) => {
+            let like = |end: &Phase| match how {
+                Ending::Succeeded => end.is_success(),
+                Ending::Failed => end.is_failure(),
+                Ending::Skipped => *end == Phase::Skipped,
+            };
+            let above = dag[above as usize].after.iter();
+            above.map(|task| ends[*task as usize]).all(|end| like(&end))
+        }
+    };
+    let (picked, other) = if takes_one {
+        (&picks.one, &picks.other)
+    } else {
+        (&picks.other, &picks.one)
+    };
+    let passed_over = other.contains(&below) && !picked.contains(&below);
+    if end == Phase::Succeeded && passed_over {
+        Phase::Skipped
+    } else {
+        end
+    }
+}
+
+/// Whether the run fails: a failure counts unless all that follows it are conditions that have seen it.
+fn run_fails(dag: &[Drawn], ends: &[Phase]) -> bool {
+    let sees = |at: u32, below: &Drawn, end: Phase| {
+        below.after.contains(&at).then(|| {
+            let conditions = below.picks.as_ref().is_some_and(|picks| picks.by.is_err());
+            conditions && end == Phase::Succeeded
+        })
+    };
+    let counts = |at: u32| {
+        let below: Vec<bool> = dag
+            .iter()
+            .zip(ends)
+            .filter_map(|(task, end)| sees(at, task, *end))
+            .collect();
+        let expected = !below.is_empty() && below.iter().all(|sees| *sees);
+        let end = ends[at as usize];
+        end == Phase::UpstreamFailed || (end.is_failure() && !expected)
+    };
+    (0..dag.len()).any(|at| counts(u32::try_from(at).unwrap()))
 }
 
 /// How each task must end, in the order of indices (the tasks above always come first).
 fn expected(dag: &[Drawn]) -> Vec<Phase> {
     let mut ends: Vec<Phase> = Vec::new();
     for task in dag {
-        let above: Vec<Phase> = task
-            .after
-            .iter()
-            .map(|above| ends[*above as usize])
-            .collect();
+        let at = u32::try_from(ends.len()).unwrap();
+        let above = task.after.iter();
+        let above: Vec<Phase> = above.map(|above| seen(dag, &ends, *above, at)).collect();
         let failed = above.iter().any(|end| end.is_failure());
         let skipped = above.contains(&Phase::Skipped);
         let succeeded = above.iter().any(|end| end.is_success());
+        let ran = |end: &Phase| !matches!(end, Phase::Skipped | Phase::UpstreamFailed);
         let runs = if task.disabled {
             Phase::Disabled
-        } else if task.fails {
+        } else if task.fails && task.picks.is_none() {
             Phase::Failed
         } else {
             Phase::Succeeded
         };
         ends.push(match task.rule {
             _ if above.is_empty() => runs,
-            TriggerRule::AllSucceeded | TriggerRule::NoneFailed if failed => Phase::UpstreamFailed,
+            TriggerRule::AllSucceeded
+            | TriggerRule::NoneFailed
+            | TriggerRule::NoneFailedMinOneSucceeded
+                if failed =>
+            {
+                Phase::UpstreamFailed
+            }
+            TriggerRule::NoneFailedMinOneSucceeded if !succeeded => Phase::Skipped,
+            TriggerRule::AllDoneMinOneRan if !above.iter().any(ran) && failed => {
+                Phase::UpstreamFailed
+            }
+            TriggerRule::AllDoneMinOneRan if !above.iter().any(ran) => Phase::Skipped,
             TriggerRule::AllSucceeded if skipped => Phase::Skipped,
             TriggerRule::OneSucceeded if !succeeded && failed => Phase::UpstreamFailed,
             TriggerRule::OneSucceeded if !succeeded => Phase::Skipped,
@@ -109,8 +220,31 @@ fn build(dag: &[Drawn]) -> Scenario {
     for (task, drawn) in run.workflow.tasks.iter_mut().zip(dag) {
         (task.trigger, task.disabled, task.after) =
             (drawn.rule, drawn.disabled, drawn.after.clone());
+        if let Some(picks) = &drawn.picks {
+            task.kind = kind(picks, &drawn.after);
+        }
     }
     run
+}
+
+fn kind(picks: &Picks, above: &[u32]) -> Kind {
+    match picks.by {
+        Ok(one) => Kind::Switch {
+            cases: vec![Case {
+                when: one.to_string(),
+                then: picks.one.clone(),
+            }],
+            otherwise: Some(picks.other.clone()),
+        },
+        Err(is) => {
+            let tests = above.iter().map(|task| Test::Task { task: *task, is });
+            Kind::Conditions {
+                when: Test::All(tests.collect()),
+                then: picks.one.clone(),
+                otherwise: picks.other.clone(),
+            }
+        }
+    }
 }
 
 /// Ends active tasks in an order that `picks` draws, some said twice, until nothing is active.
@@ -168,7 +302,7 @@ proptest! {
         let run = drain(build(&dag).start(), &dag, &picks);
         let ends = expected(&dag);
         prop_assert_eq!(phases(&run), ends.clone());
-        let failed = ends.iter().any(|end| end.is_failure());
+        let failed = run_fails(&dag, &ends);
         prop_assert_eq!(run.state.run_state(), if failed { RunState::Failed } else { RunState::Succeeded });
     }
 

@@ -19,11 +19,14 @@
 //!
 //! Rendering takes time and memory in proportion to the text plus [`EXPANSION_BYTES_MAX`], whatever the text is.
 //!
+//! Beside them stand the conditions of a switch, `${rows} > 100`: see [`Condition`].
+//!
 //! Left out on purpose: a clock, the precedence of the layers that make up a scope (the caller's), declared types of
 //! values, and the resolution of secrets.
 //!
 //! Start reading at [`render`], then `date.rs`. `scan.rs` finds the placeholders in a text.
 
+mod condition;
 pub mod date;
 mod dialect;
 mod fault;
@@ -34,6 +37,7 @@ mod scan;
 mod scope;
 mod template;
 
+pub use condition::{CONDITION_NESTING_MAX, Condition, ConditionError, ConditionFault, Operand};
 pub use dialect::{Dialect, UnknownDialect};
 pub use fault::{DateProblem, ExpressionError, UnknownName};
 pub use instant::{Instant, builtin};

@@ -89,6 +89,13 @@ pub enum Cause {
         #[n(0)]
         message: String,
     },
+    /// It picked among the tasks below.
+    #[n(15)]
+    Chose {
+        /// Which of its branches, and what that lets go on.
+        #[n(0)]
+        branch: String,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -109,6 +116,7 @@ impl fmt::Display for Cause {
             Self::TasksFailed { count } => write!(f, "{count} tasks did not succeed"),
             Self::Unresolved { message } => write!(f, "unresolved: {message}"),
             Self::DryRun => f.write_str("dry_run"),
+            Self::Chose { branch } => write!(f, "chose {branch}"),
             Self::Failed { message } => write!(f, "failed: {message}"),
         }
     }

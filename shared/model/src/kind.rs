@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::branch::{Case, Test};
 use crate::job::Work;
-use crate::workflow::millis;
+use crate::workflow::{TriggerRule, millis};
 
 /// What a task does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,6 +95,26 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Value::is_null")]
         input: Value,
     },
+    /// Picks which of the tasks below go on, by conditions over values: those of the first case that holds. Has no job.
+    Switch {
+        /// In the order in which they are looked at.
+        cases: Vec<Case>,
+        /// Indices of the tasks that go on if no case holds. `None`: none do; in a dialect of `DolphinScheduler` the
+        /// task fails.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        otherwise: Option<Vec<u32>>,
+    },
+    /// Picks which of the tasks below go on, by how tasks above ended. Has no job.
+    Conditions {
+        /// What is looked at.
+        when: Test,
+        /// Indices of the tasks that go on if it holds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        then: Vec<u32>,
+        /// Indices of the tasks that go on if it does not.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        otherwise: Vec<u32>,
+    },
     /// A kind of another system that has no executor here yet. Kept whole; a target that knows it may run it.
     External {
         /// `dolphinscheduler` …
@@ -119,6 +140,8 @@ impl Kind {
             Self::Sql { .. } => "sql".into(),
             Self::Function { .. } => "function".into(),
             Self::StateMachine { .. } => "state_machine".into(),
+            Self::Switch { .. } => "switch".into(),
+            Self::Conditions { .. } => "conditions".into(),
             Self::External { name, .. } => name.to_lowercase().into(),
         }
     }
@@ -131,12 +154,53 @@ impl Kind {
             | Self::Shell { .. }
             | Self::Python { .. }
             | Self::Command { .. }
+            | Self::Switch { .. }
+            | Self::Conditions { .. }
             | Self::External { .. } => false,
             Self::Spark { .. }
             | Self::Hive { .. }
             | Self::Sql { .. }
             | Self::Function { .. }
             | Self::StateMachine { .. } => true,
+        }
+    }
+
+    /// Whether it picks among the tasks below, and so has no job.
+    pub const fn is_branch(&self) -> bool {
+        matches!(self, Self::Switch { .. } | Self::Conditions { .. })
+    }
+
+    /// The trigger rule of a task of this kind that names none, if it is one of its own.
+    pub const fn usual_trigger(&self) -> Option<TriggerRule> {
+        if matches!(self, Self::Conditions { .. }) {
+            return Some(TriggerRule::AllDoneMinOneRan);
+        }
+        None
+    }
+
+    /// The tasks that it may let go on, by branch: the cases of a switch in their order and then its `otherwise`; of
+    /// conditions `then` and `otherwise`. Empty for every other kind.
+    pub fn branches(&self) -> Vec<&[u32]> {
+        match self {
+            Self::Switch { cases, otherwise } => {
+                let otherwise = otherwise.as_deref().unwrap_or_default();
+                let cases = cases.iter().map(|case| case.then.as_slice());
+                cases.chain([otherwise]).collect()
+            }
+            Self::Conditions {
+                then, otherwise, ..
+            } => vec![then, otherwise],
+            Self::Noop
+            | Self::Sleep { .. }
+            | Self::Shell { .. }
+            | Self::Python { .. }
+            | Self::Command { .. }
+            | Self::Spark { .. }
+            | Self::Hive { .. }
+            | Self::Sql { .. }
+            | Self::Function { .. }
+            | Self::StateMachine { .. }
+            | Self::External { .. } => Vec::new(),
         }
     }
 
@@ -148,6 +212,8 @@ impl Kind {
             | Self::Sleep { .. }
             | Self::Shell { .. }
             | Self::Python { .. }
+            | Self::Switch { .. }
+            | Self::Conditions { .. }
             | Self::External { .. } => {}
             Self::Command { argv } => texts.extend(argv.iter().map(String::as_str)),
             Self::Spark {
@@ -213,7 +279,8 @@ impl Kind {
         };
         let optional = |text: &Option<String>| text.as_deref().map(value).transpose();
         Ok(match self {
-            Self::Noop => Work::Noop,
+            // What picks among tasks is never handed to a target.
+            Self::Noop | Self::Switch { .. } | Self::Conditions { .. } => Work::Noop,
             Self::Sleep { duration } => Work::Sleep {
                 millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             },

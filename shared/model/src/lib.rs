@@ -8,6 +8,7 @@
 
 pub mod actor;
 pub mod address;
+pub mod branch;
 pub mod cause;
 pub mod codec;
 pub mod id;

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
+pub use crate::branch::{Case, Ending, Test};
 pub use crate::kind::Kind;
 use crate::{Name, RunState, Value, VersionHash};
 
@@ -190,6 +191,11 @@ pub enum TriggerRule {
     OneFailed,
     /// All ended, none failed, was canceled or could not run; skipped ones are fine.
     NoneFailed,
+    /// All ended, none failed, was canceled or could not run, and at least one succeeded. All skipped: `skipped`.
+    NoneFailedMinOneSucceeded,
+    /// All ended, and at least one ran, in whatever way that ended. None ran: `upstream_failed` if one could not, else
+    /// `skipped`.
+    AllDoneMinOneRan,
     /// At once, whatever they do.
     Always,
 }

@@ -1,16 +1,19 @@
 //! A run as a naive reader of its facts understands it: a second opinion on the engine's fold, written apart from it.
 
+mod rule;
+
 use std::sync::Arc;
 
 use porpoise_engine::Plan;
 use porpoise_engine::effect::{Attempt, EffectKey, NewRun};
 use porpoise_engine::run::fact::After;
 use porpoise_engine::run::{Phase, RunFact, State};
-use porpoise_model::workflow::{Concurrency, TriggerRule};
+use porpoise_model::workflow::Concurrency;
 use porpoise_model::{Cause, RunId};
 use porpoise_ports::executor::JobState;
 
 use crate::target::{self, Target};
+use rule::Says;
 
 /// An invariant, and what is wrong.
 pub(crate) type Wrong = (&'static str, String);
@@ -43,6 +46,10 @@ struct Task {
     slot: Option<bool>,
     /// The number of the attempt that the slots were asked for.
     asked_for: u32,
+    /// Its end came from what happened above it, and not from itself.
+    could_not_run: bool,
+    /// The branch that it picked.
+    picked: Option<usize>,
 }
 
 impl Task {
@@ -52,13 +59,6 @@ impl Task {
             self.attempts = self.attempts.max(self.asked_for);
         }
     }
-}
-
-/// What a rule says of a task.
-enum Says {
-    Wait,
-    Go,
-    Ends(End),
 }
 
 /// A run, naively.
@@ -151,6 +151,7 @@ impl Naive {
                     self.finish(task, End::Success);
                 }
             }
+            RunFact::Chose { task, branch } => self.chose(*task, *branch as usize)?,
             RunFact::Started {
                 task, external_id, ..
             } => self.started(*task, external_id, target)?,
@@ -227,7 +228,8 @@ impl Naive {
                 tasks.iter().for_each(|t| self.hold(t, false));
             }
             RunFact::Rerun { tasks } => self.rerun(tasks.iter()),
-            RunFact::Ended { .. } => {
+            RunFact::Ended { state, cause } => {
+                self.may_end(*state, cause.as_ref())?;
                 let open = self.tasks.iter().position(|t| t.end.is_none() || t.active);
                 if let Some(open) = open.filter(|_| self.entered) {
                     let task = &self.tasks[open];
@@ -466,6 +468,7 @@ impl Naive {
         for at in tasks {
             let task = &mut self.tasks[*at as usize];
             (task.end, task.ready, task.active) = (None, false, false);
+            (task.could_not_run, task.picked) = (false, None);
             task.free();
         }
         let mut again = tasks.to_vec();
@@ -484,7 +487,7 @@ impl Naive {
     fn finish(&mut self, at: u32, end: End) {
         let task = &mut self.tasks[at as usize];
         let news = task.end.is_none();
-        (task.end, task.held) = (Some(end), false);
+        (task.end, task.held, task.could_not_run) = (Some(end), false, false);
         task.free();
         if news {
             self.spread(at);
@@ -528,35 +531,8 @@ impl Naive {
         };
         let task = &mut self.tasks[at as usize];
         (task.end, task.held) = (Some(end), false);
+        task.could_not_run = end == End::Failure;
         true
-    }
-
-    /// The rule of a task, from nothing but how those above it ended.
-    fn evaluate(&self, at: u32) -> Says {
-        let above = self.plan.upstream(at);
-        let count = |end: End| {
-            let ends = above.iter().map(|above| self.tasks[*above as usize].end);
-            ends.filter(|other| *other == Some(end)).count()
-        };
-        let (good, bad, skipped) = (count(End::Success), count(End::Failure), count(End::Skip));
-        let done = good + bad + skipped == above.len();
-        let rule = &self.plan.workflow().tasks[at as usize].trigger;
-        if above.is_empty() {
-            return Says::Go;
-        }
-        match rule {
-            TriggerRule::Always => Says::Go,
-            TriggerRule::AllSucceeded | TriggerRule::NoneFailed if bad > 0 => {
-                Says::Ends(End::Failure)
-            }
-            TriggerRule::OneSucceeded if good > 0 => Says::Go,
-            TriggerRule::OneFailed if bad > 0 => Says::Go,
-            _ if !done => Says::Wait,
-            TriggerRule::AllSucceeded if skipped > 0 => Says::Ends(End::Skip),
-            TriggerRule::OneSucceeded if bad > 0 => Says::Ends(End::Failure),
-            TriggerRule::OneSucceeded | TriggerRule::OneFailed => Says::Ends(End::Skip),
-            TriggerRule::AllSucceeded | TriggerRule::AllDone | TriggerRule::NoneFailed => Says::Go,
-        }
     }
 
     /// Attempts that are under way.

@@ -9,8 +9,8 @@ use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::input::RunCommand;
 use porpoise_engine::run::State;
 use porpoise_model::workflow::{
-    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, Occasion, PoolUse, Priority, Retry,
-    Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
+    Backoff, Case, Concurrency, Ending, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
+    Priority, Retry, Schedule, Task, Test, Timeout, TimeoutAction, TriggerRule, Workflow,
 };
 use porpoise_model::{Actor, CommandId, Name, RunId, WorkflowId};
 
@@ -245,6 +245,9 @@ impl Workload {
             }
             tasks.push(task);
         }
+        if !plain && chance.happens(0.5) {
+            branches(&mut tasks, chance);
+        }
         Workflow {
             form: 1,
             project: name("sim"),
@@ -284,6 +287,62 @@ fn notify(chance: &mut Chance) -> BTreeSet<Occasion> {
         Occasion::Late,
     ];
     all.into_iter().filter(|_| chance.happens(share)).collect()
+}
+
+/// Turns some tasks into such as pick among those below them.
+fn branches(tasks: &mut [Task], chance: &mut Chance) {
+    for at in 0..tasks.len() {
+        if !chance.happens(0.25) {
+            continue;
+        }
+        let follows = |task: &Task| task.after.contains(&(at as u32));
+        let below = (0_u32..).zip(tasks.iter());
+        let below: Vec<u32> = below
+            .filter(|(_, task)| follows(task))
+            .map(|(below, _)| below)
+            .collect();
+        let mut some = || -> Vec<u32> {
+            let some = below.iter().copied();
+            some.filter(|_| chance.happens(0.4)).collect()
+        };
+        let (one, other, rest) = (some(), some(), some());
+        let task = &tasks[at];
+        let kind = if task.after.is_empty() || chance.happens(0.4) {
+            let case = |then, chance: &mut Chance| Case {
+                when: (*chance.pick(&["true", "false", "false", "${nobody}"])).to_owned(),
+                then,
+            };
+            Kind::Switch {
+                cases: vec![case(one, chance), case(other, chance)],
+                otherwise: chance.happens(0.7).then_some(rest),
+            }
+        } else {
+            let is = [Ending::Succeeded, Ending::Failed, Ending::Skipped];
+            let tests = task.after.iter().map(|above| Test::Task {
+                task: *above,
+                is: *chance.pick(&is),
+            });
+            let tests = tests.collect();
+            let all = chance.happens(0.5);
+            Kind::Conditions {
+                when: if all {
+                    Test::All(tests)
+                } else {
+                    Test::Any(tests)
+                },
+                then: one,
+                otherwise: other,
+            }
+        };
+        let mut branch = Task::new(task.name.clone(), kind);
+        branch.after.clone_from(&task.after);
+        branch.trigger = match chance.happens(0.6) {
+            true => TriggerRule::AllDoneMinOneRan,
+            false => task.trigger,
+        };
+        (branch.delay, branch.disabled) = (task.delay, task.disabled);
+        tasks[at] = branch;
+    }
 }
 
 /// The tasks above one: chain, fan out and in, layers, diamonds, anything.
@@ -358,6 +417,8 @@ fn task(title: &str, plain: bool, chance: &mut Chance) -> Task {
         (1, TriggerRule::OneSucceeded),
         (1, TriggerRule::OneFailed),
         (1, TriggerRule::NoneFailed),
+        (1, TriggerRule::NoneFailedMinOneSucceeded),
+        (1, TriggerRule::AllDoneMinOneRan),
         (1, TriggerRule::Always),
     ]);
     task.disabled = chance.happens(0.03);

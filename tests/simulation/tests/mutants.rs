@@ -92,6 +92,11 @@ fn a_loop_that_ends_without_a_last_look_is_found() {
 }
 
 #[test]
+fn a_branch_that_goes_on_unpicked_is_found() {
+    is_found(Mutant::NotPickedGoesOn);
+}
+
+#[test]
 fn people_who_are_never_told_are_found() {
     is_found(Mutant::NoticeLost);
 }

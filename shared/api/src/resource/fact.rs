@@ -295,6 +295,11 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
             text: Some(why.clone()),
             ..plain("waiting")
         },
+        RunFact::Chose { task, branch } => Fact {
+            tasks: one(*task),
+            text: Some(plan.branch_in_words(*task, *branch)),
+            ..plain("chose")
+        },
         RunFact::Started {
             task,
             at,

@@ -37,7 +37,7 @@ impl From<&Actor> for Who {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct CauseView {
     /// `exit`, `signal`, `timeout`, `killed_by`, `forced_by`, `upstream`, `lost`, `rejected`, `disabled`,
-    /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`.
+    /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -67,6 +67,7 @@ impl From<&Cause> for CauseView {
             Cause::Unresolved { .. } => ("unresolved", None, None),
             Cause::DryRun => ("dry_run", None, None),
             Cause::Failed { .. } => ("failed", None, None),
+            Cause::Chose { .. } => ("chose", None, None),
         };
         Self {
             kind,

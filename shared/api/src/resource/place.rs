@@ -324,7 +324,8 @@ fn said(cause: &Cause) -> Result<&str, String> {
         | Cause::FailureStrategy
         | Cause::Discarded
         | Cause::TasksFailed { .. }
-        | Cause::DryRun => Err("it has a cause that no target can tell of".to_owned()),
+        | Cause::DryRun
+        | Cause::Chose { .. } => Err("it has a cause that no target can tell of".to_owned()),
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+use porpoise_model::Name;
+
+use super::branch::Branches;
 use super::path::Path;
 use super::reference::Texts;
 use crate::fault::{Fault, FaultKind, Findings, Note, Place, quoted};
@@ -43,6 +47,15 @@ pub(crate) struct Reader<'t> {
     pub(crate) strict: bool,
     /// Texts with expressions, to be checked once all tasks are known.
     pub(crate) texts: Texts,
+    /// Names of tasks that tasks give beside `after`, to be checked once all edges are known.
+    pub(crate) branches: Branches,
+}
+
+/// Which task is being read, and what the others are called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Here<'n> {
+    pub(crate) index: u32,
+    pub(crate) names: &'n IndexMap<Name, u32>,
 }
 
 /// An entry of a map.
@@ -98,6 +111,7 @@ impl<'t> Reader<'t> {
             suggester: Suggester::default(),
             strict: true,
             texts: Texts::default(),
+            branches: Branches::default(),
         }
     }
 

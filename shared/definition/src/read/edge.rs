@@ -91,7 +91,7 @@ impl Reader<'_> {
         let mut after = Vec::with_capacity(items.len());
         for (position, item) in items.iter().enumerate() {
             let at = at.index(position, *item);
-            match self.upstream(at, names) {
+            match self.task_named(at, names) {
                 Some(above) if above == index => {
                     self.fault(at, FaultKind::Cycle, "a task cannot follow itself", None);
                 }
@@ -108,7 +108,8 @@ impl Reader<'_> {
         after
     }
 
-    fn upstream(&mut self, at: At<'_>, names: &IndexMap<Name, u32>) -> Option<u32> {
+    /// The index of the task that is named there.
+    pub(super) fn task_named(&mut self, at: At<'_>, names: &IndexMap<Name, u32>) -> Option<u32> {
         let text = self.scalar(at).and_then(|scalar| scalar.non_null());
         if let Some(index) = text.and_then(|text| names.get(text)) {
             return Some(*index);

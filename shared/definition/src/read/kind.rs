@@ -4,7 +4,7 @@ use porpoise_model::limits::{SCRIPT_BYTES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::workflow::Kind;
 use serde_json::{Map, Number, Value};
 
-use super::context::{At, Entry, Fields, Reader};
+use super::context::{At, Entry, Fields, Here, Reader};
 use super::reference::Use;
 use crate::fault::FaultKind;
 use crate::fields::KINDS;
@@ -13,7 +13,8 @@ use crate::tree::{Meaning, Scalar, View};
 
 impl Reader<'_> {
     /// The kind of a task: exactly one.
-    pub(crate) fn kind(&mut self, fields: &Fields<'_>, task: u32) -> Option<Kind> {
+    pub(crate) fn kind(&mut self, fields: &Fields<'_>, here: Here<'_>) -> Option<Kind> {
+        let task = here.index;
         let present = fields.present(KINDS);
         let Some((word, others)) = present.split_first() else {
             // A kind that is misspelt is an unknown field already.
@@ -50,6 +51,8 @@ impl Reader<'_> {
                 let call = self.call(at, task);
                 call.map(|(name, input)| Kind::StateMachine { name, input })
             }
+            "switch" => self.switch(at, here),
+            "conditions" => self.conditions(at, here),
             _ => self.noop(at),
         }
     }

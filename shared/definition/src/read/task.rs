@@ -8,10 +8,26 @@ use porpoise_model::Name;
 use porpoise_model::limits::SCRIPT_BYTES_MAX;
 use porpoise_model::workflow::{Kind, PoolUse, Priority, Task, Timeout, TriggerRule};
 
-use super::context::{At, Fields, Reader};
+use super::context::{At, Fields, Here, Reader};
 use super::retry::RetryPart;
+use crate::fault::FaultKind;
 use crate::fields::{DEFAULTS, TASK};
 use crate::word;
+
+/// Kinds that pick among the tasks below.
+const BRANCHES: &[&str] = &["switch", "conditions"];
+/// Fields that say how a job is run.
+const NOT_OF_BRANCHES: &[&str] = &[
+    "env",
+    "outputs",
+    "retries",
+    "retry_delay",
+    "retry",
+    "timeout",
+    "priority",
+    "pool",
+    "target",
+];
 
 /// What tasks have that do not say otherwise.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +84,7 @@ impl Reader<'_> {
         &mut self,
         at: At<'_>,
         name: Option<Name>,
-        index: u32,
+        here: Here<'_>,
         defaults: &Defaults,
     ) -> TaskRead {
         if let Some(scalar) = self.scalar(at).filter(|scalar| !scalar.is_null()) {
@@ -82,7 +98,7 @@ impl Reader<'_> {
         };
         TaskRead {
             after: fields.get("after").map(|at| at.node),
-            task: self.task_of(&fields, name, index, defaults),
+            task: self.task_of(&fields, name, here, defaults),
         }
     }
 
@@ -90,10 +106,14 @@ impl Reader<'_> {
         &mut self,
         fields: &Fields<'_>,
         name: Option<Name>,
-        index: u32,
+        here: Here<'_>,
         defaults: &Defaults,
     ) -> Option<Task> {
-        let kind = self.kind(fields, index);
+        let index = here.index;
+        let kind = self.kind(fields, here);
+        if !fields.present(BRANCHES).is_empty() {
+            return self.branch_task(fields, name, index, kind, defaults);
+        }
         if kind.as_ref().is_some_and(Kind::needs_target) {
             for name in ["env", "parameters"] {
                 if let Some(at) = fields.get(name) {
@@ -154,6 +174,58 @@ impl Reader<'_> {
             disabled: disabled.unwrap_or_default(),
             labels,
         })
+    }
+
+    /// A task that picks among those below it: nothing of it is tried again, or given to a target.
+    fn branch_task(
+        &mut self,
+        fields: &Fields<'_>,
+        name: Option<Name>,
+        index: u32,
+        kind: Option<Kind>,
+        defaults: &Defaults,
+    ) -> Option<Task> {
+        for other in fields.present(NOT_OF_BRANCHES) {
+            let message = format!("what picks among tasks has no job, and so no `{other}`");
+            self.fault(fields.key(other), FaultKind::Conflict, message, None);
+        }
+        let trigger = fields
+            .get("trigger")
+            .and_then(|at| self.word(at, word::TRIGGERS));
+        let early = matches!(
+            trigger,
+            Some(TriggerRule::Always | TriggerRule::OneSucceeded | TriggerRule::OneFailed)
+        );
+        if let Some(at) = fields.get("trigger").filter(|_| early)
+            && !fields.present(&["conditions"]).is_empty()
+        {
+            let message = "`conditions` look at tasks above, which may not have ended by then";
+            let hint = Some("leave `trigger` out, or write `all_done`".to_owned());
+            self.fault(at, FaultKind::Conflict, message, hint);
+        }
+        let usual = match kind.as_ref().and_then(Kind::usual_trigger) {
+            Some(usual) => usual,
+            None => defaults.trigger,
+        };
+        let mut labels = defaults.labels.clone();
+        let own = fields.get("labels").and_then(|at| self.labels(at));
+        labels.extend(own.unwrap_or_default());
+        let description = fields.get("description");
+        let description = description.and_then(|at| self.text(at, SCRIPT_BYTES_MAX));
+        let parameters = fields.get("parameters");
+        let parameters = parameters.and_then(|at| self.parameters(at, Some(index)));
+        let delay = fields.get("delay").and_then(|at| self.duration(at));
+        let disabled = fields.get("disabled").and_then(|at| self.boolean(at));
+        let mut task = Task::new(name?, kind?);
+        description
+            .unwrap_or_default()
+            .clone_into(&mut task.description);
+        task.trigger = trigger.unwrap_or(usual);
+        task.parameters = parameters.unwrap_or_default();
+        task.delay = delay.unwrap_or(defaults.delay);
+        task.disabled = disabled.unwrap_or_default();
+        task.labels = labels;
+        Some(task)
     }
 
     /// A field where `~` means none and its absence means the default.

@@ -11,7 +11,8 @@ use porpoise_model::limits::{
 };
 use porpoise_model::workflow::{Occasion, STORED_FORM, Task, Workflow};
 
-use super::context::{At, Entry, Fields, Reader};
+use super::branch::Branches;
+use super::context::{At, Entry, Fields, Here, Reader};
 use super::reference::{Known, Texts};
 use super::task::Defaults;
 use crate::fault::FaultKind;
@@ -174,16 +175,26 @@ impl<'t> Reader<'t> {
         let mut names: IndexMap<Name, u32> = IndexMap::with_capacity(entries.len());
         let mut tasks = Vec::with_capacity(entries.len());
         let mut lists: Vec<(&str, Option<NodeId>)> = Vec::with_capacity(entries.len());
+        let mut own = Vec::with_capacity(entries.len());
         for (index, entry) in (0_u32..).zip(entries) {
             let name = self.name_of(at.key(entry.name, entry.key), entry.name);
             if let Some(name) = &name {
                 self.remember(at, name, index, entry, entries, &mut names);
             }
-            let read = self.task(at.key(entry.name, entry.value), name, index, defaults);
+            own.push(name);
+        }
+        self.branches = Branches::default();
+        for ((index, entry), name) in (0_u32..).zip(entries).zip(own) {
+            let here = Here {
+                index,
+                names: &names,
+            };
+            let read = self.task(at.key(entry.name, entry.value), name, here, defaults);
             tasks.push(read.task);
             lists.push((entry.name, read.after));
         }
         let mut edges = self.edges(at, &names, &lists);
+        self.branches_are_edges(&names, &edges);
         self.references(Known {
             names: &names,
             tasks: &tasks,

@@ -125,24 +125,17 @@ fn task(task: &Task, workflow: &Workflow) -> Document {
     let mut entries = Entries::default();
     entries.text("description", &task.description);
     if !task.after.is_empty() {
-        let name = |index: &u32| {
-            let task = usize::try_from(*index)
-                .ok()
-                .and_then(|index| workflow.tasks.get(index));
-            task.map(|task| task.name.to_string())
-        };
-        entries.put(
-            "after",
-            Document::Texts(task.after.iter().filter_map(name).collect()),
-        );
+        entries.put("after", names(workflow, &task.after));
     }
-    entries.word("trigger", &task.trigger);
+    if task.trigger != task.kind.usual_trigger().unwrap_or_default() {
+        entries.put("trigger", Document::Bare(word::write(&task.trigger)));
+    }
     if task.disabled {
         entries.put("disabled", Document::Bare("true".into()));
     }
     entries.map("parameters", &task.parameters, parameter);
     entries.map("env", &task.env, |text| Document::Text(text.clone()));
-    kind::write(&mut entries, &task.kind);
+    kind::write(&mut entries, &task.kind, &|tasks| names(workflow, tasks));
     outputs(&mut entries, &task.outputs);
     retry(&mut entries, &task.retry);
     entries.some("timeout", task.timeout.map(timeout));
@@ -152,6 +145,16 @@ fn task(task: &Task, workflow: &Workflow) -> Document {
     entries.some("target", task.target.clone().map(Document::Text));
     labels(&mut entries, &task.labels);
     entries.done()
+}
+
+/// The names of tasks at these indices.
+fn names(workflow: &Workflow, indices: &[u32]) -> Document {
+    let name = |index: &u32| {
+        let index = usize::try_from(*index).ok();
+        let task = index.and_then(|index| workflow.tasks.get(index));
+        task.map(|task| task.name.to_string())
+    };
+    Document::Texts(indices.iter().filter_map(name).collect())
 }
 
 /// The short form where it says the same.

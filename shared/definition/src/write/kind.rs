@@ -1,11 +1,15 @@
 //! What a task does, as a document.
 
-use porpoise_model::workflow::Kind;
+use porpoise_model::workflow::{Case, Kind, Test};
 
 use super::document::{Entries, bare_duration};
 use super::emit::Document;
+use crate::word;
 
-pub(super) fn write(entries: &mut Entries, kind: &Kind) {
+/// The names of the tasks at indices.
+type Names<'a> = &'a dyn Fn(&[u32]) -> Document;
+
+pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
     match kind {
         Kind::Noop => entries.put("noop", Document::Map(Vec::new())),
         Kind::Sleep { duration } => entries.put("sleep", bare_duration(*duration)),
@@ -51,6 +55,30 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind) {
         }
         Kind::Function { name, input } => call(entries, "function", name, input),
         Kind::StateMachine { name, input } => call(entries, "state_machine", name, input),
+        Kind::Switch { cases, otherwise } => {
+            let case = |case: &Case| {
+                let mut entries = Entries::default();
+                entries.put("when", Document::Text(case.when.clone()));
+                entries.put("then", names(&case.then));
+                entries.done()
+            };
+            let mut switch = Entries::default();
+            switch.put("cases", Document::List(cases.iter().map(case).collect()));
+            switch.some("otherwise", otherwise.as_deref().map(names));
+            entries.put("switch", switch.done());
+        }
+        Kind::Conditions {
+            when,
+            then,
+            otherwise,
+        } => {
+            let mut conditions = Entries::default();
+            conditions.put("when", test(when, names));
+            for (name, below) in [("then", then), ("otherwise", otherwise)] {
+                conditions.some(name, (!below.is_empty()).then(|| names(below)));
+            }
+            entries.put("conditions", conditions.done());
+        }
         Kind::External {
             system,
             name,
@@ -65,6 +93,26 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind) {
             entries.put("external", external.done());
         }
     }
+}
+
+/// Recursive: no deeper than a definition may be.
+fn test(tested: &Test, names: Names<'_>) -> Document {
+    let several =
+        |tests: &[Test]| Document::List(tests.iter().map(|each| test(each, names)).collect());
+    let mut entries = Entries::default();
+    match tested {
+        Test::Task { task, is } => {
+            if let Document::Texts(name) = names(&[*task])
+                && let Some(name) = name.into_iter().next()
+            {
+                entries.put("task", Document::Text(name));
+            }
+            entries.put("is", Document::Bare(word::write(is)));
+        }
+        Test::All(tests) => entries.put("all", several(tests)),
+        Test::Any(tests) => entries.put("any", several(tests)),
+    }
+    entries.done()
 }
 
 fn texts(entries: &mut Entries, name: &str, texts: &[String]) {

@@ -1,6 +1,7 @@
 //! What people may do with a run, and what follows. A command that changes nothing is refused with its reason.
 
 use jiff::Timestamp;
+use porpoise_model::workflow::Kind;
 use porpoise_model::{Actor, Cause, RunState};
 
 use super::fact::{After, RunFact};
@@ -91,7 +92,7 @@ fn obey(
                 !phase.is_success() && phase != Phase::Skipped
             })
         }
-        RunCommand::RerunFailed => rerun(state, failed(state)),
+        RunCommand::RerunFailed => rerun(state, failed(state, plan)),
         RunCommand::Rerun { tasks, downstream } => {
             known(plan, tasks)?;
             rerun(state, selected(plan, tasks, *downstream))
@@ -297,13 +298,24 @@ fn release(state: &State, plan: &Plan, tasks: &[u32]) -> Result<Vec<RunFact>, St
     Ok(vec![RunFact::Released { tasks: held }])
 }
 
-/// What did not succeed, and what never ran because of it.
-pub fn failed(state: &State) -> Ranges {
-    state
-        .tasks
-        .indices()
-        .filter(|task| state.tasks.phase(*task).is_failure())
-        .collect()
+/// What did not succeed, and what never ran because of it; and where conditions looked at it, those, and what they
+/// ruled out.
+pub fn failed(state: &State, plan: &Plan) -> Ranges {
+    let failed = |task: &u32| state.tasks.phase(*task).is_failure();
+    let failed: Vec<u32> = state.tasks.indices().filter(failed).collect();
+    if !plan.has_conditions() {
+        return Ranges::of(failed);
+    }
+    let looks = |task: &u32| {
+        let kind = plan.task(*task).map(|task| &task.kind);
+        matches!(kind, Some(Kind::Conditions { .. }))
+    };
+    let below = failed.iter().flat_map(|task| plan.downstream(*task));
+    let conditions: Vec<u32> = below.copied().filter(looks).collect();
+    let skipped = |task: &u32| state.tasks.phase(*task) == Phase::Skipped;
+    let ruled_out = plan.with_downstream(&conditions);
+    let ruled_out = ruled_out.into_iter().filter(skipped);
+    Ranges::of(failed.iter().chain(&conditions).copied().chain(ruled_out))
 }
 
 /// Tasks, with or without all that follow them.
@@ -344,7 +356,7 @@ pub struct RerunPreview {
 /// The reason for which the command would be refused.
 pub fn preview(state: &State, plan: &Plan, command: &RunCommand) -> Result<RerunPreview, String> {
     let tasks = match command {
-        RunCommand::RerunFailed => failed(state),
+        RunCommand::RerunFailed => failed(state, plan),
         RunCommand::Rerun { tasks, downstream } => {
             known(plan, tasks)?;
             selected(plan, tasks, *downstream)

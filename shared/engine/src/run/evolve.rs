@@ -111,6 +111,7 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         RunFact::Done { key } => {
             state.outbox.remove(key);
         }
+        RunFact::Chose { task, branch } => chose(state, plan, *task, *branch, at),
     }
 }
 
@@ -331,7 +332,7 @@ fn fail(state: &mut State, plan: &Plan, task: u32, retry: Option<Timestamp>, at:
     match (then, retry) {
         (Some(After::Rerun), _) => reset(state, plan, &Ranges::one(task), at),
         (Some(After::Skip { .. }), _) => finish(state, plan, task, TaskEvent::Skipped, at),
-        (Some(After::Succeed { .. }), _) => finish(state, plan, task, TaskEvent::Succeeded, at),
+        (Some(After::Succeed { .. }), _) => force(state, plan, task, at),
         (Some(After::Cancel { .. }), _) => finish(state, plan, task, TaskEvent::Canceled, at),
         (Some(After::TimeOut) | None, Some(retry)) => {
             if let Some(next) = task_next(phase, TaskEvent::Retrying) {
@@ -339,7 +340,10 @@ fn fail(state: &mut State, plan: &Plan, task: u32, retry: Option<Timestamp>, at:
                 state.parked.insert(task, Time(retry));
             }
         }
-        (Some(After::TimeOut) | None, None) => {
+        (timed_out @ (Some(After::TimeOut) | None), None) => {
+            if timed_out.is_some() {
+                state.not_by_itself.insert(task);
+            }
             finish(state, plan, task, TaskEvent::Failed, at);
             announce(state, plan, News::TaskFailed(attempt), at);
         }
@@ -353,7 +357,7 @@ fn stopped(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
     match close_attempt(state, task, at) {
         Some(After::Rerun) => reset(state, plan, &Ranges::one(task), at),
         Some(After::Skip { .. }) => finish(state, plan, task, TaskEvent::Skipped, at),
-        Some(After::Succeed { .. }) => finish(state, plan, task, TaskEvent::Succeeded, at),
+        Some(After::Succeed { .. }) => force(state, plan, task, at),
         Some(After::Cancel { .. } | After::TimeOut) | None => {
             finish(state, plan, task, TaskEvent::Canceled, at);
         }
@@ -372,6 +376,20 @@ fn finish(state: &mut State, plan: &Plan, task: u32, event: TaskEvent, at: Times
     if !was.is_terminal() {
         upstream::propagate(state, plan, task, at);
     }
+}
+
+/// A task has picked among those below: what it did not pick sees it as skipped.
+fn chose(state: &mut State, plan: &Plan, task: u32, branch: u32, at: Timestamp) {
+    if state.tasks.phase(task) == Phase::Queued {
+        state.chosen.insert(task, branch);
+        finish(state, plan, task, TaskEvent::Succeeded, at);
+    }
+}
+
+/// Somebody has decided that it succeeded.
+fn force(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
+    state.not_by_itself.insert(task);
+    finish(state, plan, task, TaskEvent::Succeeded, at);
 }
 
 fn forget_waits(state: &mut State, task: u32) {
@@ -455,7 +473,7 @@ fn decide(state: &mut State, plan: &Plan, task: u32, then: &After, at: Timestamp
     }
     match then {
         After::Cancel { .. } | After::TimeOut => finish(state, plan, task, TaskEvent::Canceled, at),
-        After::Succeed { .. } => finish(state, plan, task, TaskEvent::Succeeded, at),
+        After::Succeed { .. } => force(state, plan, task, at),
         After::Skip { .. } => finish(state, plan, task, TaskEvent::Skipped, at),
         After::Rerun => reset(state, plan, &Ranges::one(task), at),
     }
@@ -535,6 +553,8 @@ fn back_to_pending(state: &mut State, task: u32, at: Timestamp) {
     free_slot(state, task, at);
     state.ready.remove(&task);
     state.parked.remove(task);
+    state.chosen.remove(&task);
+    state.not_by_itself.remove(&task);
     if let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Reset) {
         state.tasks.set_phase(task, next);
     }

@@ -275,6 +275,16 @@ pub enum RunFact {
         #[n(0)]
         key: EffectKey,
     },
+    /// A task has picked among those below it, and has so succeeded.
+    #[n(31)]
+    Chose {
+        /// This task.
+        #[n(0)]
+        task: u32,
+        /// Position of the branch, as the task's kind counts them.
+        #[n(1)]
+        branch: u32,
+    },
 }
 
 /// What becomes of a task once its job is stopped, or at once when it has none.

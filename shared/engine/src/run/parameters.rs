@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use porpoise_expression::{Dialect, Instant, Scope, Template, Unknown, Value};
+use porpoise_model::ValueType;
 use porpoise_model::job::Work;
 use porpoise_model::workflow::{Kind, Task, Workflow};
 
@@ -124,19 +125,7 @@ pub fn render(state: &State, plan: &Plan, task: u32) -> Result<Rendered, String>
     if !plan.has_texts(task) {
         return Ok(Rendered::plain(&definition.kind));
     }
-    let new = state.new.as_deref().ok_or("the run does not exist yet")?;
-    let reading = Reading::of(new, plan.workflow())?;
-    let native = reading.dialect.is_native();
-    let mut scope = TaskScope {
-        state,
-        plan,
-        task: definition,
-        index: task,
-        native,
-        own: None,
-        except: None,
-    };
-    scope.own = Some(own_parameters(&reading, &scope)?);
+    let (reading, scope) = reading(state, plan, task)?;
     let env = environment(&reading, &scope, state)?;
     let script = |text: &str| {
         if scope.native {
@@ -148,6 +137,57 @@ pub fn render(state: &State, plan: &Plan, task: u32) -> Result<Rendered, String>
     let value = |text: &str| reading.render(text, &scope, reading.unknown());
     let work = definition.kind.work(&script, &value)?;
     Ok(Rendered { work, env })
+}
+
+/// The values that a task can look at, each with its declared type.
+pub(super) struct Values<'a> {
+    reading: Reading,
+    scope: TaskScope<'a>,
+}
+
+impl<'a> Values<'a> {
+    /// Of a task that is ready.
+    ///
+    /// # Errors
+    /// A parameter of its own cannot be resolved.
+    pub(super) fn of(state: &'a State, plan: &'a Plan, task: u32) -> Result<Self, String> {
+        let (reading, scope) = reading(state, plan, task)?;
+        Ok(Self { reading, scope })
+    }
+
+    /// The value of a name, or `None` if it has none.
+    pub(super) fn get(&self, name: &str) -> Option<(String, ValueType)> {
+        let text = format!("${{{name}}}");
+        let text = self
+            .reading
+            .render(&text, &self.scope, Unknown::Fault)
+            .ok()?;
+        Some((text, self.scope.declared(name)))
+    }
+}
+
+/// What a task's texts are read with.
+fn reading<'a>(
+    state: &'a State,
+    plan: &'a Plan,
+    task: u32,
+) -> Result<(Reading, TaskScope<'a>), String> {
+    let definition = plan
+        .task(task)
+        .ok_or_else(|| format!("there is no task at index {task}"))?;
+    let new = state.new.as_deref().ok_or("the run does not exist yet")?;
+    let reading = Reading::of(new, plan.workflow())?;
+    let mut scope = TaskScope {
+        state,
+        plan,
+        task: definition,
+        index: task,
+        native: reading.dialect.is_native(),
+        own: None,
+        except: None,
+    };
+    scope.own = Some(own_parameters(&reading, &scope)?);
+    Ok((reading, scope))
 }
 
 /// The secrets that a task's definition names: in its own texts, and in the workflow's parameters.
@@ -219,10 +259,30 @@ struct TaskScope<'a> {
 
 impl TaskScope<'_> {
     /// The output that `task.output` names.
-    fn output(&self, name: &str) -> Option<&str> {
+    fn output(&self, name: &str) -> Option<&porpoise_model::Value> {
         let (task, output) = name.rsplit_once('.')?;
         let outputs = self.state.outputs.get(&self.plan.find(task)?)?;
-        outputs.get(output).map(|value| value.text.as_str())
+        outputs.get(output)
+    }
+
+    /// What the value of a name is declared as, in the order in which values are looked for. A parameter of the task's
+    /// own that is nothing but another name is declared as that one is, unless it says more.
+    fn declared(&self, name: &str) -> ValueType {
+        if let Some(own) = self.task.parameters.get(name) {
+            let inner = own
+                .text
+                .strip_prefix("${")
+                .and_then(|rest| rest.strip_suffix('}'));
+            return match inner {
+                Some(inner) if own.kind == ValueType::Varchar && inner != name => {
+                    self.output(inner).map_or(own.kind, |output| output.kind)
+                }
+                Some(_) | None => own.kind,
+            };
+        }
+        let of_run = || self.plan.workflow().parameters.get(name);
+        let declared = self.output(name).or_else(of_run);
+        declared.map_or(ValueType::Varchar, |value| value.kind)
     }
 
     /// What DolphinScheduler knows of the run and the task by itself.
@@ -259,7 +319,7 @@ impl Scope for TaskScope<'_> {
             return Some(Value::Text(Cow::Borrowed(&text.text)));
         }
         if let Some(output) = self.output(name) {
-            return Some(Value::Data(Cow::Borrowed(output)));
+            return Some(Value::Data(Cow::Borrowed(&output.text)));
         }
         let of_run = self
             .state

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use porpoise_model::workflow::{FailureStrategy, TimeoutAction};
 use porpoise_model::{Cause, RunState};
 
+use super::branch;
 use super::fact::RunFact;
 use super::parameters;
 use super::ranges::Ranges;
@@ -69,7 +70,7 @@ fn ending(state: &State, plan: &Plan, state_now: RunState) -> Option<RunFact> {
     if state.tasks.is_empty() {
         return None;
     }
-    let failures = state.tasks.failures();
+    let failures = branch::failures(state, plan);
     if state.tasks.unfinished() == 0
         && state_now != RunState::Paused
         && state_now != RunState::Queued
@@ -121,17 +122,12 @@ fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
     for task in startable.filter(|task| !state.holds.contains_key(task)) {
         if dry {
             dispatch.push(task);
+        } else if plan.is_branch(task) {
+            facts.push(picked(state, plan, task, now));
         } else if plan.has_pool(task) && !state.slots.contains_key(&task) {
             ask.push(task);
         } else if let Err(message) = parameters::check(state, plan, task) {
-            let cause = Cause::Unresolved { message };
-            facts.push(RunFact::Failed {
-                task,
-                started: None,
-                ended: now,
-                cause,
-                retry: None,
-            });
+            facts.push(unresolved(task, message, now));
         } else {
             dispatch.push(task);
         }
@@ -150,4 +146,22 @@ fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
         });
     }
     facts
+}
+
+/// What a task picks among those below it.
+fn picked(state: &State, plan: &Plan, task: u32, now: Timestamp) -> RunFact {
+    match branch::choose(state, plan, task) {
+        Ok(branch) => RunFact::Chose { task, branch },
+        Err(message) => unresolved(task, message, now),
+    }
+}
+
+const fn unresolved(task: u32, message: String, now: Timestamp) -> RunFact {
+    RunFact::Failed {
+        task,
+        started: None,
+        ended: now,
+        cause: Cause::Unresolved { message },
+        retry: None,
+    }
 }

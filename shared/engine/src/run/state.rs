@@ -90,6 +90,14 @@ pub struct State {
     /// How often it has come to its gate.
     #[n(23)]
     pub entry: u32,
+    /// What tasks have picked, as the position of the branch, by task.
+    #[n(24)]
+    #[cbor(default)]
+    pub chosen: BTreeMap<u32, u32>,
+    /// Tasks that did not end by themselves as they did: forced to succeed, or stopped by their time-out.
+    #[n(25)]
+    #[cbor(default)]
+    pub not_by_itself: BTreeSet<u32>,
 }
 
 /// A time, stored as whole milliseconds.

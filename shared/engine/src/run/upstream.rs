@@ -7,6 +7,7 @@ use super::state::{State, Time};
 use super::tasks::Phase;
 use super::transition::{TaskEvent, task_next};
 use crate::Plan;
+use crate::mutant::{self, Mutant};
 
 /// How a task above has ended, as rules see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,14 +27,30 @@ fn end(phase: Phase) -> Option<End> {
     }
 }
 
+/// How a task above has ended, as the one below sees it: what was not picked was skipped, for what follows it.
+fn seen(state: &State, plan: &Plan, above: u32, below: u32) -> Option<End> {
+    let end = end(state.tasks.phase(above))?;
+    let picked = plan.is_branch(above).then(|| state.chosen.get(&above));
+    match picked.flatten() {
+        Some(branch)
+            if end == End::Success
+                && !plan.lets(above, *branch, below)
+                && !mutant::on(Mutant::NotPickedGoesOn) =>
+        {
+            Some(End::Skip)
+        }
+        Some(_) | None => Some(end),
+    }
+}
+
 /// Applies the rules of the tasks below `ended`, and of those below them that end by it.
 pub(super) fn propagate(state: &mut State, plan: &Plan, ended: u32, at: Timestamp) {
     let mut open = vec![ended];
     while let Some(above) = open.pop() {
-        let Some(how) = end(state.tasks.phase(above)) else {
-            continue;
-        };
         for task in plan.downstream(above) {
+            let Some(how) = seen(state, plan, above, *task) else {
+                continue;
+            };
             let left = state.tasks.one_less(*task);
             if state.tasks.phase(*task) != Phase::Pending {
                 continue;
@@ -48,9 +65,12 @@ pub(super) fn propagate(state: &mut State, plan: &Plan, ended: u32, at: Timestam
 /// What follows for a pending task from one more end above it: cheap for the common cases.
 fn after_one(state: &State, plan: &Plan, task: u32, how: End, left: u32) -> Option<TaskEvent> {
     let decided_early = match (plan.rule(task), how) {
-        (TriggerRule::AllSucceeded | TriggerRule::NoneFailed, End::Failure) => {
-            Some(TaskEvent::UpstreamFailed)
-        }
+        (
+            TriggerRule::AllSucceeded
+            | TriggerRule::NoneFailed
+            | TriggerRule::NoneFailedMinOneSucceeded,
+            End::Failure,
+        ) => Some(TaskEvent::UpstreamFailed),
         (TriggerRule::OneSucceeded, End::Success) | (TriggerRule::OneFailed, End::Failure) => {
             Some(TaskEvent::Ready)
         }
@@ -72,7 +92,7 @@ fn evaluate(state: &State, plan: &Plan, task: u32) -> Option<TaskEvent> {
     if above.is_empty() || rule == TriggerRule::Always {
         return Some(TaskEvent::Ready);
     }
-    let ends = || above.iter().map(|task| end(state.tasks.phase(*task)));
+    let ends = || above.iter().map(|above| seen(state, plan, *above, task));
     let any = |wanted: End| ends().any(|end| end == Some(wanted));
     let done = ends().all(|end| end.is_some());
     match rule {
@@ -85,7 +105,28 @@ fn evaluate(state: &State, plan: &Plan, task: u32) -> Option<TaskEvent> {
         TriggerRule::OneSucceeded if done => Some(TaskEvent::RuledOut),
         TriggerRule::OneFailed if any(End::Failure) => Some(TaskEvent::Ready),
         TriggerRule::OneFailed if done => Some(TaskEvent::RuledOut),
-        TriggerRule::AllSucceeded | TriggerRule::AllDone | TriggerRule::NoneFailed if done => {
+        TriggerRule::NoneFailedMinOneSucceeded if any(End::Failure) => {
+            Some(TaskEvent::UpstreamFailed)
+        }
+        TriggerRule::NoneFailedMinOneSucceeded if done && !any(End::Success) => {
+            Some(TaskEvent::RuledOut)
+        }
+        TriggerRule::AllDoneMinOneRan
+            if done && !above.iter().any(|above| ran(state, plan, *above, task)) =>
+        {
+            Some(if any(End::Failure) {
+                TaskEvent::UpstreamFailed
+            } else {
+                TaskEvent::RuledOut
+            })
+        }
+        TriggerRule::AllSucceeded
+        | TriggerRule::AllDone
+        | TriggerRule::NoneFailed
+        | TriggerRule::NoneFailedMinOneSucceeded
+        | TriggerRule::AllDoneMinOneRan
+            if done =>
+        {
             Some(TaskEvent::Ready)
         }
         TriggerRule::AllSucceeded
@@ -93,8 +134,16 @@ fn evaluate(state: &State, plan: &Plan, task: u32) -> Option<TaskEvent> {
         | TriggerRule::OneSucceeded
         | TriggerRule::OneFailed
         | TriggerRule::NoneFailed
+        | TriggerRule::NoneFailedMinOneSucceeded
+        | TriggerRule::AllDoneMinOneRan
         | TriggerRule::Always => None,
     }
+}
+
+/// Whether a task above ran, as the one below sees it.
+fn ran(state: &State, plan: &Plan, above: u32, below: u32) -> bool {
+    let seen = seen(state, plan, above, below);
+    seen.is_some_and(|end| end != End::Skip) && state.tasks.phase(above) != Phase::UpstreamFailed
 }
 
 /// Moves a pending task as its rule says; one that ends by it is put on `open`.

@@ -148,6 +148,10 @@ impl View {
             RunFact::PassedDry { tasks } => tasks.iter().for_each(|task| {
                 self.decided.insert(task, (at, Cause::DryRun));
             }),
+            RunFact::Chose { task, branch } => {
+                let branch = plan.branch_in_words(*task, *branch);
+                self.decided.insert(*task, (at, Cause::Chose { branch }));
+            }
             RunFact::Stopping { cause } => self.stopped = Some((at, cause.clone())),
             RunFact::Rerun { tasks } => tasks.iter().for_each(|task| {
                 self.decided.remove(&task);

@@ -157,7 +157,13 @@ fn used(task: &Task) -> BTreeSet<String> {
         | Kind::Hive { .. }
         | Kind::Sql { .. }
         | Kind::Function { .. }
-        | Kind::StateMachine { .. } => {}
+        | Kind::StateMachine { .. }
+        | Kind::Conditions { .. } => {}
+        Kind::Switch { cases, .. } => {
+            for case in cases {
+                names_in(&case.when, &mut names);
+            }
+        }
     }
     task.parameters
         .values()

@@ -1,0 +1,125 @@
+//! Trigger rules and what tasks pick, naively.
+
+use porpoise_model::workflow::{Ending, Kind, TriggerRule};
+use porpoise_model::{Cause, RunState};
+
+use super::{End, Naive, Task, Wrong};
+
+/// What a rule says of a task.
+pub(super) enum Says {
+    Wait,
+    Go,
+    Ends(End),
+}
+
+impl Naive {
+    /// A task picks among those below it, and as the definition says.
+    pub(super) fn chose(&mut self, at: u32, branch: usize) -> Result<(), Wrong> {
+        self.may_start(at)?;
+        let expected = match &self.plan.workflow().tasks[at as usize].kind {
+            // The workload writes what holds as `true`.
+            Kind::Switch { cases, .. } => {
+                let first = cases.iter().position(|case| case.when == "true");
+                first.unwrap_or(cases.len())
+            }
+            Kind::Conditions { when, .. } => {
+                let ended = |task: u32, how: Ending| {
+                    let end = self.tasks[task as usize].end;
+                    end == Some(match how {
+                        Ending::Succeeded => End::Success,
+                        Ending::Failed => End::Failure,
+                        Ending::Skipped => End::Skip,
+                    })
+                };
+                usize::from(!when.holds(&ended))
+            }
+            _ => usize::MAX,
+        };
+        if branch != expected {
+            let what = format!("task {at} picks branch {branch}, it has to be {expected}");
+            return Err(("dependencies-first", what));
+        }
+        self.tasks[at as usize].picked = Some(branch);
+        self.finish(at, End::Success);
+        Ok(())
+    }
+
+    /// A run that succeeds has no failure but such as conditions have seen; one that fails by its tasks has another.
+    pub(super) fn may_end(&self, state: RunState, cause: Option<&Cause>) -> Result<(), Wrong> {
+        let seen = |below: &u32| {
+            let kind = &self.plan.workflow().tasks[*below as usize].kind;
+            let task = &self.tasks[*below as usize];
+            matches!(kind, Kind::Conditions { .. }) && task.end == Some(End::Success)
+        };
+        let failed = |(at, task): (u32, &Task)| {
+            let below = self.plan.downstream(at);
+            let expected = !below.is_empty() && below.iter().all(seen);
+            task.end == Some(End::Failure) && (task.could_not_run || !expected)
+        };
+        let failed = (0_u32..).zip(&self.tasks).any(failed);
+        let by_tasks = matches!(cause, Some(Cause::TasksFailed { .. }));
+        if (state == RunState::Succeeded && failed) || (by_tasks && !failed) {
+            let what = format!("the run ends as {state}, its tasks say otherwise: {self:?}");
+            return Err(("log-is-truth", what));
+        }
+        Ok(())
+    }
+
+    /// How a task above ended, for one below it.
+    fn seen(&self, above: u32, below: u32) -> Option<End> {
+        let task = &self.tasks[above as usize];
+        let branches = self.plan.workflow().tasks[above as usize].kind.branches();
+        let passed_over = task.picked.is_some_and(|picked| {
+            let named = |branch: &&[u32]| branch.contains(&below);
+            branches.iter().any(named) && !branches.get(picked).is_some_and(named)
+        });
+        match task.end {
+            Some(End::Success) if passed_over => Some(End::Skip),
+            other => other,
+        }
+    }
+
+    /// The rule of a task, from nothing but how those above it ended.
+    pub(super) fn evaluate(&self, at: u32) -> Says {
+        let above = self.plan.upstream(at);
+        let count = |end: End| {
+            let ends = above.iter().map(|above| self.seen(*above, at));
+            ends.filter(|other| *other == Some(end)).count()
+        };
+        let could_not = above.iter();
+        let could_not = could_not.filter(|above| self.tasks[**above as usize].could_not_run);
+        let could_not = could_not.count();
+        let (good, bad, skipped) = (count(End::Success), count(End::Failure), count(End::Skip));
+        let done = good + bad + skipped == above.len();
+        let rule = &self.plan.workflow().tasks[at as usize].trigger;
+        if above.is_empty() {
+            return Says::Go;
+        }
+        match rule {
+            TriggerRule::Always => Says::Go,
+            TriggerRule::AllSucceeded
+            | TriggerRule::NoneFailed
+            | TriggerRule::NoneFailedMinOneSucceeded
+                if bad > 0 =>
+            {
+                Says::Ends(End::Failure)
+            }
+            TriggerRule::OneSucceeded if good > 0 => Says::Go,
+            TriggerRule::OneFailed if bad > 0 => Says::Go,
+            _ if !done => Says::Wait,
+            TriggerRule::AllSucceeded if skipped > 0 => Says::Ends(End::Skip),
+            TriggerRule::OneSucceeded if bad > 0 => Says::Ends(End::Failure),
+            TriggerRule::OneSucceeded | TriggerRule::OneFailed => Says::Ends(End::Skip),
+            TriggerRule::NoneFailedMinOneSucceeded if good == 0 => Says::Ends(End::Skip),
+            TriggerRule::AllDoneMinOneRan if good + bad == could_not => match could_not {
+                0 => Says::Ends(End::Skip),
+                _ => Says::Ends(End::Failure),
+            },
+            TriggerRule::AllSucceeded
+            | TriggerRule::AllDone
+            | TriggerRule::NoneFailed
+            | TriggerRule::NoneFailedMinOneSucceeded
+            | TriggerRule::AllDoneMinOneRan => Says::Go,
+        }
+    }
+}
