@@ -137,9 +137,9 @@ fn a_case_that_cannot_be_decided_fails_the_switch() {
         "unresolved: case 1: `count.lines` has no value"
     );
     assert_eq!(run.state.run_state(), RunState::Failed);
-    // Since 3.2, DolphinScheduler passes over it.
+    // Since 3.3, DolphinScheduler passes over it.
     let mut later = cases();
-    later.workflow.dialect = "dolphinscheduler/3.2".to_owned();
+    later.workflow.dialect = "dolphinscheduler/3.3".to_owned();
     let run = rows(later, "1", ValueType::Integer);
     assert_eq!(cause(&run, "choose"), "chose case 2: big");
 }

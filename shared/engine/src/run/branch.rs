@@ -48,19 +48,18 @@ pub(super) fn choose(state: &State, plan: &Plan, task: u32) -> Result<u32, Strin
     u32::try_from(taken).map_err(|_| "it has too many cases".to_owned())
 }
 
-/// The first case that holds. One that cannot be decided is an error; since 3.2, `DolphinScheduler` passes over it.
+/// The first case that holds. One that cannot be decided is an error; since 3.3, `DolphinScheduler` passes over it.
 fn first(cases: &[Case], values: &Values<'_>, dialect: Dialect) -> Result<Option<usize>, String> {
     for (index, case) in cases.iter().enumerate() {
-        match (decide(&case.when, values), dialect) {
-            (Ok(true), _) => return Ok(Some(index)),
-            // DolphinScheduler 3.1 takes an empty condition when it comes to it.
-            (_, Dialect::DolphinScheduler31) if case.when.trim().is_empty() => {
-                return Ok(Some(index));
-            }
-            (Ok(false), _) | (Err(_), Dialect::DolphinScheduler32) => {}
-            (Err(error), Dialect::Porpoise1 | Dialect::DolphinScheduler31) => {
-                return Err(format!("case {}: {error}", index + 1));
-            }
+        // DolphinScheduler 3.1 takes an empty condition when it comes to it.
+        if dialect.is_before_3_2() && case.when.trim().is_empty() {
+            return Ok(Some(index));
+        }
+        match decide(&case.when, values) {
+            Ok(true) => return Ok(Some(index)),
+            Ok(false) => {}
+            Err(_) if dialect == Dialect::DolphinScheduler33 => {}
+            Err(error) => return Err(format!("case {}: {error}", index + 1)),
         }
     }
     Ok(None)
