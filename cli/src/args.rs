@@ -335,10 +335,11 @@ pub(crate) enum Target {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
-    /// An export of Apache DolphinScheduler, or an answer of its REST API.
+    /// Exports of Apache DolphinScheduler, answers of its REST API, files of its Python SDK.
     Dolphinscheduler {
-        /// The exported JSON file.
-        file: PathBuf,
+        /// Files, folders and ZIP archives; `-` is standard input. All of them are imported, or nothing is.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
         /// Directory for the definition files [default: the current one, unless `--apply` is given].
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
@@ -354,5 +355,14 @@ pub(crate) enum Import {
         /// The time zone of schedules that name none, as those of 1.x.
         #[arg(long, value_name = "ZONE")]
         timezone: Option<String>,
+        /// What `$ENV{NAME}` stands for in files of the Python SDK.
+        #[arg(long, value_name = "NAME=VALUE")]
+        env: Vec<String>,
+        /// How the report is printed.
+        #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+        report: crate::command::import::ReportForm,
+        /// Write the report as a page for a browser, too.
+        #[arg(long, value_name = "FILE")]
+        report_html: Option<PathBuf>,
     },
 }

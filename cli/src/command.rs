@@ -3,7 +3,7 @@
 mod control;
 mod define;
 mod find;
-mod import;
+pub(crate) mod import;
 mod list;
 mod logs;
 mod rerun;
@@ -65,12 +65,15 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Deploy(args) => cloud::deploy(session, &args),
         Command::Doctor(args) => cloud::doctor(session, &args),
         Command::Import(Import::Dolphinscheduler {
-            file,
+            files,
             out,
             apply,
             verbose,
             from_version,
             timezone,
+            env,
+            report,
+            report_html,
         }) => {
             let options = import::Options {
                 out,
@@ -78,8 +81,11 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
                 verbose,
                 from_version,
                 timezone,
+                env,
+                report,
+                report_html,
             };
-            import::dolphinscheduler(session, &file, &options)
+            import::dolphinscheduler(session, &files, &options)
         }
     }
 }

@@ -179,6 +179,61 @@ fn an_import_writes_files_once_and_tells_what_comes_next() {
 }
 
 #[test]
+fn an_import_takes_folders_and_reports_in_three_forms() {
+    let place = Place::new();
+    place.file("dags/a/export.json", include_str!("fixtures/export.json"));
+    let sdk = "workflow: { name: sdk }\ntasks:\n- { name: a, task_type: Shell, command: '$FILE{\"run.sh\"}' }\n- { name: b, task_type: Shell, command: 'echo $ENV{WHERE}' }\n";
+    place.file("dags/sdk.yaml", sdk);
+    place.file("dags/run.sh", "echo run\n");
+    place.file("dags/.hidden/x.json", "no");
+    place.file("dags/projects.json", "[{}]");
+    let import = |more: &[&str]| {
+        let mut args = vec![
+            "import",
+            "dolphinscheduler",
+            "dags",
+            "--out",
+            "in",
+            "--env",
+            "WHERE=here",
+        ];
+        args.extend(more);
+        place.run(&args)
+    };
+    let output = import(&["--report", "json", "--report-html", "report.html"]);
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let names: Vec<_> = report["workflows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| &each["workflow"])
+        .collect();
+    assert_eq!(names, ["minimal", "sdk"]);
+    assert!(
+        stderr(&output).contains("wrote in/sdk.yaml"),
+        "{}",
+        stderr(&output)
+    );
+    let sdk = std::fs::read_to_string(place.work().join("in/sdk.yaml")).unwrap();
+    assert!(
+        sdk.contains("echo run") && sdk.contains("echo here"),
+        "{sdk}"
+    );
+    let page = std::fs::read_to_string(place.work().join("report.html")).unwrap();
+    assert!(page.contains("<code>dags/projects.json</code>"), "{page}");
+    assert!(stdout(&import(&[])).contains("unchanged in/sdk.yaml"));
+    place.file("dags/b.json", "{");
+    let output = place.run(&["import", "dolphinscheduler", "dags", "--out", "other"]);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(
+        stderr(&output).contains("dags/b.json:1:1: the file ends in the middle"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!place.work().join("other").exists());
+}
+
+#[test]
 fn an_import_of_nothing_says_where_there_is_nothing() {
     let place = Place::new();
     place.file("export.json", "[]");

@@ -2,7 +2,7 @@
 //!
 //! `up` and `test` work on a machine that has a Rust toolchain and nothing else; what more a part needs, [`tool`] gets
 //! from the package registries, pinned, into a cache outside the tree. What the programs themselves do is not here:
-//! `up`, `simulate`, `bill` and `bench` build one of them and hand over.
+//! `up`, `simulate`, `golden`, `bill` and `bench` build one of them and hand over.
 //!
 //! Start reading at [`Task`].
 #![expect(
@@ -101,6 +101,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Run the golden tables and import every file of a folder: `[--data DIR] [--json FILE]`, or `--help`.
+    #[command(disable_help_flag = true)]
+    Golden {
+        /// Passed on.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Run the benchmarks: `[--json FILE]`.
     #[command(disable_help_flag = true)]
     Bench {
@@ -146,6 +153,7 @@ fn main() -> anyhow::Result<()> {
         Task::Simulate { args } => program::simulate(args),
         Task::Bill { args } => program::bill(args),
         Task::Night { args } => program::night(args),
+        Task::Golden { args } => program::golden(args),
         Task::Bench { args } => program::bench(args),
     }
 }

@@ -50,6 +50,17 @@ pub(crate) fn night(args: Vec<OsString>) -> anyhow::Result<()> {
     hand_over(run)
 }
 
+/// The golden tables, and the import of every file of the folder.
+pub(crate) fn golden(args: Vec<OsString>) -> anyhow::Result<()> {
+    let mut run = cargo_run("porpoise-golden", "dev");
+    run.args(["--bin", "golden", "--"]);
+    if let Some(folder) = machine::exports()? {
+        run.arg("--data").arg(folder);
+    }
+    run.args(args);
+    hand_over(run)
+}
+
 /// The benchmarks, as release builds. They start the server and its wrapper as processes of their own.
 pub(crate) fn bench(args: Vec<OsString>) -> anyhow::Result<()> {
     let mut build = machine::cargo();

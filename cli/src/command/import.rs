@@ -1,12 +1,14 @@
 //! `import`: workflows of other systems become definition files.
 
+mod source;
+
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use porpoise_api::Code;
-use porpoise_import::{Imported, Version, import};
+use porpoise_import::{Imported, Version, import_all};
 use porpoise_model::workflow::{Kind, Task, Workflow};
 use serde_json::json;
 
@@ -14,6 +16,7 @@ use crate::failure::{Failure, REFUSED, USAGE};
 use crate::output::{Session, lines, note};
 
 use super::define;
+use source::Sources;
 
 /// Workflows and files that the steps after an import name.
 const STEPS_SHOWN: usize = 3;
@@ -26,16 +29,28 @@ pub(crate) struct Options {
     pub(crate) verbose: bool,
     pub(crate) from_version: Option<String>,
     pub(crate) timezone: Option<String>,
+    pub(crate) env: Vec<String>,
+    pub(crate) report: ReportForm,
+    pub(crate) report_html: Option<PathBuf>,
 }
 
-/// Imports a file of DolphinScheduler: writes definition files, stores them, or both. They are written into the current
+/// How the report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ReportForm {
+    /// For people.
+    Text,
+    /// As data; what was written is told on standard error.
+    Json,
+}
+
+/// Imports files of DolphinScheduler: writes definition files, stores them, or both. They are written into the current
 /// directory unless another one or `--apply` is given.
 pub(crate) fn dolphinscheduler(
     session: &Session,
-    file: &Path,
+    files: &[PathBuf],
     options: &Options,
 ) -> Result<u8, Failure> {
-    let imported = read(session, file, options)?;
+    let imported = read(session, files, options)?;
     let here = (!options.apply).then(|| PathBuf::from("."));
     let written = match options.out.clone().or(here) {
         Some(out) => write(&imported, &out)?,
@@ -53,10 +68,18 @@ pub(crate) fn dolphinscheduler(
             )?);
         }
     }
+    if let Some(path) = &options.report_html {
+        let written = std::fs::write(path, imported.report.html());
+        written.map_err(|error| cannot_write(path, &error))?;
+    }
     let files: Vec<_> = written.iter().map(Written::name).collect();
     let value = json!({"files": files, "applied": applied, "report": imported.report});
+    let as_data = options.report == ReportForm::Json && !session.json;
     session.result(&value, || {
         let report = &imported.report;
+        if as_data {
+            return serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
+        }
         let mut text = if options.verbose {
             report.full().to_string()
         } else {
@@ -67,7 +90,11 @@ pub(crate) fn dolphinscheduler(
         }
         text + &lines(written.iter().map(Written::line))
     });
-    if !session.json {
+    if as_data {
+        for file in &written {
+            note(&file.line());
+        }
+    } else if !session.json {
         define::print_applied(&applied);
         note("next:");
         for step in next(&imported, &written) {
@@ -77,7 +104,7 @@ pub(crate) fn dolphinscheduler(
     Ok(0)
 }
 
-fn read(session: &Session, file: &Path, options: &Options) -> Result<Imported, Failure> {
+fn read(session: &Session, files: &[PathBuf], options: &Options) -> Result<Imported, Failure> {
     let from_version = options.from_version.as_deref().map(|version| {
         version.parse::<Version>().map_err(|error| {
             Failure::new(
@@ -91,17 +118,32 @@ fn read(session: &Session, file: &Path, options: &Options) -> Result<Imported, F
         project: session.config.project.clone(),
         from_version: from_version.transpose()?,
         timezone: options.timezone.clone(),
+        env: options
+            .env
+            .iter()
+            .map(|text| variable(text))
+            .collect::<Result<_, _>>()?,
     };
-    let bytes = define::bytes(file)?;
-    let name = file.display().to_string();
-    import(&name, &bytes, &options).map_err(|faults| {
-        Failure::new(
-            REFUSED,
-            format!("`{name}` cannot be imported; nothing of it was"),
-        )
-        .coded(Code::Faults)
-        .cause(faults.to_string())
+    let sources = Sources::read(files)?;
+    import_all(&sources.inputs(), &options).map_err(|faults| {
+        let message = match (files, &*faults) {
+            ([file], _) => format!("`{}` cannot be imported; nothing of it was", file.display()),
+            (_, [faults]) => format!("`{}` cannot be imported; nothing was", faults.file),
+            (_, faults) => format!("{} files cannot be imported; nothing was", faults.len()),
+        };
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        Failure::new(REFUSED, message)
+            .coded(Code::Faults)
+            .cause(faults.join("\n"))
     })
+}
+
+/// `NAME=VALUE`.
+fn variable(text: &str) -> Result<(String, String), Failure> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| Failure::new(USAGE, format!("`--env {text}` is not `NAME=VALUE`")))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What became of a file.

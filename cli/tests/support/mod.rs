@@ -41,7 +41,9 @@ impl Place {
 
     /// Writes a file into the working directory.
     pub fn file(&self, name: &str, text: &str) {
-        std::fs::write(self.work().join(name), text).unwrap();
+        let path = self.work().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 
     /// A command of the binary with a clean environment.

@@ -1,5 +1,7 @@
 //! Files that were read, and what is made of them together.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 
 use porpoise_model::Name;
@@ -10,6 +12,8 @@ use crate::fault::{ImportFaults, Problems, short};
 use crate::json::{NodeId, Tree};
 use crate::secret::{Hidden, Secrets};
 use crate::shape::Element;
+use crate::shape::python::{Python, Remark};
+use crate::version::Form;
 use crate::{Imported, ImportedWorkflow, Input, Options};
 use crate::{envelope, file_name, json, map, shape, sweep};
 
@@ -24,6 +28,10 @@ pub(crate) struct Document<'f> {
     pub(crate) trailing: Vec<NodeId>,
     /// The secrets of each element, which are in the tree no more.
     pub(crate) hidden: Vec<Vec<Hidden>>,
+    /// What there was to say before anything was mapped.
+    pub(crate) remarks: Vec<Remark>,
+    /// The files from which it took texts.
+    paths: Vec<String>,
 }
 
 /// Reads all files, or gives the faults of each.
@@ -32,13 +40,30 @@ pub(crate) fn read_all<'f>(
     options: &Options,
 ) -> Result<Vec<Document<'f>>, Vec<ImportFaults>> {
     let mut secrets = Secrets::default();
-    let mut documents = Vec::new();
+    let mut documents: Vec<Document<'f>> = Vec::new();
     let mut faults = Vec::new();
     for input in inputs {
         match read(input, options, &mut secrets) {
             Ok(document) => documents.push(document),
-            Err(found) => faults.push(found),
+            Err(found) => faults.push((input, found)),
         }
+    }
+    // What a file of the SDK takes its text from need not be a workflow itself.
+    let is_part = |input: &Input<'_>| {
+        let paths = documents.iter().flat_map(|document| &document.paths);
+        input.is_found && paths.into_iter().any(|path| path == input.path)
+    };
+    faults.retain(|(input, _)| !is_part(input));
+    let faults: Vec<_> = faults.into_iter().map(|(_, faults)| faults).collect();
+    if faults.is_empty()
+        && !documents.is_empty()
+        && documents
+            .iter()
+            .all(|document| document.elements.is_empty())
+    {
+        let problem = Problems::one(None, "there is no workflow in these files".to_owned());
+        let first = inputs.first().map_or("", |input| input.name);
+        return Err(vec![problem.locate(first, "", None)]);
     }
     if faults.is_empty() {
         Ok(documents)
@@ -57,8 +82,24 @@ fn read<'f>(
     let refused = |problems: &Problems, tree: &Tree| {
         problems.locate(input.name, text, tree.places.as_deref())
     };
+    if is_yaml(input.name) {
+        return read_yaml(input, text, options, secrets);
+    }
     let mut tree = json::parse(text).map_err(|problems| problems.locate(input.name, text, None))?;
-    let raw = envelope::elements(&tree).map_err(|problems| refused(&problems, &tree))?;
+    let raw = match envelope::elements(&tree) {
+        Ok(raw) => raw,
+        Err(_) if input.is_found && tree.root().is_hollow() => Vec::new(),
+        Err(problems) => return Err(refused(&problems, &tree)),
+    };
+    if input.is_found && raw.iter().all(|id| Form::of(tree.at(*id)).is_none()) {
+        return Ok(finished(
+            input,
+            text,
+            (tree, Vec::new()),
+            Vec::new(),
+            secrets,
+        ));
+    }
     let mut problems = Problems::default();
     let trailing = envelope::expand(&mut tree, &raw, &mut problems);
     let elements = if problems.is_empty() {
@@ -69,18 +110,71 @@ fn read<'f>(
     if !problems.is_empty() {
         return Err(refused(&problems, &tree));
     }
+    Ok(finished(input, text, (tree, elements), trailing, secrets))
+}
+
+fn is_yaml(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| {
+        ["yaml", "yml"]
+            .iter()
+            .any(|yaml| extension.eq_ignore_ascii_case(yaml))
+    })
+}
+
+fn read_yaml<'f>(
+    input: &Input<'f>,
+    text: &'f str,
+    options: &Options,
+    secrets: &mut Secrets,
+) -> Result<Document<'f>, ImportFaults> {
+    let mut tree =
+        json::parse_yaml(text).map_err(|problems| problems.locate(input.name, text, None))?;
+    let mut python = Python::new(input, options);
+    if input.is_found && !Python::is_workflow(&tree) {
+        return Ok(finished(
+            input,
+            text,
+            (tree, Vec::new()),
+            Vec::new(),
+            secrets,
+        ));
+    }
+    let element = python.shape(&mut tree);
+    match element {
+        Some(element) if python.problems.is_empty() => {
+            let mut document = finished(input, text, (tree, vec![element]), Vec::new(), secrets);
+            document.remarks = python.remarks;
+            document.paths = python.paths;
+            Ok(document)
+        }
+        _ => Err(python
+            .problems
+            .locate(input.name, text, tree.places.as_deref())),
+    }
+}
+
+fn finished<'f>(
+    input: &Input<'f>,
+    text: &'f str,
+    (mut tree, elements): (Tree, Vec<Element>),
+    trailing: Vec<NodeId>,
+    secrets: &mut Secrets,
+) -> Document<'f> {
     let hidden = elements
         .iter()
         .map(|element| secrets.hide(&mut tree, element))
         .collect();
-    Ok(Document {
+    Document {
         name: input.name.into(),
         text,
         tree,
         elements,
         trailing,
         hidden,
-    })
+        remarks: Vec::new(),
+        paths: Vec::new(),
+    }
 }
 
 /// The workflows of all files, or the faults of each.
@@ -115,9 +209,10 @@ pub(crate) fn import(
         let sizes = mapped.iter().try_for_each(|(_, workflow)| fits(workflow));
         sizes.map_err(|problems| vec![located(document, &problems)])?;
     }
-    for (number, document) in documents.iter().enumerate() {
+    for (number, (document, mapped)) in documents.iter().zip(&mapped).enumerate() {
         notes.file = number;
-        sweep::sweep(document, &mut notes);
+        let names = mapped.iter().map(|(_, workflow)| workflow.name.as_str());
+        sweep::sweep(document, names, &mut notes);
     }
     let mapped: Vec<_> = mapped.into_iter().flatten().collect();
     let names = mapped.iter().map(|(_, workflow)| workflow.name.as_str());

@@ -215,6 +215,14 @@ pub(crate) fn short(text: &str) -> String {
     short
 }
 
+/// A message that may quote a file, on one line.
+pub(crate) fn line(text: &str) -> String {
+    let chars = text.chars().take(300);
+    chars
+        .map(|c| if visible(c) { c } else { '\u{fffd}' })
+        .collect()
+}
+
 /// Neither a control character nor one that turns or breaks a line.
 fn visible(c: char) -> bool {
     c == ' ' || c.to_string().parse::<porpoise_model::Name>().is_ok()

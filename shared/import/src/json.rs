@@ -4,6 +4,7 @@ mod at;
 mod make;
 mod parse;
 mod position;
+mod yaml;
 
 use std::cell::Cell;
 
@@ -16,6 +17,7 @@ pub(crate) use at::At;
 pub(crate) use make::Entries;
 pub(crate) use parse::{parse, text};
 pub(crate) use position::{line_and_column, starts};
+pub(crate) use yaml::parse as parse_yaml;
 
 /// Bytes of a file. A workflow of 320 tasks takes 0.7 MB.
 pub(crate) const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;

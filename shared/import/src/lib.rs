@@ -20,6 +20,7 @@
 //!
 //! [`Kind::External`]: porpoise_model::workflow::Kind::External
 
+mod archive;
 mod document;
 mod envelope;
 #[cfg(test)]
@@ -34,8 +35,12 @@ mod shape;
 mod sweep;
 mod version;
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
 use porpoise_model::workflow::Workflow;
 
+pub use archive::Archive;
 pub use fault::{ImportFault, ImportFaults, Position};
 pub use report::{Entry, Full, Level, Report, Rule, Summary, Topic};
 pub use version::{UnknownVersion, Version};
@@ -49,6 +54,8 @@ pub struct Options {
     pub from_version: Option<Version>,
     /// The time zone of schedules that name none; 1.x never does.
     pub timezone: Option<String>,
+    /// What `$ENV{NAME}` of the Python SDK stands for.
+    pub env: BTreeMap<String, String>,
 }
 
 /// The workflows of some files, and what became of their values.
@@ -78,13 +85,38 @@ impl ImportedWorkflow {
     }
 }
 
+/// Where the files are that a file of the Python SDK names.
+pub trait Folder: Debug {
+    /// What a file holds, by its path from here: names and `/` only, no `..`. `None` if there is none.
+    fn read(&self, path: &str) -> Option<Vec<u8>>;
+}
+
 /// A file to import.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'f> {
-    /// For messages.
+    /// For messages. A file whose name ends with `.yaml` or `.yml` is one of the Python SDK, every other one JSON.
     pub name: &'f str,
     /// What it holds.
     pub bytes: &'f [u8],
+    /// Where it is itself, from the folder: names and `/`.
+    pub path: &'f str,
+    /// Where the files are that it names; without one, it finds none.
+    pub folder: Option<&'f dyn Folder>,
+    /// Whether it was found in a folder or an archive rather than asked for: then it may hold no workflow.
+    pub is_found: bool,
+}
+
+impl<'f> Input<'f> {
+    /// A file alone.
+    pub const fn new(name: &'f str, bytes: &'f [u8]) -> Self {
+        Self {
+            name,
+            bytes,
+            path: name,
+            folder: None,
+            is_found: false,
+        }
+    }
 }
 
 /// Imports every workflow of a file. `file_name` serves messages only.
@@ -97,11 +129,7 @@ pub struct Input<'f> {
 /// assert_eq!(faults.to_string(), "a.json:1:1: there is no workflow in this file");
 /// ```
 pub fn import(file_name: &str, bytes: &[u8], options: &Options) -> Result<Imported, ImportFaults> {
-    let input = Input {
-        name: file_name,
-        bytes,
-    };
-    import_all(&[input], options).map_err(|faults| {
+    import_all(&[Input::new(file_name, bytes)], options).map_err(|faults| {
         let none = || ImportFaults {
             file: file_name.to_owned(),
             faults: Vec::new(),

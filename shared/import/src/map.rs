@@ -65,7 +65,7 @@ pub(crate) fn workflows(
         mapper.notes.file = number;
         let mut mapped = Mapped::new();
         for (element, name) in elements.iter().zip(names) {
-            mapper.notes.workflow = None;
+            mapper.notes.workflow = name.as_ref().map(|name| name.as_str().into());
             mapper.version = element.version;
             let at = tree.at(element.shaped);
             let Some(mut workflow) = mapper.workflow(at, element.form) else {

@@ -1,6 +1,7 @@
 //! What became of the values of a file.
 
 mod display;
+mod html;
 mod notes;
 mod topic;
 

@@ -3,6 +3,7 @@
 //! The nodes of the file stay what and where they are; only the objects around them are made.
 
 mod old;
+pub(crate) mod python;
 
 use crate::fault::{Problem, Problems, Spot};
 use crate::json::{Entries, NodeId, Tree};
@@ -49,7 +50,8 @@ pub(crate) fn shape(
             problems.push(problem);
         }
         let in_shape = match form {
-            Form::Process => *id,
+            // Files of the SDK are no JSON.
+            Form::Process | Form::Python => *id,
             Form::Workflow => renamed(tree, *id),
             Form::Create => created(tree, *id),
             Form::Old => old::shape(tree, *id, problems),

@@ -1,7 +1,5 @@
 //! What the mapping left: defaults, unknown fields, and texts that look like secrets.
 
-use porpoise_model::Name;
-
 use crate::document::Document;
 use crate::fault::short;
 use crate::json::{At, Mark, Tree};
@@ -9,8 +7,18 @@ use crate::report::{Notes, Rule, Topic};
 use crate::shape::Element;
 
 /// Looks at every leaf of a file.
-pub(crate) fn sweep(document: &Document<'_>, notes: &mut Notes) {
+///
+/// `names` are those of its workflows.
+pub(crate) fn sweep<'n>(
+    document: &Document<'_>,
+    names: impl Iterator<Item = &'n str>,
+    notes: &mut Notes,
+) {
     let tree = &document.tree;
+    if document.elements.is_empty() {
+        let message = "the file holds no workflow: nothing of it is carried over";
+        notes.cover(tree.root(), Topic::OtherFile, "", message);
+    }
     for id in &document.trailing {
         let message = "there is text after the JSON that the text holds";
         notes.add(tree.at(*id), Topic::TrailingText, "", message);
@@ -19,9 +27,13 @@ pub(crate) fn sweep(document: &Document<'_>, notes: &mut Notes) {
         let message = "the key is there more than once: the last value counts";
         notes.add(tree.at(*id), Topic::Repeated, "", message);
     }
-    for (element, hidden) in document.elements.iter().zip(&document.hidden) {
-        notes.workflow = name(tree.at(element.shaped)).map(|name| name.as_str().into());
+    let elements = document.elements.iter().zip(&document.hidden);
+    for ((element, hidden), name) in elements.zip(names) {
+        notes.workflow = Some(name.into());
         version(tree, element, notes);
+        for remark in &document.remarks {
+            remark.say(tree, notes);
+        }
         for hidden in hidden {
             hidden.say(tree, notes);
         }
@@ -29,16 +41,6 @@ pub(crate) fn sweep(document: &Document<'_>, notes: &mut Notes) {
     }
     notes.workflow = None;
     unseen(tree.root(), notes);
-}
-
-fn name(element: At<'_>) -> Option<Name> {
-    element
-        .get("processDefinition")?
-        .get("name")?
-        .text()?
-        .trim()
-        .parse()
-        .ok()
 }
 
 fn version(tree: &Tree, element: &Element, notes: &mut Notes) {

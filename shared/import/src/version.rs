@@ -104,6 +104,8 @@ pub(crate) enum Form {
     Workflow,
     /// The body of a call that creates a workflow, of 2.0 and later.
     Create,
+    /// A file of the Python SDK.
+    Python,
 }
 
 impl Form {
@@ -130,7 +132,7 @@ impl Form {
             Self::Old => &[V1],
             Self::Process => &[V2_0, V3_0, V3_1, V3_2],
             Self::Workflow => &[V3_3],
-            Self::Create => &[V2_0, V3_0, V3_1, V3_2, V3_3],
+            Self::Create | Self::Python => &[V2_0, V3_0, V3_1, V3_2, V3_3],
         }
     }
 
@@ -140,6 +142,7 @@ impl Form {
             Self::Process => "an export of 2.0 to 3.2 (`processDefinition`)",
             Self::Workflow => "an export of 3.3 or later (`workflowDefinition`)",
             Self::Create => "the body of a call that creates a workflow",
+            Self::Python => "a file of the Python SDK",
         }
     }
 }
@@ -149,6 +152,8 @@ pub(crate) fn detect(form: Form, element: At<'_>) -> (Version, bool) {
     match form {
         Form::Old => (Version::V1, true),
         Form::Workflow => (Version::V3_3, true),
+        // The newest SDK that is stored speaks to 3.2.
+        Form::Python => (Version::V3_2, true),
         Form::Process => {
             let tasks = element.get("taskDefinitionList");
             let Some(definition) = element.get("processDefinition") else {

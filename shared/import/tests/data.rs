@@ -28,6 +28,8 @@ fn every_file_imports_as_its_version_and_reads_back() {
         ("synthetic", "3.3.json", Some(Version::V3_3)),
         ("create-requests", "Workflow.json", None),
         ("pydolphinscheduler/golden", ".json", None),
+        ("pydolphinscheduler", ".yaml", None),
+        ("pydolphinscheduler/community", ".yaml", None),
     ];
     let all: Vec<_> = folders
         .into_iter()
@@ -38,7 +40,7 @@ fn every_file_imports_as_its_version_and_reads_back() {
                 .map(move |(name, bytes)| (name, bytes, version))
         })
         .collect();
-    assert!(all.len() >= 40, "{}", all.len());
+    assert!(all.len() >= 65, "{}", all.len());
     let options = Options::default();
     for (name, bytes, version) in all {
         let imported = import(&name, &bytes, &options).unwrap_or_else(|faults| panic!("{faults}"));

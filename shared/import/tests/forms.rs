@@ -11,7 +11,7 @@ mod common;
 use std::fmt::Write as _;
 
 use common::{fixture, minimal};
-use porpoise_import::{Imported, Input, Options, Topic, Version, import, import_all};
+use porpoise_import::{Folder, Imported, Input, Options, Topic, Version, import, import_all};
 use porpoise_model::workflow::{Kind, Priority, TimeoutAction};
 use serde_json::json;
 
@@ -80,6 +80,35 @@ fn an_export_of_1_3() {
 #[test]
 fn a_page_of_1_3() {
     insta::assert_snapshot!(shown(&of("page-1.3.json")));
+}
+
+#[test]
+fn a_file_of_the_python_sdk() {
+    #[derive(Debug)]
+    struct Here;
+
+    impl Folder for Here {
+        fn read(&self, path: &str) -> Option<Vec<u8>> {
+            match path {
+                "dags/scripts/pull.sh" => Some(b"echo \"${day} from ${home}\"\n".to_vec()),
+                "dags/child.yaml" => Some(b"workflow: { name: the child }\ntasks: []\n".to_vec()),
+                _ => None,
+            }
+        }
+    }
+
+    let bytes = fixture("orders-sdk.yaml");
+    let input = Input {
+        path: "dags/orders-sdk.yaml",
+        folder: Some(&Here),
+        ..Input::new("orders-sdk.yaml", bytes.as_bytes())
+    };
+    let options = Options {
+        env: [("ORDERS_HOME".to_owned(), "/srv".to_owned())].into(),
+        ..Options::default()
+    };
+    let imported = import_all(&[input], &options).unwrap();
+    insta::assert_snapshot!(shown(&imported));
 }
 
 #[test]
@@ -168,10 +197,7 @@ fn files_of_one_import_know_each_other_and_all_or_none_come() {
     caller["taskDefinitionList"][1]["taskType"] = json!("SUB_PROCESS");
     caller["taskDefinitionList"][1]["taskParams"] = json!({"processDefinitionCode": 1});
     let (one, two) = (minimal().to_string(), caller.to_string());
-    let input = |name, text: &'static str| Input {
-        name,
-        bytes: text.as_bytes(),
-    };
+    let input = |name, text: &'static str| Input::new(name, text.as_bytes());
     let (one, two) = (one.leak(), two.leak());
     let both = [input("one.json", one), input("two.json", two)];
     let imported = import_all(&both, &Options::default()).unwrap();

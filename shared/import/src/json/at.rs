@@ -111,6 +111,16 @@ impl<'t> At<'t> {
         }
     }
 
+    /// The text of a scalar, numbers as they are written.
+    pub(crate) fn scalar(self) -> Option<String> {
+        match self.content() {
+            Content::Text(text) => Some((**text).to_owned()),
+            Content::Number(number) => Some(number.to_string()),
+            Content::Bool(bool) => Some(bool.to_string()),
+            Content::Null | Content::Embedded(_) | Content::List(_) | Content::Object(_) => None,
+        }
+    }
+
     /// True or false, also as a text.
     pub(crate) fn boolean(self) -> Option<bool> {
         match self.raw() {

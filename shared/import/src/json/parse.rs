@@ -28,7 +28,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Problems> {
     if bytes.starts_with(b"PK\x03\x04") {
         return refused(
             "the file is an archive (zip), not JSON".into(),
-            "unpack it and import the files in it",
+            "give its file a name that ends with `.zip`",
         );
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {

@@ -9,7 +9,7 @@ use porpoise_model::{Name, name::ParseNameError};
 
 use super::Mapper;
 use crate::fault::short;
-use crate::json::{At, Content};
+use crate::json::At;
 use crate::report::{Rule, Topic};
 
 /// The words of an enumeration, in the order of the numbers that databases and create calls use.
@@ -156,14 +156,9 @@ pub(super) fn known_word<T: Copy>(at: At<'_>, words: Words<T>) -> Option<T> {
     by_word.or_else(by_number).map(|(_, value)| *value)
 }
 
-/// The text of a scalar, numbers as they are written.
+/// The text of a scalar.
 pub(super) fn plain(at: At<'_>) -> Option<String> {
-    match at.content() {
-        Content::Text(text) => Some((**text).to_owned()),
-        Content::Number(number) => Some(number.to_string()),
-        Content::Bool(bool) => Some(bool.to_string()),
-        Content::Null | Content::Embedded(_) | Content::List(_) | Content::Object(_) => None,
-    }
+    at.scalar()
 }
 
 /// What a workflow or task will be called, if that can be said.

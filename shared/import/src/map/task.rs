@@ -108,6 +108,7 @@ impl<'t> Mapper<'t> {
                 "-1",
                 Topic::Environment,
             ),
+            ("environmentName", "environment", "", Topic::Environment),
             ("cpuQuota", "cpu-quota", "-1", Topic::Quota),
             ("memoryMax", "memory-max", "-1", Topic::Quota),
         ] {

@@ -47,11 +47,10 @@ impl<'t> Mapper<'t> {
         let definition = element.get("processDefinition")?;
         Self::ignore(definition, IGNORED);
         let name = self.name(definition, "name");
-        self.notes.workflow = name.as_ref().map(|name| name.as_str().into());
         let mut labels = BTreeMap::new();
         self.origin(definition, &mut labels);
         self.left_behind(definition, &mut labels);
-        let asked = if form == Form::Create {
+        let asked = if matches!(form, Form::Create | Form::Python) {
             self.request(definition, element.get("schedule"), &mut labels)
         } else {
             &[]

@@ -54,7 +54,7 @@ impl fmt::Display for Full<'_> {
 }
 
 /// The path, behind its file where there are several.
-fn place(entry: &Entry) -> String {
+pub(super) fn place(entry: &Entry) -> String {
     let path = &entry.path;
     match &entry.file {
         Some(file) if path.is_empty() => file.to_string(),

@@ -94,6 +94,12 @@ topics! {
     /// Notifications.
     Alerts, CarriedWithDifference, "alerts, told by a topic that people subscribe to",
         "subscribe who is in the alert groups (docs/users/notices.md); a group's id is kept as a label";
+    /// A file that a file of the Python SDK names.
+    MissingFile, NotCarried, "files that others name and that are not there",
+        "import the folder that holds all of them, or put the text where `$FILE{...}` stands";
+    /// A file beside those with workflows.
+    OtherFile, NotCarried, "files that hold no workflow",
+        "nothing, if they are lists of projects, data sources or resources";
     /// Where nodes are drawn.
     Layout, NotCarried, "positions of the nodes in the drawing",
         "nothing: drawings are laid out anew";
@@ -135,6 +141,9 @@ topics! {
     /// A schedule comes in switched off.
     ScheduleOffline, CarriedWithDifference, "schedules, imported switched off",
         "an export never tells whether a schedule was on; switch it off there before you switch it on here";
+    /// A variable of the environment that a file of the Python SDK asks for.
+    Variable, CarriedWithDifference, "variables that files of the Python SDK ask for",
+        "give each with --env NAME=VALUE";
     /// A schedule that names no zone.
     TimeZone, CarriedWithDifference, "schedules without a time zone of their own",
         "give the zone of the DolphinScheduler server with --timezone";

@@ -122,6 +122,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "tests/fake-aws",
             "tests/region",
             "tests/cloud",
+            "tests/golden",
             "tests/night",
             "benches",
             "xtask",

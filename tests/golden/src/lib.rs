@@ -1,0 +1,156 @@
+//! Golden tables: what DolphinScheduler's own code computed, against what ours computes, row by row; and the import of
+//! every file of a folder.
+//!
+//! The folder is laid out as the one that `PORPOISE_DS_DATA` names. Tables that nothing can run yet are listed with
+//! their rows, so that nobody takes them for met.
+//!
+//! Start reading at [`tables`].
+
+mod cron;
+mod import;
+mod time;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+pub use import::{Cost, once};
+
+/// What came of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Table {
+    /// What it is of.
+    pub name: &'static str,
+    /// Rows, or files.
+    pub rows: usize,
+    /// Rows for which ours is the same.
+    pub equal: usize,
+    /// The others, a line each.
+    pub different: Vec<String>,
+    /// Why it was not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_run: Option<&'static str>,
+}
+
+impl Table {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            rows: 0,
+            equal: 0,
+            different: Vec::new(),
+            not_run: None,
+        }
+    }
+
+    fn row(&mut self, difference: Option<String>) {
+        self.rows += 1;
+        match difference {
+            None => self.equal += 1,
+            Some(difference) => self.different.push(difference),
+        }
+    }
+
+    /// A line about it.
+    pub fn line(&self) -> String {
+        let Self {
+            name, rows, equal, ..
+        } = self;
+        if let Some(why) = self.not_run {
+            return format!("{name:<46} {rows:>5} rows  not run yet: {why}");
+        }
+        let different = self.different.len();
+        format!("{name:<46} {rows:>5} rows  {equal:>5} equal  {different:>5} different")
+    }
+}
+
+/// All tables of a folder.
+///
+/// # Errors
+/// A table is not there, or is no table.
+pub fn tables(folder: &Path) -> anyhow::Result<Vec<Table>> {
+    let golden = folder.join("golden");
+    let mut tables = time::tables(&rows(&golden.join("time-expressions.csv"))?)?;
+    tables.push(cron::table(&rows(&golden.join("quartz-cron.csv"))?)?);
+    tables.extend(import::tables(folder)?);
+    for (name, file, why) in [
+        (
+            "dependent intervals",
+            golden.join("dependent-intervals.csv"),
+            "tasks DEPENDENT are kept whole, and do not run",
+        ),
+        (
+            "engine fixtures",
+            folder.join("engine-fixtures/EXPECTED.csv"),
+            "the engine lacks what they need",
+        ),
+    ] {
+        tables.push(Table {
+            rows: rows(&file)?.len(),
+            not_run: Some(why),
+            ..Table::new(name)
+        });
+    }
+    Ok(tables)
+}
+
+/// The cells of each row but the first, which names them.
+fn rows(file: &Path) -> anyhow::Result<Vec<Vec<String>>> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let rows = text.lines().skip(1).filter(|line| !line.is_empty());
+    Ok(rows.map(cells).collect())
+}
+
+/// Splits a line at commas outside double quotes; a doubled quote within quotes is one.
+fn cells(line: &str) -> Vec<String> {
+    let mut cells = Vec::new();
+    let mut cell = String::new();
+    let mut quoted = false;
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                cell.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(std::mem::take(&mut cell)),
+            c => cell.push(c),
+        }
+    }
+    cells.push(cell);
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_may_hold_commas_and_quotes() {
+        assert_eq!(cells(r#"a,"b,""c""",,d"#), ["a", "b,\"c\"", "", "d"]);
+    }
+
+    #[test]
+    fn a_row_that_differs_is_told() {
+        let row = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
+        let rows = [
+            row("2017-01-01 01:01:01|$[yyyyMMdd]|20170101"),
+            row("2017-01-01 01:01:01|$[yyyyMMdd]|20170102"),
+        ];
+        let tables = time::tables(&rows).unwrap();
+        assert_eq!((tables[0].rows, tables[0].equal), (2, 1));
+        assert!(tables[0].different[0].contains("20170101"), "{tables:?}");
+        let rows = [
+            row(
+                "UTC|2024-02-28 23:59:59|0 0 0 * * ? *|OK|2024-02-29T00:00:00Z 2024-03-01T00:00:00Z 2024-03-02T00:00:00Z 2024-03-03T00:00:00Z",
+            ),
+            row("UTC|2024-02-28 23:59:59|0 0 0 * * ? *|INVALID|"),
+        ];
+        let table = cron::table(&rows).unwrap();
+        assert_eq!((table.rows, table.equal, table.different.len()), (2, 1, 1));
+    }
+}
