@@ -125,6 +125,10 @@ pub(crate) enum Command {
     MarkSucceeded(Tasks),
     /// Skip tasks.
     Skip(Tasks),
+    /// Let a run go on at tasks that wait for an approval.
+    Approve(Answer),
+    /// Do not let a run go on at tasks that wait for an approval: they fail.
+    Decline(Answer),
     /// Run tasks of a run again.
     Rerun(Rerun),
     /// Show or switch the schedule of a workflow.
@@ -279,6 +283,15 @@ pub(crate) struct Tasks {
     /// Names of tasks.
     #[arg(required = true)]
     pub(crate) tasks: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Answer {
+    #[command(flatten)]
+    pub(crate) tasks: Tasks,
+    /// What others should know.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

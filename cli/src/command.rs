@@ -53,6 +53,8 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Release { run, tasks } => on_tasks(session, &run, "release", &tasks),
         Command::MarkSucceeded(args) => on_tasks(session, &args.run, "mark_succeeded", &args.tasks),
         Command::Skip(args) => on_tasks(session, &args.run, "skip", &args.tasks),
+        Command::Approve(args) => control::answer(session, &args, "approve"),
+        Command::Decline(args) => control::answer(session, &args, "decline"),
         Command::Rerun(args) => rerun::rerun(session, &args),
         Command::Schedule {
             workflow,

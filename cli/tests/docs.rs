@@ -13,7 +13,7 @@ mod support;
 use support::{Place, masked};
 
 const PAGE: &str = include_str!("../../docs/cli.md");
-const EXAMPLES: [(&str, &str); 4] = [
+const EXAMPLES: [(&str, &str); 5] = [
     (
         "daily-sales.yaml",
         include_str!("../../examples/daily-sales.yaml"),
@@ -25,6 +25,10 @@ const EXAMPLES: [(&str, &str); 4] = [
     (
         "wrong.yaml",
         "workflow: wrong\ntasks:\n  load: { shell: echo, after: [extrakt] }\n  extract: { shell: echo }\n",
+    ),
+    (
+        "release.yaml",
+        "workflow: release\nproject: ops\ntasks:\n  ask: { approval: Release the figures? }\n  publish: { after: [ask], shell: echo out }\n",
     ),
     (
         "nightly-eu.json",

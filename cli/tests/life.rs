@@ -177,3 +177,26 @@ fn a_run_is_found_by_the_beginning_of_its_id() {
     let unknown = place.run(&["show", "zzzz"]);
     assert_eq!(unknown.status.code(), Some(65));
 }
+
+/// A run waits for a person, who is recorded with what they say.
+#[test]
+fn an_approval_lets_a_run_go_on() {
+    let place = Place::up();
+    let text = "workflow: release\ntasks:\n  ask: { approval: Release the figures? }\n  publish: { after: [ask], shell: echo out }\n";
+    let run = start(&place, "release", text);
+    let waits = || place.json(&["show", &run, "ask"])["reason"]["text"].clone();
+    while waits() != "waits for an approval: Release the figures?" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let early = place.run(&["approve", &run, "publish"]);
+    let told = String::from_utf8(early.stderr).unwrap();
+    assert!(told.contains("it asks nothing"), "{told}");
+    place.ok(&["approve", &run, "ask", "--why", "checked"]);
+    while place.json(&["show", &run])["state"] != "succeeded" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let cause = place.json(&["show", &run, "ask"])["cause"].clone();
+    let text = cause["text"].as_str().unwrap();
+    assert_eq!(cause["kind"], "approved_by", "{cause}");
+    assert!(text.ends_with(": checked"), "{text}");
+}

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use porpoise_api::Code;
 use serde_json::{Value, json};
 
-use crate::args::RunRef;
+use crate::args::{Answer, RunRef};
 use crate::client::{Client, WAIT, encode};
 use crate::failure::{Failure, REFUSED, UNREACHABLE, USAGE};
 use crate::output::{Session, now};
@@ -118,6 +118,14 @@ pub(crate) fn hold(
         until.map(|until| until.to_string().into()),
     );
     send(session, run, &body)
+}
+
+/// Answers what tasks ask.
+pub(crate) fn answer(session: &Session, given: &Answer, word: &str) -> Result<u8, Failure> {
+    let mut body = json!({"command": word});
+    put_tasks(&mut body, &given.tasks.tasks);
+    put(&mut body, "why", given.why.as_deref().map(Value::from));
+    send(session, &given.tasks.run, &body)
 }
 
 /// Names of tasks, where there are any.

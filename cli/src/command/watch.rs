@@ -171,6 +171,7 @@ impl Story {
                 }
                 Vec::new()
             }
+            "approved" | "declined" => line(at, format!("{name} {}", fact.kind), false),
             "chose" => {
                 let chose = fact.text.as_deref().unwrap_or_default();
                 line(at, format!("{name} chose {chose}"), false)

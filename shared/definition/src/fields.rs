@@ -33,6 +33,7 @@ pub(crate) const KINDS: &[&str] = &[
     "state_machine",
     "switch",
     "conditions",
+    "approval",
     "noop",
     "sleep",
     "external",
@@ -150,7 +151,7 @@ pub(crate) static SCHEDULE: Object = Object {
 
 pub(crate) static TASK: Object = Object {
     name: "Task",
-    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `function`, `state_machine`, `switch`, `conditions`, `noop`, `sleep`, `external`), after which others, and how.",
+    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `function`, `state_machine`, `switch`, `conditions`, `approval`, `noop`, `sleep`, `external`), after which others, and how.",
     required: &[],
     one_of: KINDS,
     fields: &[
@@ -199,6 +200,11 @@ pub(crate) static TASK: Object = Object {
             "conditions",
             Shape::Object(&CONDITIONS),
             "Picks which of the tasks below go on, by how tasks above ended.",
+        ),
+        field(
+            "approval",
+            Shape::Text,
+            "Waits until a person approves or declines: what they are asked.",
         ),
         field(
             "noop",

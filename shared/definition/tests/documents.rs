@@ -196,7 +196,8 @@ fn as_json(yaml: &str) -> Value {
         | Kind::Function { .. }
         | Kind::StateMachine { .. }
         | Kind::Switch { .. }
-        | Kind::Conditions { .. }) => panic!("{other:?}"),
+        | Kind::Conditions { .. }
+        | Kind::Approval { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -51,7 +51,7 @@ tasks:
     f.yaml:10:64: tasks.load.pool.slots: `0` is no whole number from 1 to 100000
     f.yaml:10:76: tasks.load.sleep: `1h1h` is no duration; write it like `90s`, `5m`, `1h30m` or `2d`
     f.yaml:11:3: tasks."": a name must not be empty
-    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, function, state_machine, switch, conditions, noop, sleep, external
+    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, function, state_machine, switch, conditions, approval, noop, sleep, external
     f.yaml:13:9: tasks.list: expected a map, found a list
     f.yaml:14:9: tasks.text: expected what the task does, found a text; write `{ shell: … }` to run `echo hi`
     "#);
@@ -272,7 +272,7 @@ fn tasks_that_pick_name_their_neighbours() {
   small: { after: [choose], noop: }
   beside: { noop: }
 "), @"
-    f.yaml:7:5: tasks.choose.retries: what picks among tasks has no job, and so no `retries`
+    f.yaml:7:5: tasks.choose.retries: a task of this kind has no job, and so no `retries`
     f.yaml:10:34: tasks.choose.switch.cases[0].when: no condition: `=` compares nothing: write `==`
     f.yaml:11:20: tasks.choose.switch.cases[1].when: task `count` declares no output `lines`; add `lines` to the `outputs` of `count`
     f.yaml:11:42: tasks.choose.switch.cases[1].when: a condition cannot look at the secret `X`
@@ -280,7 +280,7 @@ fn tasks_that_pick_name_their_neighbours() {
     f.yaml:12:11: tasks.choose.switch.cases[2]: `when` is missing
     f.yaml:12:19: tasks.choose.switch.cases[2].then: expected a list, found a text; write `[small]`
     f.yaml:13:19: tasks.choose.switch.otherwise[0]: task `beside` does not follow this one; add `choose` to the `after` of `beside`
-    f.yaml:16:5: tasks.check.pool: what picks among tasks has no job, and so no `pool`
+    f.yaml:16:5: tasks.check.pool: a task of this kind has no job, and so no `pool`
     f.yaml:17:14: tasks.check.trigger: `conditions` look at tasks above, which may not have ended by then; leave `trigger` out, or write `all_done`
     f.yaml:19:38: tasks.check.conditions.when.all[0].is: `good` is not known; one of: succeeded, failed, skipped
     f.yaml:19:62: tasks.check.conditions.when.all[1].any[0].task: this task does not follow `count`; add `count` to the `after` of `check`

@@ -339,12 +339,23 @@ fn tasks() -> impl Strategy<Value = Vec<Task>> {
             }
         }
         for (at, by_values, bits) in picks {
-            if at < tasks.len() {
+            if at < tasks.len() && bits % 4 == 0 {
+                ask(tasks.get_mut(at).unwrap());
+            } else if at < tasks.len() {
                 pick(&mut tasks, at, by_values, bits);
             }
         }
         tasks
     })
+}
+
+/// Makes a task one that asks a person its description.
+fn ask(task: &mut Task) {
+    let question = task.description.clone();
+    let mut asking = Task::new(task.name.clone(), Kind::Approval { question });
+    asking.after.clone_from(&task.after);
+    (asking.trigger, asking.timeout) = (task.trigger, task.timeout);
+    *task = asking;
 }
 
 /// Makes a task one that picks among those below it, as `bits` say.

@@ -247,6 +247,19 @@ pub enum RunCommand {
         #[n(1)]
         downstream: bool,
     },
+    /// Answer what these tasks ask.
+    #[n(10)]
+    Answer {
+        /// Their indices.
+        #[n(0)]
+        tasks: Vec<u32>,
+        /// Whether the run goes on.
+        #[n(1)]
+        approved: bool,
+        /// For people.
+        #[n(2)]
+        why: String,
+    },
 }
 
 /// What a pool says to a run.

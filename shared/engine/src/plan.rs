@@ -29,6 +29,7 @@ mod mark {
     pub(super) const DELAY: u8 = 4;
     pub(super) const TEXTS: u8 = 8;
     pub(super) const BRANCH: u8 = 16;
+    pub(super) const APPROVAL: u8 = 32;
 }
 
 /// Why a workflow cannot be compiled.
@@ -236,6 +237,11 @@ impl Plan {
         self.has(task, mark::BRANCH)
     }
 
+    /// Waits for a person.
+    pub fn is_approval(&self, task: u32) -> bool {
+        self.has(task, mark::APPROVAL)
+    }
+
     /// Whether any task picks by how tasks above ended.
     pub const fn has_conditions(&self) -> bool {
         self.conditions
@@ -303,7 +309,10 @@ impl Plan {
 }
 
 fn marks(workflow: &Workflow, task: &Task) -> u8 {
-    let plain = matches!(task.kind, Kind::Noop | Kind::Sleep { .. });
+    let plain = matches!(
+        task.kind,
+        Kind::Noop | Kind::Sleep { .. } | Kind::Approval { .. }
+    );
     let texts = !plain
         || !task.env.is_empty()
         || !task.parameters.is_empty()
@@ -314,6 +323,7 @@ fn marks(workflow: &Workflow, task: &Task) -> u8 {
         (!task.delay.is_zero(), mark::DELAY),
         (texts || !task.outputs.is_empty(), mark::TEXTS),
         (task.kind.is_branch(), mark::BRANCH),
+        (matches!(task.kind, Kind::Approval { .. }), mark::APPROVAL),
     ]
     .into_iter()
     .fold(

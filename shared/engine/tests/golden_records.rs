@@ -223,6 +223,31 @@ fn records_of_what_tasks_picked_still_read() {
 }
 
 #[test]
+fn records_of_what_people_answered_still_read() {
+    let answered = |approved| RunFact::Answered {
+        tasks: Ranges::of([1, 2, 300]),
+        approved,
+        actor: Actor {
+            principal: "ada".to_owned(),
+            via: "cli".to_owned(),
+            request: None,
+        },
+        why: "checked".to_owned(),
+    };
+    let record = Record {
+        at: at(100),
+        facts: vec![answered(true), answered(false)],
+    };
+    let bytes = golden("run-answered-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
+}
+
+#[test]
 fn a_record_for_a_later_reader_is_refused_by_its_number() {
     let mut bytes = Record::<RunFact> {
         at: at(0),

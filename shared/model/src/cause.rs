@@ -96,6 +96,19 @@ pub enum Cause {
         #[n(0)]
         branch: String,
     },
+    /// A person answered what was asked.
+    #[n(16)]
+    Answered {
+        /// Whether that was yes.
+        #[n(0)]
+        approved: bool,
+        /// Who.
+        #[n(1)]
+        actor: Actor,
+        /// Why, in their words; may be empty.
+        #[n(2)]
+        why: String,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -116,6 +129,18 @@ impl fmt::Display for Cause {
             Self::TasksFailed { count } => write!(f, "{count} tasks did not succeed"),
             Self::Unresolved { message } => write!(f, "unresolved: {message}"),
             Self::DryRun => f.write_str("dry_run"),
+            Self::Answered {
+                approved,
+                actor,
+                why,
+            } => {
+                let word = if *approved { "approved" } else { "declined" };
+                write!(f, "{word}_by({actor})")?;
+                if why.is_empty() {
+                    return Ok(());
+                }
+                write!(f, ": {why}")
+            }
             Self::Chose { branch } => write!(f, "chose {branch}"),
             Self::Failed { message } => write!(f, "failed: {message}"),
         }

@@ -115,6 +115,11 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         otherwise: Vec<u32>,
     },
+    /// Waits until a person lets the run go on, or not. Has no job.
+    Approval {
+        /// What is asked, for people.
+        question: String,
+    },
     /// A kind of another system that has no executor here yet. Kept whole; a target that knows it may run it.
     External {
         /// `dolphinscheduler` …
@@ -142,6 +147,7 @@ impl Kind {
             Self::StateMachine { .. } => "state_machine".into(),
             Self::Switch { .. } => "switch".into(),
             Self::Conditions { .. } => "conditions".into(),
+            Self::Approval { .. } => "approval".into(),
             Self::External { name, .. } => name.to_lowercase().into(),
         }
     }
@@ -156,6 +162,7 @@ impl Kind {
             | Self::Command { .. }
             | Self::Switch { .. }
             | Self::Conditions { .. }
+            | Self::Approval { .. }
             | Self::External { .. } => false,
             Self::Spark { .. }
             | Self::Hive { .. }
@@ -200,6 +207,7 @@ impl Kind {
             | Self::Sql { .. }
             | Self::Function { .. }
             | Self::StateMachine { .. }
+            | Self::Approval { .. }
             | Self::External { .. } => Vec::new(),
         }
     }
@@ -214,6 +222,7 @@ impl Kind {
             | Self::Python { .. }
             | Self::Switch { .. }
             | Self::Conditions { .. }
+            | Self::Approval { .. }
             | Self::External { .. } => {}
             Self::Command { argv } => texts.extend(argv.iter().map(String::as_str)),
             Self::Spark {
@@ -279,8 +288,9 @@ impl Kind {
         };
         let optional = |text: &Option<String>| text.as_deref().map(value).transpose();
         Ok(match self {
-            // What picks among tasks is never handed to a target.
-            Self::Noop | Self::Switch { .. } | Self::Conditions { .. } => Work::Noop,
+            Self::Noop => Work::Noop,
+            // Never handed to a target.
+            Self::Switch { .. } | Self::Conditions { .. } | Self::Approval { .. } => Work::Noop,
             Self::Sleep { duration } => Work::Sleep {
                 millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             },

@@ -1,13 +1,14 @@
 //! A run as a naive reader of its facts understands it: a second opinion on the engine's fold, written apart from it.
 
+mod compare;
 mod rule;
 
 use std::sync::Arc;
 
 use porpoise_engine::Plan;
-use porpoise_engine::effect::{Attempt, EffectKey, NewRun};
+use porpoise_engine::effect::{Attempt, NewRun};
+use porpoise_engine::run::RunFact;
 use porpoise_engine::run::fact::After;
-use porpoise_engine::run::{Phase, RunFact, State};
 use porpoise_model::workflow::Concurrency;
 use porpoise_model::{Cause, RunId};
 use porpoise_ports::executor::JobState;
@@ -195,6 +196,17 @@ impl Naive {
                     _ => self.finish(*task, End::Failure),
                 }
             }
+            RunFact::Answered {
+                tasks, approved, ..
+            } => {
+                for task in tasks.iter() {
+                    self.answered(task, *approved)?;
+                }
+            }
+            RunFact::TimedOut {
+                task: Some(task),
+                stopped: true,
+            } if self.asks(*task) => self.finish(*task, End::Failure),
             RunFact::TimedOut {
                 task: Some(task),
                 stopped: true,
@@ -317,6 +329,10 @@ impl Naive {
 
     fn dispatched(&mut self, at: u32) -> Result<(), Wrong> {
         self.may_start(at)?;
+        if self.asks(at) {
+            let what = format!("task {at} is dispatched, and asks a person");
+            return Err(("dependencies-first", what));
+        }
         let pool = self.plan.has_pool(at);
         let task = &mut self.tasks[at as usize];
         if pool && task.slot != Some(true) {
@@ -539,47 +555,6 @@ impl Naive {
     pub(crate) fn attempts_under_way(&self) -> impl Iterator<Item = Attempt> + '_ {
         let active = (0_u32..).zip(&self.tasks).filter(|(_, task)| task.active);
         active.map(|(at, task)| Attempt::of(at, task.attempts))
-    }
-
-    /// The slots of what ended in this record are on their way back.
-    pub(crate) fn slots_return(&mut self, state: &State) -> Result<(), Wrong> {
-        let on_its_way = |attempt: &Attempt| state.outbox.contains(&EffectKey::FreeSlot(*attempt));
-        match self
-            .returning
-            .drain(..)
-            .find(|attempt| !on_its_way(attempt))
-        {
-            Some(kept) => Err((
-                "slots-balance",
-                format!("{kept:?} ended and keeps its slots"),
-            )),
-            None => Ok(()),
-        }
-    }
-
-    /// Compares every task with the engine's fold.
-    pub(crate) fn compare(&self, state: &State) -> Result<(), Wrong> {
-        let live = !state.tasks.is_empty();
-        for (at, task) in (0_u32..).zip(&self.tasks).filter(|_| live) {
-            let phase = state.tasks.phase(at);
-            let same = match task.end {
-                Some(End::Success) => phase.is_success(),
-                Some(End::Failure) => phase.is_failure(),
-                Some(End::Skip) => phase == Phase::Skipped,
-                None if task.active => phase.is_active(),
-                None if task.ready => matches!(phase, Phase::Queued | Phase::UpForRetry),
-                None => phase == Phase::Pending,
-            };
-            if !same || state.tasks.attempts(at) != task.attempts {
-                let what = format!("task {at} is {phase:?} in the fold, by its facts {task:?}");
-                return Err(("log-is-truth", what));
-            }
-        }
-        if self.ended != state.run_state().is_terminal() {
-            let what = format!("the fold says {}, the facts {self:?}", state.run_state());
-            return Err(("log-is-truth", what));
-        }
-        Ok(())
     }
 }
 

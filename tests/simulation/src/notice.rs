@@ -39,14 +39,31 @@ impl Bulletin {
             let name = plan.task(task).map(|task| task.name.to_string());
             name.map(|name| (name, naive.stake(task).0))
         };
-        let matter = match fact {
+        let mut matters = Vec::new();
+        // What asks a person fails without an attempt: declined, or not answered in time.
+        let failed: Vec<u32> = match fact {
+            RunFact::Answered {
+                tasks,
+                approved: false,
+                ..
+            } => tasks.iter().collect(),
+            RunFact::TimedOut {
+                task: Some(task),
+                stopped: true,
+            } if naive.asks(*task) => vec![*task],
+            _ => Vec::new(),
+        };
+        if asks(Occasion::TaskFailed) {
+            matters.extend(failed.iter().map(|task| (run, "task_failed", named(*task))));
+        }
+        match fact {
             RunFact::Failed {
                 task, retry: None, ..
             } if naive.stake(*task).1 && asks(Occasion::TaskFailed) => {
-                (run, "task_failed", named(*task))
+                matters.push((run, "task_failed", named(*task)));
             }
             RunFact::TimedOut { task, .. } if asks(Occasion::Late) => {
-                (run, "late", task.and_then(named))
+                matters.push((run, "late", task.and_then(named)));
             }
             RunFact::Ended { state, .. } => return self.ended(run, plan, *state, at),
             RunFact::Discarded => return self.ended(run, plan, RunState::Canceled, at),
@@ -54,9 +71,11 @@ impl Bulletin {
                 self.ends.remove(&run);
                 return;
             }
-            _ => return,
-        };
-        self.happened.entry(matter).or_default().insert(at);
+            _ => {}
+        }
+        for matter in matters {
+            self.happened.entry(matter).or_default().insert(at);
+        }
     }
 
     fn ended(&mut self, run: RunId, plan: &Plan, state: RunState, at: Timestamp) {

@@ -823,7 +823,7 @@ impl Sim {
         let mut guard = lock(&self.world);
         let world = &mut *guard;
         world.after(3 * MINUTE, Event::Nag);
-        for (address, (run, _)) in &world.checks.runs {
+        for (address, (run, naive)) in &world.checks.runs {
             let state = &run.state;
             if state.run_state().is_terminal() {
                 continue;
@@ -838,6 +838,7 @@ impl Sim {
                 let tasks = state.holds.keys().copied().collect();
                 wanted.push((*address, RunCommand::Release { tasks }));
             }
+            wanted.extend(naive.unanswered().map(|command| (*address, command)));
         }
         let schedules = &world.checks.schedules;
         let online: Vec<Address> = schedules

@@ -306,7 +306,15 @@ fn branches(tasks: &mut [Task], chance: &mut Chance) {
             some.filter(|_| chance.happens(0.4)).collect()
         };
         let (one, other, rest) = (some(), some(), some());
-        let task = &tasks[at];
+        let task = &mut tasks[at];
+        if chance.happens(0.2) {
+            let question = "go on?".to_owned();
+            let mut asks = Task::new(task.name.clone(), Kind::Approval { question });
+            asks.after.clone_from(&task.after);
+            (asks.trigger, asks.timeout) = (task.trigger, task.timeout);
+            *task = asks;
+            continue;
+        }
         let kind = if task.after.is_empty() || chance.happens(0.4) {
             let case = |then, chance: &mut Chance| Case {
                 when: (*chance.pick(&["true", "false", "false", "${nobody}"])).to_owned(),
@@ -539,6 +547,11 @@ pub(crate) fn command(state: &State, now: Timestamp, chance: &mut Chance) -> Run
             tasks: tasks(chance),
         },
         13 | 14 => RunCommand::RerunFailed,
+        15 => RunCommand::Answer {
+            tasks: tasks(chance),
+            approved: chance.happens(0.7),
+            why: String::new(),
+        },
         _ => RunCommand::Rerun {
             tasks: tasks(chance),
             downstream: chance.happens(0.5),

@@ -27,12 +27,13 @@ use crate::{Api, Code};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunCommandRequest {
-    /// `pause`, `resume`, `kill`, `kill_tasks`, `hold`, `release`, `mark_succeeded`, `skip`, `rerun_failed`, `rerun`.
+    /// `pause`, `resume`, `kill`, `kill_tasks`, `hold`, `release`, `mark_succeeded`, `skip`, `rerun_failed`, `rerun`,
+    /// `approve`, `decline`.
     pub(crate) command: Word,
     /// The tasks that it is about. `hold` and `release` without tasks are about the run.
     #[serde(default)]
     pub(crate) tasks: Vec<String>,
-    /// Of `hold`: why, for people.
+    /// Of `hold`, `approve` and `decline`: why, for people.
     #[serde(default)]
     pub(crate) why: String,
     /// Of `hold`: it ends by itself then.
@@ -67,6 +68,10 @@ pub(crate) enum Word {
     RerunFailed,
     /// Run these tasks again.
     Rerun,
+    /// Let the run go on where these tasks ask.
+    Approve,
+    /// Do not let it go on there.
+    Decline,
 }
 
 /// Exactly what a rerun would run.
@@ -191,14 +196,21 @@ fn read(view: &RunView, request: RunCommandRequest) -> Result<RunCommand, Proble
         | Word::Release
         | Word::MarkSucceeded
         | Word::Skip
-        | Word::Rerun => false,
+        | Word::Rerun
+        | Word::Approve
+        | Word::Decline => false,
     };
     if superfluous {
         return Err(Problem::bad_request("this command names no tasks")
             .hint("`kill_tasks` stops single tasks, `rerun` runs single tasks again"));
     }
-    if request.command != Word::Hold && (request.until.is_some() || !request.why.is_empty()) {
-        return Err(Problem::bad_request("only `hold` takes `why` and `until`"));
+    if request.command != Word::Hold && request.until.is_some() {
+        return Err(Problem::bad_request("only `hold` takes `until`"));
+    }
+    let told_why = matches!(request.command, Word::Hold | Word::Approve | Word::Decline);
+    if !told_why && !request.why.is_empty() {
+        let message = "only `hold`, `approve` and `decline` take `why`";
+        return Err(Problem::bad_request(message));
     }
     Ok(match request.command {
         Word::Pause => RunCommand::Pause,
@@ -217,6 +229,11 @@ fn read(view: &RunView, request: RunCommandRequest) -> Result<RunCommand, Proble
         Word::Rerun => RunCommand::Rerun {
             tasks,
             downstream: request.downstream,
+        },
+        Word::Approve | Word::Decline => RunCommand::Answer {
+            tasks,
+            approved: request.command == Word::Approve,
+            why: request.why,
         },
     })
 }

@@ -295,6 +295,16 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
             text: Some(why.clone()),
             ..plain("waiting")
         },
+        RunFact::Answered {
+            tasks,
+            approved,
+            actor,
+            why,
+        } => Fact {
+            actor: Some(Who::from(actor)),
+            text: Some(why.clone()),
+            ..about(if *approved { "approved" } else { "declined" }, tasks)
+        },
         RunFact::Chose { task, branch } => Fact {
             tasks: one(*task),
             text: Some(plan.branch_in_words(*task, *branch)),

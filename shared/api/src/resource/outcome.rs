@@ -37,7 +37,7 @@ impl From<&Actor> for Who {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct CauseView {
     /// `exit`, `signal`, `timeout`, `killed_by`, `forced_by`, `upstream`, `lost`, `rejected`, `disabled`,
-    /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`.
+    /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`, `approved_by`, `declined_by`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -68,6 +68,12 @@ impl From<&Cause> for CauseView {
             Cause::DryRun => ("dry_run", None, None),
             Cause::Failed { .. } => ("failed", None, None),
             Cause::Chose { .. } => ("chose", None, None),
+            Cause::Answered {
+                approved: true,
+                actor,
+                ..
+            } => ("approved_by", None, Some(actor)),
+            Cause::Answered { actor, .. } => ("declined_by", None, Some(actor)),
         };
         Self {
             kind,
@@ -82,7 +88,7 @@ impl From<&Cause> for CauseView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ReasonView {
     /// `beginning`, `gate`, `hold`, `run_hold`, `paused`, `upstream`, `delay`, `retry`, `pool`, `dispatch`, `target`,
-    /// `submitted`, `cancel`.
+    /// `submitted`, `approval`, `cancel`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -110,6 +116,7 @@ impl From<&Reason> for ReasonView {
             Reason::Dispatch => ("dispatch", None, None),
             Reason::Target { .. } => ("target", None, None),
             Reason::Submitted => ("submitted", None, None),
+            Reason::Approval { .. } => ("approval", None, None),
             Reason::Cancel => ("cancel", None, None),
         };
         Self {

@@ -325,7 +325,8 @@ fn said(cause: &Cause) -> Result<&str, String> {
         | Cause::Discarded
         | Cause::TasksFailed { .. }
         | Cause::DryRun
-        | Cause::Chose { .. } => Err("it has a cause that no target can tell of".to_owned()),
+        | Cause::Chose { .. }
+        | Cause::Answered { .. } => Err("it has a cause that no target can tell of".to_owned()),
     }
 }
 

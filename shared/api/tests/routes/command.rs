@@ -362,3 +362,37 @@ async fn an_outcome_is_waited_for_and_no_longer_than_asked() {
         .await
         .problem(400, "PP0013");
 }
+
+#[tokio::test]
+async fn an_approval_is_given_or_declined_by_somebody_who_says_why() {
+    let server = Server::live();
+    let text = "workflow: asks\nproject: shop\ntasks: { ask: { approval: Go on? }, other: { approval: Sure? }, \
+                then: { after: [ask], noop: } }\n";
+    server.apply("shop", text).await;
+    let run = server.begin("shop", "asks").await;
+    server.drive().await;
+    let task = async |name: &str| server.get(&format!("{run}/tasks/{name}")).await.expect(200);
+    let reason = task("ask").await["reason"].clone();
+    assert_eq!(reason["kind"], "approval", "{reason}");
+    assert_eq!(reason["text"], "waits for an approval: Go on?");
+    let why = json!({"command": "approve", "tasks": ["ask"], "why": "checked"});
+    accepted(&server, &run, why).await;
+    let cause = task("ask").await["cause"].clone();
+    assert_eq!(cause["kind"], "approved_by", "{cause}");
+    assert_eq!(cause["actor"]["principal"], "ada");
+    let declined = json!({"command": "decline", "tasks": ["other"]});
+    accepted(&server, &run, declined).await;
+    let other = task("other").await;
+    assert_eq!(
+        (&other["state"], &other["cause"]["kind"]),
+        (&json!("failed"), &json!("declined_by"))
+    );
+    let again = json!({"command": "decline", "tasks": ["other"]});
+    let outcome = give(&server, &run, &again).await;
+    assert_eq!(outcome["state"], "refused", "{outcome}");
+    let path = format!("{run}/commands");
+    let until = json!({"command": "approve", "tasks": ["ask"], "until": "2026-01-02T06:00:00Z"});
+    server.post(&path, until.to_string()).await.expect(400);
+    let why = json!({"command": "skip", "tasks": ["ask"], "why": "no"});
+    server.post(&path, why.to_string()).await.expect(400);
+}

@@ -51,6 +51,10 @@ impl Reader<'_> {
                 let call = self.call(at, task);
                 call.map(|(name, input)| Kind::StateMachine { name, input })
             }
+            "approval" => {
+                let question = self.text(at, VALUE_BYTES_MAX)?.to_owned();
+                Some(Kind::Approval { question })
+            }
             "switch" => self.switch(at, here),
             "conditions" => self.conditions(at, here),
             _ => self.noop(at),

@@ -14,16 +14,15 @@ use crate::fault::FaultKind;
 use crate::fields::{DEFAULTS, TASK};
 use crate::word;
 
-/// Kinds that pick among the tasks below.
-const BRANCHES: &[&str] = &["switch", "conditions"];
+/// Kinds that have no job.
+const JOBLESS: &[&str] = &["switch", "conditions", "approval"];
 /// Fields that say how a job is run.
-const NOT_OF_BRANCHES: &[&str] = &[
+const OF_JOBS: &[&str] = &[
     "env",
     "outputs",
     "retries",
     "retry_delay",
     "retry",
-    "timeout",
     "priority",
     "pool",
     "target",
@@ -111,8 +110,8 @@ impl Reader<'_> {
     ) -> Option<Task> {
         let index = here.index;
         let kind = self.kind(fields, here);
-        if !fields.present(BRANCHES).is_empty() {
-            return self.branch_task(fields, name, index, kind, defaults);
+        if !fields.present(JOBLESS).is_empty() {
+            return self.jobless_task(fields, name, index, kind, defaults);
         }
         if kind.as_ref().is_some_and(Kind::needs_target) {
             for name in ["env", "parameters"] {
@@ -176,8 +175,8 @@ impl Reader<'_> {
         })
     }
 
-    /// A task that picks among those below it: nothing of it is tried again, or given to a target.
-    fn branch_task(
+    /// A task without a job: nothing of it is tried again, or given to a target.
+    fn jobless_task(
         &mut self,
         fields: &Fields<'_>,
         name: Option<Name>,
@@ -185,10 +184,18 @@ impl Reader<'_> {
         kind: Option<Kind>,
         defaults: &Defaults,
     ) -> Option<Task> {
-        for other in fields.present(NOT_OF_BRANCHES) {
-            let message = format!("what picks among tasks has no job, and so no `{other}`");
+        let asks = !fields.present(&["approval"]).is_empty();
+        let of_its_own = if asks { "delay" } else { "timeout" };
+        for other in fields
+            .present(OF_JOBS)
+            .into_iter()
+            .chain(fields.present(&[of_its_own]))
+        {
+            let message = format!("a task of this kind has no job, and so no `{other}`");
             self.fault(fields.key(other), FaultKind::Conflict, message, None);
         }
+        let timeout = fields.get("timeout").filter(|_| asks);
+        let timeout = timeout.and_then(|at| self.timeout(at));
         let trigger = fields
             .get("trigger")
             .and_then(|at| self.word(at, word::TRIGGERS));
@@ -222,7 +229,10 @@ impl Reader<'_> {
             .clone_into(&mut task.description);
         task.trigger = trigger.unwrap_or(usual);
         task.parameters = parameters.unwrap_or_default();
-        task.delay = delay.unwrap_or(defaults.delay);
+        task.timeout = timeout;
+        if !asks {
+            task.delay = delay.unwrap_or(defaults.delay);
+        }
         task.disabled = disabled.unwrap_or_default();
         task.labels = labels;
         Some(task)

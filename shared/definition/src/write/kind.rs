@@ -55,6 +55,9 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
         }
         Kind::Function { name, input } => call(entries, "function", name, input),
         Kind::StateMachine { name, input } => call(entries, "state_machine", name, input),
+        Kind::Approval { question } => {
+            entries.put("approval", Document::Text(question.clone()));
+        }
         Kind::Switch { cases, otherwise } => {
             let case = |case: &Case| {
                 let mut entries = Entries::default();

@@ -41,6 +41,7 @@ pub(super) fn choose(state: &State, plan: &Plan, task: u32) -> Result<u32, Strin
         | Kind::Sql { .. }
         | Kind::Function { .. }
         | Kind::StateMachine { .. }
+        | Kind::Approval { .. }
         | Kind::External { .. }) => {
             return Err(format!("`{}` picks nothing", other.word()));
         }

@@ -16,6 +16,9 @@ use crate::mutant::{self, Mutant};
 /// Tasks that one command may name: it becomes one fact, which has to fit a record.
 pub const COMMAND_TASKS_MAX: usize = 10_000;
 
+/// What people say of a command is kept up to here.
+const WHY_CHARS_MAX: usize = 500;
+
 /// What follows from a command: the facts of what it does, behind the fact that it was given. A repeat does nothing.
 pub fn decide(
     state: &State,
@@ -54,6 +57,8 @@ pub const fn word(command: &RunCommand) -> &'static str {
         RunCommand::Skip { .. } => "skip",
         RunCommand::RerunFailed => "rerun_failed",
         RunCommand::Rerun { .. } => "rerun",
+        RunCommand::Answer { approved: true, .. } => "approve",
+        RunCommand::Answer { .. } => "decline",
     }
 }
 
@@ -97,7 +102,39 @@ fn obey(
             known(plan, tasks)?;
             rerun(state, selected(plan, tasks, *downstream))
         }
+        RunCommand::Answer {
+            tasks,
+            approved,
+            why,
+        } => answer(state, plan, (tasks, *approved, why), actor),
     }
+}
+
+/// All of them wait for an answer, or none is given.
+fn answer(
+    state: &State,
+    plan: &Plan,
+    (tasks, approved, why): (&[u32], bool, &str),
+    actor: &Actor,
+) -> Result<Vec<RunFact>, String> {
+    known(plan, tasks)?;
+    begun(state)?;
+    let asks = |task: &u32| plan.is_approval(*task) && state.tasks.phase(*task) == Phase::Queued;
+    if let Some(task) = tasks.iter().find(|task| !asks(task)) {
+        let name = plan.task(*task).map_or("", |task| task.name.as_str());
+        let why = if plan.is_approval(*task) {
+            format!("it is {}", state.tasks.phase(*task).state())
+        } else {
+            "it asks nothing".to_owned()
+        };
+        return Err(format!("task `{name}` does not wait for an answer: {why}"));
+    }
+    Ok(vec![RunFact::Answered {
+        tasks: Ranges::of(tasks.iter().copied()),
+        approved,
+        actor: actor.clone(),
+        why: why.chars().take(WHY_CHARS_MAX).collect(),
+    }])
 }
 
 fn pause(state: &State) -> Result<Vec<RunFact>, String> {
@@ -271,7 +308,7 @@ fn hold(
     Ok(vec![RunFact::Held {
         tasks: held,
         actor: actor.clone(),
-        why: why.chars().take(500).collect(),
+        why: why.chars().take(WHY_CHARS_MAX).collect(),
         until,
     }])
 }
@@ -368,7 +405,8 @@ pub fn preview(state: &State, plan: &Plan, command: &RunCommand) -> Result<Rerun
         | RunCommand::Hold { .. }
         | RunCommand::Release { .. }
         | RunCommand::MarkSucceeded { .. }
-        | RunCommand::Skip { .. } => return Err(format!("`{}` has no preview", word(command))),
+        | RunCommand::Skip { .. }
+        | RunCommand::Answer { .. } => return Err(format!("`{}` has no preview", word(command))),
     };
     rerun(state, tasks.clone())?;
     let runs: Vec<u32> = tasks

@@ -167,7 +167,7 @@ fn taken_in(plan: &Plan, task: u32, outputs: &Outputs) -> Outputs {
         | Kind::StateMachine { .. }
         | Kind::External { .. } => outputs.clone(),
         // They have no attempts of which anybody could report.
-        Kind::Switch { .. } | Kind::Conditions { .. } => Outputs::new(),
+        Kind::Switch { .. } | Kind::Conditions { .. } | Kind::Approval { .. } => Outputs::new(),
         Kind::Noop
         | Kind::Sleep { .. }
         | Kind::Shell { .. }

@@ -111,6 +111,11 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         RunFact::Done { key } => {
             state.outbox.remove(key);
         }
+        RunFact::Answered {
+            tasks, approved, ..
+        } => tasks
+            .iter()
+            .for_each(|task| answered(state, plan, task, *approved, at)),
         RunFact::Chose { task, branch } => chose(state, plan, *task, *branch, at),
     }
 }
@@ -386,6 +391,23 @@ fn chose(state: &mut State, plan: &Plan, task: u32, branch: u32, at: Timestamp) 
     }
 }
 
+/// A person has let the run go on at this task, or not.
+fn answered(state: &mut State, plan: &Plan, task: u32, approved: bool, at: Timestamp) {
+    if state.tasks.phase(task) != Phase::Queued {
+        return;
+    }
+    if approved {
+        finish(state, plan, task, TaskEvent::Succeeded, at);
+    } else {
+        fail_without_job(state, plan, task, at);
+    }
+}
+
+fn fail_without_job(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
+    finish(state, plan, task, TaskEvent::Failed, at);
+    announce(state, plan, News::TaskFailed(state.current(task)), at);
+}
+
 /// Somebody has decided that it succeeded.
 fn force(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
     state.not_by_itself.insert(task);
@@ -393,6 +415,7 @@ fn force(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
 }
 
 fn forget_waits(state: &mut State, task: u32) {
+    state.timeouts.remove(task);
     state.ready.remove(&task);
     state.parked.remove(task);
     state.holds.remove(task);
@@ -413,7 +436,10 @@ fn time_out(state: &mut State, plan: &Plan, task: Option<u32>, stopped: bool, at
     announce(state, plan, late, at);
     if let Some(task) = task {
         state.timeouts.remove(task);
-        if stopped {
+        if stopped && plan.is_approval(task) {
+            state.not_by_itself.insert(task);
+            fail_without_job(state, plan, task, at);
+        } else if stopped {
             ask_cancel(state, task, &After::TimeOut, at);
         }
         return;
@@ -553,6 +579,7 @@ fn back_to_pending(state: &mut State, task: u32, at: Timestamp) {
     free_slot(state, task, at);
     state.ready.remove(&task);
     state.parked.remove(task);
+    state.timeouts.remove(task);
     state.chosen.remove(&task);
     state.not_by_itself.remove(&task);
     if let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Reset) {

@@ -285,6 +285,22 @@ pub enum RunFact {
         #[n(1)]
         branch: u32,
     },
+    /// A person has answered what these tasks ask.
+    #[n(32)]
+    Answered {
+        /// These tasks.
+        #[n(0)]
+        tasks: Ranges,
+        /// Whether the run goes on.
+        #[n(1)]
+        approved: bool,
+        /// Who.
+        #[n(2)]
+        actor: Actor,
+        /// For people.
+        #[n(3)]
+        why: String,
+    },
 }
 
 /// What becomes of a task once its job is stopped, or at once when it has none.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use porpoise_model::workflow::Kind;
 use porpoise_model::{Name, RunState};
 
 use super::state::{Gate, Hold, SlotStage, State};
@@ -54,6 +55,11 @@ pub enum Reason {
     },
     /// It was submitted; the target has not yet said that it runs.
     Submitted,
+    /// A person's answer.
+    Approval {
+        /// What is asked.
+        question: String,
+    },
     /// Its job is being stopped; the target has not yet confirmed.
     Cancel,
 }
@@ -89,6 +95,7 @@ impl fmt::Display for Reason {
             Self::Dispatch => f.write_str("on its way to the dispatcher"),
             Self::Target { why } => write!(f, "waits at the dispatcher: {why}"),
             Self::Submitted => f.write_str("submitted, not started yet"),
+            Self::Approval { question } => write!(f, "waits for an approval: {question}"),
             Self::Cancel => f.write_str("being stopped"),
         }
     }
@@ -159,6 +166,11 @@ fn waiting(state: &State, plan: &Plan, task: u32) -> Reason {
     if let (Some(_), Some(pool)) = (slot, plan.task(task).and_then(|task| task.pool.as_ref())) {
         return Reason::Pool {
             name: pool.name.clone(),
+        };
+    }
+    if let Some(Kind::Approval { question }) = plan.task(task).map(|task| &task.kind) {
+        return Reason::Approval {
+            question: question.clone(),
         };
     }
     if let Some(hold) = &state.hold {

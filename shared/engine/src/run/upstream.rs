@@ -173,6 +173,9 @@ fn take(
 
 /// A task is queued: at once, or after its delay.
 fn become_ready(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
+    if plan.is_approval(task) {
+        return ask(state, plan, task, at);
+    }
     let delay = plan
         .task(task)
         .map(|task| task.delay)
@@ -184,6 +187,17 @@ fn become_ready(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
         None => {
             state.ready.insert(task);
         }
+    }
+}
+
+/// A task that waits for a person: its time-out begins, and nothing is dispatched.
+fn ask(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
+    let timeout = plan.task(task).and_then(|task| task.timeout);
+    if let Some(until) = timeout.and_then(|timeout| at.checked_add(timeout.after).ok()) {
+        state.timeouts.insert(task, Time(until));
+    }
+    if state.new.as_ref().is_some_and(|new| new.dry_run) {
+        state.ready.insert(task);
     }
 }
 

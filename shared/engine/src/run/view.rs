@@ -140,6 +140,12 @@ impl View {
                 self.ended(*task, TaskState::Canceled, (None, *ended), cause);
             }
             RunFact::TimedOut {
+                task: Some(task),
+                stopped: true,
+            } if plan.is_approval(*task) => {
+                self.decided.insert(*task, (at, Cause::Timeout));
+            }
+            RunFact::TimedOut {
                 task: Some(task), ..
             } => self.update(*task, |attempt| attempt.overdue = true),
             RunFact::CancelAsked { tasks, then } | RunFact::Decided { tasks, then } => {
@@ -148,6 +154,20 @@ impl View {
             RunFact::PassedDry { tasks } => tasks.iter().for_each(|task| {
                 self.decided.insert(task, (at, Cause::DryRun));
             }),
+            RunFact::Answered {
+                tasks,
+                approved,
+                actor,
+                why,
+            } => {
+                let cause = Cause::Answered {
+                    approved: *approved,
+                    actor: actor.clone(),
+                    why: why.clone(),
+                };
+                let cause = |task| (task, (at, cause.clone()));
+                self.decided.extend(tasks.iter().map(cause));
+            }
             RunFact::Chose { task, branch } => {
                 let branch = plan.branch_in_words(*task, *branch);
                 self.decided.insert(*task, (at, Cause::Chose { branch }));

@@ -158,7 +158,8 @@ fn used(task: &Task) -> BTreeSet<String> {
         | Kind::Sql { .. }
         | Kind::Function { .. }
         | Kind::StateMachine { .. }
-        | Kind::Conditions { .. } => {}
+        | Kind::Conditions { .. }
+        | Kind::Approval { .. } => {}
         Kind::Switch { cases, .. } => {
             for case in cases {
                 names_in(&case.when, &mut names);
