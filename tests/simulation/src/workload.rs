@@ -96,7 +96,8 @@ impl Profile {
             | M::ForeignSnapshot
             | M::LoopEndsBlind
             | M::LoopStoppedUnnoticed
-            | M::NoticeLost => Self::SMALL,
+            | M::NoticeLost
+            | M::NotPickedGoesOn => Self::SMALL,
         }
     }
 }
