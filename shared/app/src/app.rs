@@ -175,6 +175,9 @@ impl App {
             .iter()
             .map(|(to, input)| self.message(*to, input))
             .collect();
+        if mutant::on(Mutant::HandedOverUnheard) {
+            return self.ports.queue.send(messages).await;
+        }
         self.ports.queue.hand_over(messages).await
     }
 }

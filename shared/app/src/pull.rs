@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use porpoise_engine::input::Report;
+use porpoise_engine::mutant::{self, Mutant};
 use porpoise_ports::table::{Condition, Item, Query};
 use porpoise_ports::{Bus, Ids, Table, Unavailable};
 
@@ -68,9 +69,10 @@ impl PullBus {
             return self.wait(place, &receipt, bytes).await;
         };
         let id = order.job();
-        self.store
-            .put(sent_item(place, &id), Condition::Absent)
-            .await?;
+        if !mutant::on(Mutant::SentForgotten) {
+            let sent = sent_item(place, &id);
+            self.store.put(sent, Condition::Absent).await?;
+        }
         let receipt = Receipt::of(&order);
         if bytes.len() <= ORDER_BYTES_MAX {
             return self.wait(place, &receipt, bytes).await;
@@ -234,7 +236,10 @@ impl App {
         }
         let messages = self.messages(reports);
         if !messages.is_empty() {
-            self.ports.queue.hand_over(messages).await?;
+            let heard = self.ports.queue.hand_over(messages).await;
+            if !mutant::on(Mutant::ReportUnheard) {
+                heard?;
+            }
         }
         Ok(())
     }

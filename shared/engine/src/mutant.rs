@@ -38,11 +38,19 @@ pub enum Mutant {
     NoticeLost,
     /// What a switch or conditions did not pick goes on all the same.
     NotPickedGoesOn,
+    /// That an attempt was sent to a site is remembered, and not written down.
+    SentForgotten,
+    /// A server whose queue died with it tells no run what that may have lost.
+    NothingRecalled,
+    /// Who hands over a command is answered when it is in the queue, whether that is durable or not.
+    HandedOverUnheard,
+    /// An agent is answered that home has heard it, whether that is so or not.
+    ReportUnheard,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -59,6 +67,10 @@ impl Mutant {
         Self::LoopStoppedUnnoticed,
         Self::NoticeLost,
         Self::NotPickedGoesOn,
+        Self::SentForgotten,
+        Self::NothingRecalled,
+        Self::HandedOverUnheard,
+        Self::ReportUnheard,
     ];
 }
 

@@ -29,6 +29,12 @@ pub enum Op {
     PutLoop,
     /// The bucket of a budget.
     PutBudget,
+    /// An order for a site, or who serves it.
+    PutOrder,
+    /// An order that was recorded at its site.
+    DeleteOrder,
+    /// That an attempt was sent to a site.
+    PutSent,
     /// A line of a list of runs.
     PutLine,
     /// A workflow, or a version of one.
@@ -55,6 +61,8 @@ pub enum Op {
     AskLoop,
     /// People told something.
     Notify,
+    /// Home asked by the agent of a site.
+    Ask,
     /// A batch of inputs at its stepper.
     Inputs,
     /// A batch of intents on its way to its dispatcher.
@@ -63,6 +71,8 @@ pub enum Op {
     Wake,
     /// What a target says by itself when a job ends.
     Signal,
+    /// A request of an agent on its way, or the answer.
+    Request,
     /// A job at its target.
     Job,
     /// A host's memory and clock.
@@ -71,7 +81,7 @@ pub enum Op {
 
 impl Op {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::Read,
         Self::Query,
         Self::PutRecord,
@@ -83,6 +93,9 @@ impl Op {
         Self::DeleteJobEntry,
         Self::PutLoop,
         Self::PutBudget,
+        Self::PutOrder,
+        Self::DeleteOrder,
+        Self::PutSent,
         Self::PutLine,
         Self::PutWorkflow,
         Self::PutBlob,
@@ -96,10 +109,12 @@ impl Op {
         Self::StartLoop,
         Self::AskLoop,
         Self::Notify,
+        Self::Ask,
         Self::Inputs,
         Self::Intents,
         Self::Wake,
         Self::Signal,
+        Self::Request,
         Self::Job,
         Self::Host,
     ];
@@ -117,6 +132,9 @@ impl Op {
             Self::DeleteJobEntry => "delete job entry",
             Self::PutLoop => "put loop",
             Self::PutBudget => "put budget",
+            Self::PutOrder => "put order",
+            Self::DeleteOrder => "delete order",
+            Self::PutSent => "put sent",
             Self::PutLine => "put list line",
             Self::PutWorkflow => "put workflow",
             Self::PutBlob => "put blob",
@@ -130,10 +148,12 @@ impl Op {
             Self::StartLoop => "start loop",
             Self::AskLoop => "ask loop",
             Self::Notify => "notify",
+            Self::Ask => "ask home",
             Self::Inputs => "(inputs)",
             Self::Intents => "(intents)",
             Self::Wake => "(wake)",
             Self::Signal => "(signal)",
+            Self::Request => "(request)",
             Self::Job => "(job)",
             Self::Host => "(host)",
         }
@@ -153,6 +173,9 @@ impl Op {
                 | Self::DeleteJobEntry
                 | Self::PutLoop
                 | Self::PutBudget
+                | Self::PutOrder
+                | Self::DeleteOrder
+                | Self::PutSent
                 | Self::PutLine
                 | Self::PutWorkflow
         )
@@ -168,7 +191,13 @@ impl Op {
     const fn is_call(self) -> bool {
         !matches!(
             self,
-            Self::Inputs | Self::Intents | Self::Wake | Self::Signal | Self::Job | Self::Host
+            Self::Inputs
+                | Self::Intents
+                | Self::Wake
+                | Self::Signal
+                | Self::Request
+                | Self::Job
+                | Self::Host
         )
     }
 }
@@ -250,11 +279,17 @@ impl Fault {
             Self::FailedBefore => op.is_call(),
             Self::FailedAfter => op.is_call() && !op.is_read(),
             Self::Stale => matches!(op, Op::Read | Op::Inputs),
-            Self::Lost => matches!(op, Op::Intents | Op::Wake | Op::Signal | Op::Job),
-            Self::Duplicated => matches!(op, Op::Inputs | Op::Intents | Op::Wake | Op::Signal),
+            Self::Lost => matches!(
+                op,
+                Op::Inputs | Op::Intents | Op::Wake | Op::Signal | Op::Request | Op::Job
+            ),
+            Self::Duplicated => matches!(
+                op,
+                Op::Inputs | Op::Intents | Op::Wake | Op::Signal | Op::Request
+            ),
             Self::Late => matches!(
                 op,
-                Op::Inputs | Op::Intents | Op::Wake | Op::Signal | Op::Job
+                Op::Inputs | Op::Intents | Op::Wake | Op::Signal | Op::Request | Op::Job
             ),
             Self::Refused => matches!(op, Op::Submit),
             Self::Broken => matches!(op, Op::Job | Op::Host),
@@ -263,16 +298,27 @@ impl Fault {
 }
 
 /// How often each fault hit each effect.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matrix(
     [[u64; Fault::ALL.len()]; Op::ALL.len()],
     [u64; Op::ALL.len()],
 );
 
+impl Default for Matrix {
+    fn default() -> Self {
+        Self([[0; Fault::ALL.len()]; Op::ALL.len()], [0; Op::ALL.len()])
+    }
+}
+
 impl Matrix {
     pub(crate) fn count(&mut self, fault: Fault, op: Op) {
         debug_assert!(fault.hits(op), "{fault:?} does not hit {op:?}");
         self.0[op as usize][fault as usize] += 1;
+    }
+
+    pub(crate) fn add_to(&mut self, fault: Fault, op: Op, count: usize) {
+        debug_assert!(fault.hits(op), "{fault:?} does not hit {op:?}");
+        self.0[op as usize][fault as usize] += count as u64;
     }
 
     pub(crate) fn passed(&mut self, op: Op) {
@@ -415,6 +461,10 @@ impl Rates {
                 | Op::StartLoop
                 | Op::AskLoop
                 | Op::Notify
+                | Op::PutOrder
+                | Op::DeleteOrder
+                | Op::PutSent
+                | Op::Ask
         );
         let mut drawn = chance.unit() / if often { 3.0 } else { 1.0 };
         let mut hit = |probability: f64| {

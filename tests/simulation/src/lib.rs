@@ -30,6 +30,7 @@ mod notice;
 mod ports;
 mod random;
 mod sim;
+mod site;
 mod target;
 mod workload;
 mod world;

@@ -1,6 +1,9 @@
 //! What is on its way: inputs in groups, intents, wakes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use porpoise_app::Delivery;
@@ -9,7 +12,7 @@ use porpoise_ports::queue::Message;
 
 use crate::fault::{Fault, Op};
 use crate::random::Chance;
-use crate::world::{Event, HOUR, MILLI, MINUTE, SECOND, World};
+use crate::world::{Event, HOUR, MILLI, MINUTE, SECOND, Shared, World, lock};
 
 /// For how long the queue knows deduplication ids, as SQS does.
 const DEDUPLICATED: i64 = 5 * MINUTE;
@@ -23,11 +26,20 @@ pub(crate) struct Mail {
     leases: u64,
     /// Messages of one group in a batch.
     batch: usize,
+    /// It is in the memory of the only host, and ends with that.
+    pub(crate) in_process: bool,
+    /// Who waits until a message was taken in: its group, and its number there.
+    waiting: BTreeMap<Ticket, Waker>,
 }
+
+/// A message: its group, and its number there, from 1.
+pub(crate) type Ticket = (Address, u64);
 
 #[derive(Default)]
 struct Group {
     messages: VecDeque<Bytes>,
+    /// So many were taken in, or lost.
+    gone: u64,
     /// So many of the first were handed out before.
     handed: usize,
     /// Its first messages are with a stepper: which lease, how many.
@@ -53,6 +65,8 @@ impl Mail {
             seen_at: VecDeque::new(),
             leases: 0,
             batch: *chance.pick(&[1, 10, 10, 10, 100, 1_000]),
+            in_process: false,
+            waiting: BTreeMap::new(),
         }
     }
 
@@ -78,8 +92,9 @@ impl Mail {
 }
 
 impl World {
-    /// Takes messages into their groups.
-    pub(crate) fn enqueue(&mut self, mut messages: Vec<Message>) {
+    /// Takes messages into their groups; which they are there.
+    pub(crate) fn enqueue(&mut self, mut messages: Vec<Message>) -> Vec<Ticket> {
+        let mut tickets = Vec::new();
         if self.partial {
             let part = self.chance.index(messages.len() + 1);
             messages.truncate(part);
@@ -92,8 +107,39 @@ impl World {
             self.mix_bytes(&message.body);
             let group = self.mail.groups.entry(message.group).or_default();
             group.messages.push_back(message.body);
+            tickets.push((message.group, group.gone + group.messages.len() as u64));
             self.plan_delivery(message.group);
         }
+        tickets
+    }
+
+    /// Whether a message was taken in; if not, who waits for that is woken then.
+    fn is_taken_in(&mut self, ticket: Ticket, waker: &Waker) -> bool {
+        let (group, number) = ticket;
+        let group = self.mail.groups.get(&group);
+        let taken = group.is_some_and(|group| group.gone >= number);
+        if !taken {
+            self.mail.waiting.insert(ticket, waker.clone());
+        }
+        taken
+    }
+
+    /// The process dies, and with it all that only its memory held.
+    pub(crate) fn lose_mail(&mut self) {
+        self.mail.waiting.clear();
+        self.mail.ready.clear();
+        let mut lost = 0;
+        for group in self.mail.groups.values_mut() {
+            lost += group.messages.len();
+            group.gone += group.messages.len() as u64;
+            group.messages.clear();
+            (group.handed, group.lease, group.scheduled) = (0, None, false);
+        }
+        self.lose_events();
+        if lost > 0 {
+            self.matrix.add_to(Fault::Lost, Op::Inputs, lost);
+        }
+        self.tell(|| format!("    {lost} inputs are lost"));
     }
 
     fn plan_delivery(&mut self, address: Address) {
@@ -141,7 +187,7 @@ impl World {
         let lease = self.mail.leases;
         group.lease = Some((lease, bodies.len()));
         let delivery = match group.handed {
-            0 => Delivery::First,
+            0 if !self.mail.in_process => Delivery::First,
             _ => Delivery::Again,
         };
         group.handed = group.handed.max(bodies.len());
@@ -171,8 +217,17 @@ impl World {
         match group.lease {
             Some((lease, count)) if lease == leased.lease && !lost => {
                 group.messages.drain(..count);
+                group.gone += count as u64;
+                let taken = (leased.group, group.gone);
                 group.handed = group.handed.saturating_sub(count);
                 group.lease = None;
+                let told = (leased.group, 0)..=taken;
+                let told: Vec<Ticket> = self.mail.waiting.range(told).map(|one| *one.0).collect();
+                for ticket in told {
+                    if let Some(waker) = self.mail.waiting.remove(&ticket) {
+                        waker.wake();
+                    }
+                }
                 self.plan_delivery(leased.group);
             }
             Some(_) | None => {}
@@ -239,5 +294,37 @@ impl World {
             };
             self.at(at.max(self.now) + late, Event::Wake(address));
         }
+    }
+}
+
+/// Waits until messages were taken in, so that they cannot be lost any more; `false`: it takes too long.
+pub(crate) struct TakenIn {
+    pub(crate) world: Shared,
+    pub(crate) tickets: Vec<Ticket>,
+    pub(crate) until: i64,
+    pub(crate) set: bool,
+}
+
+impl Future for TakenIn {
+    type Output = bool;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        let shared = Shared::clone(&self.world);
+        let mut world = lock(&shared);
+        if world.crash.is_some() {
+            return Poll::Pending;
+        }
+        let (until, set) = (self.until, self.set);
+        self.set = true;
+        let waker = context.waker();
+        self.tickets
+            .retain(|ticket| !world.is_taken_in(*ticket, waker));
+        if self.tickets.is_empty() || world.now >= until {
+            return Poll::Ready(self.tickets.is_empty());
+        }
+        if !set {
+            world.at(until, Event::Resume(waker.clone()));
+        }
+        Poll::Pending
     }
 }

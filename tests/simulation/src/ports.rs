@@ -1,11 +1,13 @@
 //! The ports of a host over the world: each call is a point at which anything can happen.
 
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
+use porpoise_app::PullBus;
 use porpoise_engine::record;
 use porpoise_model::job::Job;
 use porpoise_model::{Address, ProjectId, Target, VersionHash};
@@ -23,20 +25,25 @@ use porpoise_ports::{
 
 use crate::check::Checks;
 use crate::fault::{Fault, Op};
-use crate::world::{Event, Failed, Hub, MILLI, World, lock};
+use crate::mail::TakenIn;
+use crate::site::SITE;
+use crate::world::{Event, Failed, Hub, MILLI, SECOND, World, lock};
 
-fn unavailable(what: &'static str) -> Unavailable {
+/// Who hands over to a queue in process waits so long.
+const PATIENCE: i64 = 20 * SECOND;
+
+pub(crate) fn unavailable(what: &'static str) -> Unavailable {
     Unavailable::new(what, "as the simulator wanted it")
 }
 
-fn read_error(failed: Failed) -> ReadError {
+pub(crate) fn read_error(failed: Failed) -> ReadError {
     match failed {
         Failed::Throttled => ReadError::Throttled,
         Failed::Unavailable => unavailable("the table").into(),
     }
 }
 
-fn write_error(failed: Failed) -> WriteError {
+pub(crate) fn write_error(failed: Failed) -> WriteError {
     match failed {
         Failed::Throttled => WriteError::Throttled,
         Failed::Unavailable => unavailable("the table").into(),
@@ -44,7 +51,7 @@ fn write_error(failed: Failed) -> WriteError {
 }
 
 /// What is written under a key.
-fn kind_of(key: &Key, delete: bool) -> Op {
+pub(crate) fn kind_of(key: &Key, delete: bool) -> Op {
     let (partition, sort) = (key.partition.as_str(), key.sort.as_str());
     if sort.starts_with("log/") {
         Op::PutRecord
@@ -62,6 +69,14 @@ fn kind_of(key: &Key, delete: bool) -> Op {
         Op::PutLoop
     } else if partition.starts_with("budget/") {
         Op::PutBudget
+    } else if partition.starts_with("sent/") {
+        Op::PutSent
+    } else if partition.starts_with("pull/") {
+        if delete {
+            Op::DeleteOrder
+        } else {
+            Op::PutOrder
+        }
     } else if partition.contains("/runs") {
         Op::PutLine
     } else {
@@ -211,13 +226,40 @@ impl Blobs for Hub {
 impl Queue for Hub {
     async fn send(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
         let sent = self.call(Op::SendInputs, |world| world.enqueue(messages));
-        sent.await.map_err(|_| unavailable("the queue"))
+        sent.await.map(drop).map_err(|_| unavailable("the queue"))
+    }
+
+    /// In process, nothing but a step that is written makes a message safe.
+    async fn hand_over(&self, messages: Vec<Message>) -> Result<(), Unavailable> {
+        let sent = self.call(Op::SendInputs, |world| world.enqueue(messages));
+        let tickets = sent.await.map_err(|_| unavailable("the queue"))?;
+        let (in_process, until) = {
+            let world = lock(&self.world);
+            (world.mail.in_process, world.now + PATIENCE)
+        };
+        if !in_process {
+            return Ok(());
+        }
+        let taken_in = TakenIn {
+            world: Arc::clone(&self.world),
+            tickets,
+            until,
+            set: false,
+        };
+        let in_time = taken_in.await;
+        in_time
+            .then_some(())
+            .ok_or_else(|| unavailable("the queue"))
     }
 }
 
 #[async_trait]
 impl Bus for Hub {
-    async fn send(&self, _: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
+    async fn send(&self, place: &str, intents: Vec<Bytes>) -> Result<(), Unavailable> {
+        if place == SITE {
+            let hub = Arc::new(self.clone());
+            return PullBus::new(hub.clone(), hub).send(place, intents).await;
+        }
         let sent = self.call(Op::SendIntents, |world| world.post(intents));
         sent.await.map_err(|_| unavailable("the bus"))
     }
@@ -294,7 +336,7 @@ impl Executor for Hub {
     }
 
     fn billed_after(&self) -> Option<SignedDuration> {
-        let bills = lock(&self.world).target.remembers();
+        let bills = lock(&self.world).is_billed();
         bills.then_some(SignedDuration::from_secs(90))
     }
 

@@ -1,5 +1,7 @@
 //! One simulation: hosts that are called by events, and the loop that calls them.
 
+mod agent;
+mod client;
 mod looping;
 
 use std::collections::VecDeque;
@@ -23,7 +25,7 @@ use porpoise_engine::record::Snapshot;
 use porpoise_engine::run::Run;
 use porpoise_engine::schedule::Schedule;
 use porpoise_engine::{Aggregate, Plan};
-use porpoise_model::{Address, AggregateKind, PoolId, RunState, ScheduleId};
+use porpoise_model::{Address, AggregateKind, PoolId, RunState};
 use porpoise_ports::table::{Condition, Item, Key};
 use porpoise_ports::{Executor, Loops, Notices};
 
@@ -31,10 +33,14 @@ use crate::check::{Checks, Folded, project};
 use crate::fault::{Fault, Matrix, Op, Rates};
 use crate::mail::Leased;
 use crate::random::Chance;
-use crate::workload::{Action, Profile, Workload, actor, command, command_id};
+use crate::site::{self, Answer};
+use crate::workload::{Profile, Workload, actor, command_id};
 use crate::world::{
     AUDITOR, Event, HOUR, Hub, MINUTE, PLACE, SECOND, Shared, Violation, World, lock,
 };
+
+use agent::Agent;
+use client::Client;
 
 /// Between two sweeps.
 const SWEEP: i64 = 5 * MINUTE;
@@ -98,6 +104,9 @@ enum Done {
     Checked,
     Swept,
     Acted(bool),
+    Took(Option<agent::Took>),
+    SiteChecked(bool),
+    Served(Option<Answer>),
 }
 
 /// What an invocation is for: kept outside of its future, which may be dropped at any call.
@@ -110,6 +119,10 @@ enum Kind {
     Check,
     Sweep,
     Act(usize),
+    Take(u64),
+    SiteTick(u64),
+    SiteCheck(u64),
+    Serve(u64),
 }
 
 type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -134,21 +147,12 @@ impl Wake for Bell {
     }
 }
 
-/// A client's action on its way.
-struct Client {
-    action: Action,
-    acknowledged: bool,
-    under_way: bool,
-    repeats: u32,
-    /// What a command turned out to be, when it was first given.
-    given: Option<(Address, RunCommand)>,
-}
-
 struct Sim {
     world: Shared,
     hosts: Vec<Arc<App>>,
     how: How,
     auditor: Arc<App>,
+    agent: Option<Agent>,
     invocations: Vec<Option<Invocation>>,
     free: Vec<usize>,
     running: usize,
@@ -180,8 +184,10 @@ impl Sim {
             prompt: chance.happens(0.5),
             outside: chance.happens(0.5),
         };
-        let mut world = World::new(chance, rates, checks, hosts);
+        let in_process = hosts == 1 && !how.outside && chance.happens(0.6);
+        let mut world = World::new(chance, rates, checks, hosts + 1);
         world.fit(workload.largest);
+        world.mail.in_process = in_process;
         world.story = with_story.then(VecDeque::new);
         let mut clients = Vec::new();
         for (at, action) in workload.actions {
@@ -202,9 +208,18 @@ impl Sim {
         }
         let now = world.now;
         let world = Arc::new(Mutex::new(world));
+        let auditor = app(&world, AUDITOR, how);
+        let agent = workload.sited.map(|_| {
+            let actor = actor();
+            let set = auditor.set_target(project(), site::target(), &actor);
+            set.now_or_never().expect("no waits").expect("a target");
+            lock(&world).at(0, Event::StartAgent(0));
+            Agent::new(&world, hosts)
+        });
         Self {
             hosts: (0..hosts).map(|host| app(&world, host, how)).collect(),
-            auditor: app(&world, AUDITOR, how),
+            auditor,
+            agent,
             how,
             world,
             invocations: Vec::new(),
@@ -291,8 +306,13 @@ impl Sim {
             Event::Tick => self.tick(),
             Event::LoopTick(epoch, tick) => self.loop_tick(epoch, tick),
             Event::Mend => self.mend(),
+            Event::StartAgent(life) => self.start_agent(life),
+            Event::Take(life) => self.take(life),
+            Event::SiteTick(life) => self.site_tick(life),
+            Event::Request(number, ask) => self.serve(number, ask),
             Event::Signal(key) => self.signal(key),
             Event::Sweep => self.sweep(),
+            Event::Recover => self.recover(),
             Event::Job(key, step) => lock(&self.world).job_step(key, step),
             Event::Act(client) => self.act(client),
             Event::Disturb => self.disturb(),
@@ -339,7 +359,8 @@ impl Sim {
             (Some(crash), _) => {
                 let host = invocation.host;
                 self.drop_invocation(at);
-                if crash.host {
+                // an agent is one process
+                if crash.host || host >= self.hosts.len() {
                     self.kill(host);
                 }
             }
@@ -366,6 +387,8 @@ impl Sim {
         match invocation.kind {
             // The queue hands them out again once they lapse.
             Kind::Messages(_) | Kind::Check | Kind::Sweep | Kind::Mend => {}
+            // Whoever asked hears nothing; an agent goes with its invocations.
+            Kind::Serve(_) | Kind::Take(_) | Kind::SiteTick(_) | Kind::SiteCheck(_) => {}
             Kind::LoopTick(epoch, tick) => {
                 lock(&self.world).after(3 * SECOND, Event::LoopTick(epoch, tick));
             }
@@ -388,7 +411,24 @@ impl Sim {
                 self.drop_invocation(at);
             }
         }
-        self.hosts[host] = app(&self.world, host, self.how);
+        match self.hosts.get_mut(host) {
+            Some(dead) => {
+                *dead = app(&self.world, host, self.how);
+                self.forget();
+            }
+            None => self.kill_agent(),
+        }
+    }
+
+    /// A server that has its queue, its timers and its bus in process starts again without what they held.
+    fn forget(&mut self) {
+        let mut world = lock(&self.world);
+        if !world.mail.in_process {
+            return;
+        }
+        world.lose_mail();
+        self.looping = false;
+        world.at(0, Event::Recover);
     }
 
     fn done(&mut self, kind: Kind, done: Done) {
@@ -417,6 +457,12 @@ impl Sim {
                 self.loop_ticked(epoch, tick, after);
             }
             (Kind::Act(client), Done::Acted(acknowledged)) => self.acted(client, acknowledged),
+            (Kind::Take(life), Done::Took(took)) => self.took(life, took),
+            (Kind::SiteTick(life), Done::Ticked(next)) => self.site_ticked(life, next),
+            (Kind::SiteCheck(life), Done::SiteChecked(looked)) => self.site_checked(life, looked),
+            (Kind::Serve(number), Done::Served(Some(answer))) => {
+                lock(&self.world).answer(number, answer);
+            }
             _ => {}
         }
     }
@@ -485,9 +531,18 @@ impl Sim {
         if calm && self.rests() {
             return self.finish();
         }
+        self.recover();
+    }
+
+    /// What is open goes on.
+    fn recover(&mut self) {
         let host = self.any_host();
         let app = Arc::clone(&self.hosts[host]);
+        let in_process = lock(&self.world).mail.in_process;
         let work = async move {
+            if in_process {
+                drop(app.recall(PLACE).await);
+            }
             drop(app.sweep().await);
             Done::Swept
         };
@@ -502,7 +557,8 @@ impl Sim {
         let mut world = lock(&self.world);
         let looping = world.loops.values().any(|alive| *alive);
         let unbilled = world.unbilled();
-        let looping = looping || self.looping || unbilled.is_some();
+        let serving = self.agent.as_ref().is_some_and(Agent::is_busy) || world.orders_wait();
+        let looping = looping || self.looping || unbilled.is_some() || serving;
         let busy = world.target.busy() > 0 || !world.mail.is_empty() || self.running > 0 || looping;
         let records = world.checks.records;
         if records != self.last_news.0 || world.target.busy() > 0 {
@@ -515,7 +571,8 @@ impl Sim {
         if world.now - self.last_news.1 > STUCK {
             let what = restless.unwrap_or_else(|| {
                 format!(
-                    "open index {open:?}, all acknowledged: {acknowledged}, busy: {busy}, not billed: {unbilled:?}"
+                    "open index {open:?}, all acknowledged: {acknowledged}, busy: {busy}, not billed: {unbilled:?}, \
+                     busy at the site: {serving}"
                 )
             });
             world.violate("nothing-stuck", what);
@@ -594,123 +651,10 @@ impl Sim {
         }
     }
 
-    fn act(&mut self, at: usize) {
-        let needed = match &self.clients[at].action {
-            Action::Create(_, applied) => Some(*applied),
-            Action::Apply(_) | Action::Command(_) | Action::Resize(..) | Action::Switch(..) => None,
-        };
-        if needed.is_some_and(|needed| !self.clients[needed].acknowledged) {
-            return lock(&self.world).after(2 * SECOND, Event::Act(at));
-        }
-        if self.clients[at].under_way {
-            return;
-        }
-        let host = self.any_host();
-        let app = Arc::clone(&self.hosts[host]);
-        let action = self.clients[at].action.clone();
-        let work: Work = match action {
-            Action::Apply(workflow) => {
-                Box::pin(async move { Done::Acted(app.apply(&workflow, &actor()).await.is_ok()) })
-            }
-            Action::Create(new, _) => {
-                Box::pin(async move { Done::Acted(app.create_run(*new).await.is_ok()) })
-            }
-            Action::Command(id) => {
-                let Some((to, what)) = self.choose(at) else {
-                    self.clients[at].acknowledged = true;
-                    return;
-                };
-                let what = Command {
-                    id,
-                    actor: actor(),
-                    what,
-                };
-                give(app, to, Input::Run(RunInput::Commanded(what)))
-            }
-            Action::Resize(id, name, slots) => {
-                let to = Address::pool(project(), PoolId::of_name(project(), &name));
-                let what = PoolCommand::Resize { slots, name };
-                let what = Command {
-                    id,
-                    actor: actor(),
-                    what,
-                };
-                give(app, to, Input::Pool(PoolInput::Commanded(what)))
-            }
-            Action::Switch(id, workflow, online) => {
-                let to = Address::schedule(project(), ScheduleId::of_workflow(workflow));
-                let what = match online {
-                    true => ScheduleCommand::Online,
-                    false => ScheduleCommand::Offline,
-                };
-                let what = Command {
-                    id,
-                    actor: actor(),
-                    what,
-                };
-                give(app, to, Input::Schedule(ScheduleInput::Commanded(what)))
-            }
-        };
-        self.clients[at].under_way = true;
-        self.start(host, Kind::Act(at), work);
-    }
-
-    /// The run that a command is for, and what it is: drawn once, however often it is given.
-    fn choose(&mut self, at: usize) -> Option<(Address, RunCommand)> {
-        if self.clients[at].given.is_none() {
-            let world = &mut *lock(&self.world);
-            let runs = world.checks.runs.len();
-            let chosen = world.chance.index(runs.max(1));
-            let (address, (run, _)) = world.checks.runs.iter().nth(chosen)?;
-            let (address, now) = (*address, crate::world::micros(world.now));
-            let what = command(&run.state, now, &mut world.chance);
-            world.tell(|| format!("  a client wants {what:?} of {address}"));
-            self.clients[at].given = Some((address, what));
-        }
-        self.clients[at].given.clone()
-    }
-
-    fn acted(&mut self, at: usize, acknowledged: bool) {
-        let client = &mut self.clients[at];
-        client.under_way = false;
-        let mut world = lock(&self.world);
-        if !acknowledged {
-            let delay = world.chance.between(1, 30) as i64 * SECOND;
-            return world.after(delay, Event::Act(at));
-        }
-        client.acknowledged = true;
-        match &client.action {
-            Action::Create(new, _) => {
-                let address = Address::run(new.project, new.run);
-                world.checks.created.insert(address);
-            }
-            Action::Command(id) => {
-                if let Some((address, _)) = &client.given {
-                    world.checks.acknowledged.insert(*id, *address);
-                }
-            }
-            Action::Resize(id, name, _) => {
-                let to = Address::pool(project(), PoolId::of_name(project(), name));
-                world.checks.acknowledged.insert(*id, to);
-            }
-            Action::Switch(id, workflow, _) => {
-                let to = Address::schedule(project(), ScheduleId::of_workflow(*workflow));
-                world.checks.acknowledged.insert(*id, to);
-            }
-            Action::Apply(_) => {}
-        }
-        // Clients repeat what they do not know to have been heard; here also what they know. An older version that is
-        // applied again is another change.
-        let repeats = !matches!(client.action, Action::Apply(_));
-        if repeats && client.repeats < 2 && !world.calm && world.chance.happens(0.3) {
-            client.repeats += 1;
-            let delay = world.chance.log_between(10_000, 600_000_000) as i64;
-            world.after(delay, Event::Act(at));
-        }
-    }
-
     fn disturb(&mut self) {
-        let host = self.any_host();
+        // the agent is like another host
+        let hosts = self.hosts.len() + usize::from(self.agent.is_some());
+        let host = lock(&self.world).chance.index(hosts);
         let what = {
             let mut world = lock(&self.world);
             if world.calm {
@@ -864,10 +808,6 @@ impl Sim {
             self.tell(to, Input::Schedule(given));
         }
     }
-}
-
-fn give(app: Arc<App>, to: Address, input: Input) -> Work {
-    Box::pin(async move { Done::Acted(app.tell(&[(to, input)]).await.is_ok()) })
 }
 
 /// How the hosts of a simulation work.

@@ -29,6 +29,8 @@ pub(crate) struct Known {
     pub(crate) task: u32,
     pub(crate) attempt: u32,
     pub(crate) state: State,
+    /// Of a process at a site.
+    site: bool,
     external: usize,
     duration: Option<i64>,
 }
@@ -109,6 +111,11 @@ impl Target {
         Some(format!("x{}", known.external))
     }
 
+    /// Whether it is a process at a site.
+    pub(crate) fn is_at_site(&self, key: &AttemptKey) -> bool {
+        self.jobs.get(key).is_some_and(|known| known.site)
+    }
+
     /// What it bills for a job that is over, once it knows.
     pub(crate) fn bill(&self, key: &AttemptKey) -> Option<JobUsage> {
         let known = self.jobs.get(key)?;
@@ -124,7 +131,7 @@ impl Target {
 
     /// The jobs for which it bills: those that have ended.
     pub(crate) fn bills(&self) -> impl Iterator<Item = (String, u32, u32)> {
-        let ended = |job: &&Known| matches!(job.state, State::Ended(_));
+        let ended = |job: &&Known| !job.site && matches!(job.state, State::Ended(_));
         let jobs = self.jobs.values().filter(ended);
         jobs.map(|job| (job.address.to_string(), job.task, job.attempt))
     }
@@ -196,7 +203,7 @@ impl World {
             let task = job.task_name.clone();
             return Err(SubmitError::Rejected { task, message });
         }
-        if !self.target.admits(self.now) {
+        if job.target.is_none() && !self.target.admits(self.now) {
             self.matrix.count(Fault::Refused, Op::Submit);
             return Err(SubmitError::Throttled);
         }
@@ -220,6 +227,7 @@ impl World {
             task: job.task,
             attempt: job.attempt,
             state: State::Waiting,
+            site: job.target.is_some(),
             external,
             duration: match &job.work {
                 Work::Noop => Some(0),

@@ -16,6 +16,7 @@ use porpoise_model::{Actor, CommandId, Name, RunId, WorkflowId};
 
 use crate::check::project;
 use crate::random::Chance;
+use crate::site::TARGET;
 use crate::world::{MINUTE, SECOND, micros};
 
 /// How large simulations are.
@@ -29,6 +30,8 @@ pub struct Profile {
     pub commands: u64,
     /// One workflow in so many has a schedule; 0: none.
     pub schedules: u64,
+    /// One simulation in so many has a site; 0: none.
+    pub sites: u64,
 }
 
 impl Profile {
@@ -38,6 +41,7 @@ impl Profile {
         runs: 6,
         commands: 12,
         schedules: 4,
+        sites: 3,
     };
     /// Small and quick: for finding mutants.
     pub const SMALL: Self = Self {
@@ -45,6 +49,7 @@ impl Profile {
         runs: 4,
         commands: 8,
         schedules: 3,
+        sites: 3,
     };
     /// Between the two.
     pub const MEDIUM: Self = Self {
@@ -52,6 +57,7 @@ impl Profile {
         runs: 5,
         commands: 12,
         schedules: 4,
+        sites: 3,
     };
     /// Large DAGs only: logs that outgrow their snapshots.
     pub const LARGE: Self = Self {
@@ -59,6 +65,7 @@ impl Profile {
         runs: 1,
         commands: 3,
         schedules: 0,
+        sites: 0,
     };
 
     /// The profile of a seed in a long run: mostly small, where events of different sorts meet most often.
@@ -80,8 +87,12 @@ impl Profile {
                 schedules: 1,
                 ..Self::SMALL
             },
-            M::CommandTwice => Self {
+            M::CommandTwice | M::HandedOverUnheard => Self {
                 commands: 30,
+                ..Self::SMALL
+            },
+            M::SentForgotten | M::ReportUnheard => Self {
+                sites: 1,
                 ..Self::SMALL
             },
             M::NoResend
@@ -97,7 +108,8 @@ impl Profile {
             | M::LoopEndsBlind
             | M::LoopStoppedUnnoticed
             | M::NoticeLost
-            | M::NotPickedGoesOn => Self::SMALL,
+            | M::NotPickedGoesOn
+            | M::NothingRecalled => Self::SMALL,
         }
     }
 }
@@ -123,6 +135,8 @@ pub(crate) struct Workload {
     pub(crate) actions: Vec<(i64, Action)>,
     pub(crate) workflows: Vec<Workflow>,
     pub(crate) pools: Vec<String>,
+    /// How many of the tasks that can be are for a site; `None`: there is none.
+    pub(crate) sited: Option<f64>,
     /// When faults stop.
     pub(crate) calm: i64,
     /// Tasks of the largest workflow.
@@ -155,6 +169,8 @@ impl Workload {
             pools: (0..chance.below(4)).map(|n| format!("pool {n}")).collect(),
             calm: begin + span + chance.log_between(60, 1_800) as i64 * SECOND,
             largest: 0,
+            sited: (profile.sites > 0 && chance.below(profile.sites) == 0)
+                .then(|| *chance.pick(&[0.2, 0.7, 1.0])),
         };
         let some_time = |chance: &mut Chance| begin + chance.below(span as u64) as i64;
         for pool in it.pools.clone() {
@@ -232,11 +248,19 @@ impl Workload {
             (false, 0..50) => *chance.pick(&[0.0, 0.2, 0.9]),
             (false, _) => 10.0 / count as f64,
         };
+        let sited = match count {
+            0..100 => self.sited.unwrap_or(0.0),
+            _ => self.sited.map_or(0.0, |_| 20.0 / count as f64),
+        };
         let shape = chance.below(5);
         let mut tasks = Vec::new();
         for at in 0..count {
             let mut task = task(&format!("t{at}"), plain, chance);
             task.after = above(shape, at, count, chance);
+            let fits = matches!(task.kind, Kind::Shell { .. } | Kind::Python { .. });
+            if fits && chance.happens(sited) {
+                task.target = Some(TARGET.to_owned());
+            }
             if chance.happens(pooled) {
                 task.pool = Some(PoolUse {
                     name: name(chance.pick(&self.pools).as_str()),

@@ -19,6 +19,7 @@ use crate::check::Checks;
 use crate::fault::{Fate, Fault, Matrix, Op, Rates};
 use crate::mail::Mail;
 use crate::random::Chance;
+use crate::site::{Ask, Site};
 use crate::target::{Step, Target};
 
 /// The place of every task.
@@ -52,10 +53,20 @@ pub(crate) enum Event {
     LoopTick(u64, u32),
     /// Somebody looks after poll loops that were stopped.
     Mend,
+    /// The agent of a site is started: which of its lives.
+    StartAgent(u64),
+    /// It asks for orders.
+    Take(u64),
+    /// Its poll loop.
+    SiteTick(u64),
+    /// A request of the agent arrives at home.
+    Request(u64, Ask),
     /// A target says that something happened to a job.
     Signal(AttemptKey),
     /// The periodic sweep.
     Sweep,
+    /// A server starts, and sweeps at once.
+    Recover,
     /// A job goes on.
     Job(AttemptKey, Step),
     /// A client acts.
@@ -79,8 +90,13 @@ impl Event {
             Self::Tick => "tick",
             Self::LoopTick(..) => "loop tick",
             Self::Mend => "mend",
+            Self::StartAgent(_) => "start of the agent",
+            Self::Take(_) => "take",
+            Self::SiteTick(_) => "tick of the site",
+            Self::Request(..) => "request",
             Self::Signal(_) => "signal",
             Self::Sweep => "sweep",
+            Self::Recover => "start of the server",
             Self::Job(..) => "job",
             Self::Act(_) => "act",
             Self::Disturb => "disturb",
@@ -151,6 +167,7 @@ pub(crate) struct World {
     pub(crate) blobs: BTreeMap<(ProjectId, VersionHash), Bytes>,
     pub(crate) mail: Mail,
     pub(crate) target: Target,
+    pub(crate) site: Site,
     /// Of each host: how far its clock is off.
     pub(crate) skews: Vec<i64>,
     pub(crate) crash: Option<Crash>,
@@ -183,10 +200,15 @@ impl World {
         }
     }
 
+    /// Whether the target bills. None that a server in one process reaches does.
+    pub(crate) fn is_billed(&self) -> bool {
+        self.target.remembers() && !self.mail.in_process
+    }
+
     /// A job that is over, of which nobody has kept what it was billed, at a target that says so.
     pub(crate) fn unbilled(&self) -> Option<(String, u32, u32)> {
         let mut bills = self.target.bills();
-        bills.find(|job| self.target.remembers() && !self.billed.contains(job))
+        bills.find(|job| self.is_billed() && !self.billed.contains(job))
     }
 
     pub(crate) fn new(mut chance: Chance, rates: Rates, checks: Checks, hosts: usize) -> Self {
@@ -206,6 +228,7 @@ impl World {
             blobs: BTreeMap::new(),
             mail,
             target,
+            site: Site::default(),
             skews: vec![0; hosts],
             crash: None,
             checks,
@@ -240,6 +263,22 @@ impl World {
             self.tell(|| name.to_owned());
         }
         Some(due.event)
+    }
+
+    /// What was in the memory of a process does not happen any more; `Resume` is nobody's then.
+    pub(crate) fn lose_events(&mut self) {
+        let in_memory = |event: &Event| {
+            matches!(
+                event,
+                Event::Deliver(_)
+                    | Event::Lapse(..)
+                    | Event::Intents(_)
+                    | Event::Wake(_)
+                    | Event::Tick
+                    | Event::Signal(_)
+            )
+        };
+        self.heap.retain(|Reverse(due)| !in_memory(&due.event));
     }
 
     pub(crate) fn mix(&mut self, value: u64) {

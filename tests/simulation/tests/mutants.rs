@@ -102,6 +102,26 @@ fn people_who_are_never_told_are_found() {
 }
 
 #[test]
+fn an_attempt_that_was_sent_to_a_site_and_forgotten_is_found() {
+    is_found(Mutant::SentForgotten);
+}
+
+#[test]
+fn what_a_queue_in_process_forgot_and_nobody_told_again_is_found() {
+    is_found(Mutant::NothingRecalled);
+}
+
+#[test]
+fn a_command_that_is_acknowledged_while_only_memory_has_it_is_found() {
+    is_found(Mutant::HandedOverUnheard);
+}
+
+#[test]
+fn an_agent_that_is_answered_and_was_not_heard_is_found() {
+    is_found(Mutant::ReportUnheard);
+}
+
+#[test]
 fn a_loop_that_was_stopped_and_not_noticed_is_found() {
     is_found(Mutant::LoopStoppedUnnoticed);
 }

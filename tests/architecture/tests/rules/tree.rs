@@ -8,7 +8,7 @@ use crate::workspace::{files, none, root, text};
 const LINES_MAX: usize = 600;
 
 /// Files that were longer when the rule came, and may only become shorter.
-const LONGER: &[(&str, usize)] = &[("tests/simulation/src/sim.rs", 920)];
+const LONGER: &[(&str, usize)] = &[("tests/simulation/src/sim.rs", 855)];
 
 #[test]
 fn no_source_file_is_longer_than_a_story() {

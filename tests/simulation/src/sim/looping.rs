@@ -77,6 +77,9 @@ impl Sim {
 
     /// Something happened to a job: hosts hear of it by its key, functions by an event of its service.
     pub(super) fn signal(&mut self, key: AttemptKey) {
+        if lock(&self.world).target.is_at_site(&key) {
+            return self.site_signal(key);
+        }
         let event = lock(&self.world).target.event(&key);
         let host = self.any_host();
         let app = Arc::clone(&self.hosts[host]);

@@ -1,0 +1,145 @@
+//! Clients: each acts until it is acknowledged, and repeats itself now and then.
+
+use std::sync::Arc;
+
+use porpoise_app::App;
+use porpoise_engine::input::{
+    Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand, ScheduleInput,
+};
+use porpoise_model::{Address, PoolId, ScheduleId};
+
+use super::{Done, Kind, Sim, Work};
+use crate::check::project;
+use crate::workload::{Action, actor, command};
+use crate::world::{Event, SECOND, lock};
+
+/// A client's action on its way.
+pub(super) struct Client {
+    pub(super) action: Action,
+    pub(super) acknowledged: bool,
+    pub(super) under_way: bool,
+    pub(super) repeats: u32,
+    /// What a command turned out to be, when it was first given.
+    pub(super) given: Option<(Address, RunCommand)>,
+}
+
+impl Sim {
+    pub(super) fn act(&mut self, at: usize) {
+        let needed = match &self.clients[at].action {
+            Action::Create(_, applied) => Some(*applied),
+            Action::Apply(_) | Action::Command(_) | Action::Resize(..) | Action::Switch(..) => None,
+        };
+        if needed.is_some_and(|needed| !self.clients[needed].acknowledged) {
+            return lock(&self.world).after(2 * SECOND, Event::Act(at));
+        }
+        if self.clients[at].under_way {
+            return;
+        }
+        let host = self.any_host();
+        let app = Arc::clone(&self.hosts[host]);
+        let action = self.clients[at].action.clone();
+        let work: Work = match action {
+            Action::Apply(workflow) => {
+                Box::pin(async move { Done::Acted(app.apply(&workflow, &actor()).await.is_ok()) })
+            }
+            Action::Create(new, _) => {
+                Box::pin(async move { Done::Acted(app.create_run(*new).await.is_ok()) })
+            }
+            Action::Command(id) => {
+                let Some((to, what)) = self.choose(at) else {
+                    self.clients[at].acknowledged = true;
+                    return;
+                };
+                let what = Command {
+                    id,
+                    actor: actor(),
+                    what,
+                };
+                give(app, to, Input::Run(RunInput::Commanded(what)))
+            }
+            Action::Resize(id, name, slots) => {
+                let to = Address::pool(project(), PoolId::of_name(project(), &name));
+                let what = PoolCommand::Resize { slots, name };
+                let what = Command {
+                    id,
+                    actor: actor(),
+                    what,
+                };
+                give(app, to, Input::Pool(PoolInput::Commanded(what)))
+            }
+            Action::Switch(id, workflow, online) => {
+                let to = Address::schedule(project(), ScheduleId::of_workflow(workflow));
+                let what = match online {
+                    true => ScheduleCommand::Online,
+                    false => ScheduleCommand::Offline,
+                };
+                let what = Command {
+                    id,
+                    actor: actor(),
+                    what,
+                };
+                give(app, to, Input::Schedule(ScheduleInput::Commanded(what)))
+            }
+        };
+        self.clients[at].under_way = true;
+        self.start(host, Kind::Act(at), work);
+    }
+
+    /// The run that a command is for, and what it is: drawn once, however often it is given.
+    fn choose(&mut self, at: usize) -> Option<(Address, RunCommand)> {
+        if self.clients[at].given.is_none() {
+            let world = &mut *lock(&self.world);
+            let runs = world.checks.runs.len();
+            let chosen = world.chance.index(runs.max(1));
+            let (address, (run, _)) = world.checks.runs.iter().nth(chosen)?;
+            let (address, now) = (*address, crate::world::micros(world.now));
+            let what = command(&run.state, now, &mut world.chance);
+            world.tell(|| format!("  a client wants {what:?} of {address}"));
+            self.clients[at].given = Some((address, what));
+        }
+        self.clients[at].given.clone()
+    }
+
+    pub(super) fn acted(&mut self, at: usize, acknowledged: bool) {
+        let client = &mut self.clients[at];
+        client.under_way = false;
+        let mut world = lock(&self.world);
+        if !acknowledged {
+            let delay = world.chance.between(1, 30) as i64 * SECOND;
+            return world.after(delay, Event::Act(at));
+        }
+        client.acknowledged = true;
+        match &client.action {
+            Action::Create(new, _) => {
+                let address = Address::run(new.project, new.run);
+                world.checks.created.insert(address);
+            }
+            Action::Command(id) => {
+                if let Some((address, _)) = &client.given {
+                    world.checks.acknowledged.insert(*id, *address);
+                }
+            }
+            Action::Resize(id, name, _) => {
+                let to = Address::pool(project(), PoolId::of_name(project(), name));
+                world.checks.acknowledged.insert(*id, to);
+            }
+            Action::Switch(id, workflow, _) => {
+                let to = Address::schedule(project(), ScheduleId::of_workflow(*workflow));
+                world.checks.acknowledged.insert(*id, to);
+            }
+            Action::Apply(_) => {}
+        }
+        // Clients repeat what they do not know to have been heard; here also what they know. An older version that is
+        // applied again is another change.
+        let repeats = !matches!(client.action, Action::Apply(_));
+        if repeats && client.repeats < 2 && !world.calm && world.chance.happens(0.3) {
+            client.repeats += 1;
+            let delay = world.chance.log_between(10_000, 600_000_000) as i64;
+            world.after(delay, Event::Act(at));
+        }
+    }
+}
+
+fn give(app: Arc<App>, to: Address, input: Input) -> Work {
+    Box::pin(async move { Done::Acted(app.tell(&[(to, input)]).await.is_ok()) })
+}
