@@ -1,5 +1,6 @@
 //! From a tree to workflows: reads on after a fault, and marks what it used.
 
+mod branch;
 mod graph;
 mod index;
 mod kind;

@@ -66,10 +66,13 @@ fn an_export_of_1_3() {
         (&[0][..], &[1][..], &[1][..])
     );
     assert!(mend.disabled);
-    let Kind::External { parameters, .. } = &either.kind else {
+    let Kind::Conditions {
+        then, otherwise, ..
+    } = &either.kind
+    else {
         panic!()
     };
-    assert_eq!(parameters["conditionResult"]["failedNode"], json!(["mend"]));
+    assert_eq!((&**then, &**otherwise), (&[2][..], &[3][..]));
     let Kind::External { parameters, .. } = &child.kind else {
         panic!()
     };

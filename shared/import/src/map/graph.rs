@@ -122,6 +122,9 @@ impl<'t> Mapper<'t> {
                     .collect();
             }
         }
+        let definition = element.get("processDefinition");
+        let own = definition.and_then(|at| at.get("code")?.integer());
+        self.branches(own, tasks, &places, &edges, &order);
         output::hand_on(&mut self.notes, tasks, &edges, &order);
     }
 

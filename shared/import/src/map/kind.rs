@@ -3,13 +3,13 @@
 use porpoise_model::limits::{SCRIPT_BYTES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::workflow::Kind;
 
-use super::Mapper;
 use super::parameter::Parameters;
+use super::{Mapper, branch};
 use crate::json::At;
 use crate::report::{Rule, Topic};
 
 /// What kinds are called in [`Kind::External`].
-const SYSTEM: &str = "dolphinscheduler";
+pub(super) const SYSTEM: &str = "dolphinscheduler";
 
 /// Types that decide about other tasks or wait for them.
 const LOGIC: [&str; 7] = [
@@ -55,10 +55,11 @@ impl<'t> Mapper<'t> {
                 let kind = self.script(params).map(|script| Kind::Python { script });
                 (kind, self.rest_of_script(task, params))
             }
-            _ => (
-                Some(self.external(task, name, params, own)),
-                self.locals(params),
-            ),
+            _ => {
+                let kind = branch::pending(name);
+                let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
+                (Some(kind), self.locals(params))
+            }
         }
     }
 
@@ -129,7 +130,13 @@ impl<'t> Mapper<'t> {
         parameters
     }
 
-    fn external(&mut self, task: At<'t>, name: &str, params: At<'t>, own: Option<i64>) -> Kind {
+    pub(super) fn external(
+        &mut self,
+        task: At<'t>,
+        name: &str,
+        params: At<'t>,
+        own: Option<i64>,
+    ) -> Kind {
         params.used();
         Self::ignore(task, &[(Rule::Copy, &["resourceIds"])]);
         let at = task.get("taskType").unwrap_or(task);

@@ -138,6 +138,12 @@ topics! {
     /// A code that the file does not explain.
     UnknownReference, CarriedWithDifference, "references by code to what is not in this file, kept as they are",
         "import the workflow that they name as well, or replace the task";
+    /// A condition of a switch that is none.
+    Condition, CarriedWithDifference, "conditions of switches that cannot be decided",
+        "the switch fails there as well, since 3.3 it passes over them; mend the text";
+    /// Settings for jobs of tasks that have none.
+    BranchSettings, CarriedWithDifference, "settings of tasks that pick among others, which have no job here",
+        "nothing: such a task cannot wait or fail by itself";
     /// A schedule comes in switched off.
     ScheduleOffline, CarriedWithDifference, "schedules, imported switched off",
         "an export never tells whether a schedule was on; switch it off there before you switch it on here";
