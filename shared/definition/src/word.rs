@@ -60,6 +60,10 @@ pub(crate) const CONCURRENCIES: Words = &[
         "serial_discard",
         "One run at a time; a run that comes meanwhile is canceled.",
     ),
+    (
+        "serial_priority",
+        "One run at a time; a run that comes meanwhile stops the one that runs and discards those that wait.",
+    ),
 ];
 pub(crate) const PRIORITIES: Words = &[
     ("highest", "First of all."),

@@ -440,6 +440,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
         Concurrency::Parallel,
         Concurrency::SerialWait,
         Concurrency::SerialDiscard,
+        Concurrency::SerialPriority,
     ]);
     let dialect = select(vec!["porpoise/1", "dolphinscheduler/3.1"]);
     let head = (

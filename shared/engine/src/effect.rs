@@ -50,6 +50,9 @@ pub enum EffectKey {
     /// Create the run of an instant: milliseconds since 1970.
     #[n(11)]
     Fire(#[n(0)] i64),
+    /// Tell a run that a later one takes its place.
+    #[n(13)]
+    Supersede(#[n(0)] RunId),
     /// Tell people of this.
     #[n(12)]
     Announce(#[n(0)] News),
@@ -93,7 +96,8 @@ impl EffectKey {
             | Self::GrantSlot(_)
             | Self::CheckHolder(_)
             | Self::Admit(_)
-            | Self::Discard(_) => false,
+            | Self::Discard(_)
+            | Self::Supersede(_) => false,
         }
     }
 }

@@ -70,6 +70,10 @@ impl Aggregate for Gate {
                 let gone = state.gone.get(&run)?;
                 (run, gone.entry, GateAnswerKind::Discarded)
             }
+            EffectKey::Supersede(run) => {
+                let inside = state.inside.get(&run)?;
+                (run, inside.entry, GateAnswerKind::Superseded)
+            }
             EffectKey::Dispatch(_)
             | EffectKey::Cancel(_)
             | EffectKey::AskSlot(_)

@@ -318,6 +318,9 @@ pub enum GateAnswerKind {
     /// The gate knows that it has left.
     #[n(3)]
     Left,
+    /// Stop: a later run takes its place.
+    #[n(4)]
+    Superseded,
 }
 
 /// An input of a pool.

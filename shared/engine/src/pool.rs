@@ -80,6 +80,7 @@ impl Aggregate for Pool {
             | EffectKey::Announce(_)
             | EffectKey::Admit(_)
             | EffectKey::Discard(_)
+            | EffectKey::Supersede(_)
             | EffectKey::Fire(_) => None,
         }
     }

@@ -82,7 +82,8 @@ impl Aggregate for Schedule {
             | EffectKey::GrantSlot(_)
             | EffectKey::CheckHolder(_)
             | EffectKey::Admit(_)
-            | EffectKey::Discard(_) => None,
+            | EffectKey::Discard(_)
+            | EffectKey::Supersede(_) => None,
         }
     }
 

@@ -226,7 +226,7 @@ fn names_are_cleaned_and_two_workflows_of_one_name_are_told_apart() {
 }
 
 #[test]
-fn execution_types_become_concurrency_and_the_nearest_is_said() {
+fn execution_types_become_concurrency() {
     for (word, concurrency, topic) in [
         ("PARALLEL", Concurrency::Parallel, None),
         (
@@ -241,8 +241,8 @@ fn execution_types_become_concurrency_and_the_nearest_is_said() {
         ),
         (
             "SERIAL_PRIORITY",
-            Concurrency::SerialWait,
-            Some(Topic::SerialPriority),
+            Concurrency::SerialPriority,
+            Some(Topic::SerialVersions),
         ),
         ("SOMETIMES", Concurrency::Parallel, Some(Topic::UnknownWord)),
     ] {
@@ -253,11 +253,7 @@ fn execution_types_become_concurrency_and_the_nearest_is_said() {
             imported.workflows[0].workflow.concurrency, concurrency,
             "{word}"
         );
-        for said in [
-            Topic::SerialVersions,
-            Topic::SerialPriority,
-            Topic::UnknownWord,
-        ] {
+        for said in [Topic::SerialVersions, Topic::UnknownWord] {
             assert_eq!(
                 messages(&imported, said).len(),
                 usize::from(topic == Some(said)),

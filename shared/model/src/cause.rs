@@ -96,6 +96,9 @@ pub enum Cause {
         #[n(0)]
         branch: String,
     },
+    /// A later run of the workflow took its place.
+    #[n(17)]
+    Superseded,
     /// A person answered what was asked.
     #[n(16)]
     Answered {
@@ -129,6 +132,7 @@ impl fmt::Display for Cause {
             Self::TasksFailed { count } => write!(f, "{count} tasks did not succeed"),
             Self::Unresolved { message } => write!(f, "unresolved: {message}"),
             Self::DryRun => f.write_str("dry_run"),
+            Self::Superseded => f.write_str("superseded"),
             Self::Answered {
                 approved,
                 actor,

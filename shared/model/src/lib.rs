@@ -17,6 +17,7 @@ pub mod kind;
 pub mod limits;
 pub mod name;
 pub mod place;
+pub mod rule;
 pub mod state;
 pub mod target;
 pub mod value;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::branch::{Case, Ending, Test};
 pub use crate::kind::Kind;
+pub use crate::rule::TriggerRule;
 use crate::{Name, RunState, Value, VersionHash};
 
 /// The version of the stored form. Readers accept every version up to their own.
@@ -160,44 +161,6 @@ impl Task {
             labels: BTreeMap::new(),
         }
     }
-}
-
-/// What must hold of the tasks above for a task to start.
-///
-/// A task above that is disabled counts as succeeded for every rule. The words are Airflow's.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum TriggerRule {
-    /// All of them succeeded. One failed: `upstream_failed`. One skipped: `skipped`.
-    #[default]
-    AllSucceeded,
-    /// All of them ended, in whatever way.
-    AllDone,
-    /// As soon as one succeeded. All ended and none did: `upstream_failed` if one failed, else `skipped`.
-    OneSucceeded,
-    /// As soon as one failed, was canceled or could not run. All ended and none did: `skipped`.
-    OneFailed,
-    /// All ended, none failed, was canceled or could not run; skipped ones are fine.
-    NoneFailed,
-    /// All ended, none failed, was canceled or could not run, and at least one succeeded. All skipped: `skipped`.
-    NoneFailedMinOneSucceeded,
-    /// All ended, and at least one ran, in whatever way that ended. None ran: `upstream_failed` if one could not, else
-    /// `skipped`.
-    AllDoneMinOneRan,
-    /// At once, whatever they do.
-    Always,
 }
 
 /// What happens when an attempt fails.
@@ -359,6 +322,9 @@ pub enum Concurrency {
     /// One at a time; a run that comes while another is active is canceled.
     #[n(2)]
     SerialDiscard,
+    /// One at a time; a run that comes stops the one that is active, and discards those that wait.
+    #[n(3)]
+    SerialPriority,
 }
 
 /// Who goes first.

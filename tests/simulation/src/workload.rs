@@ -292,6 +292,7 @@ impl Workload {
                 Concurrency::Parallel,
                 Concurrency::SerialWait,
                 Concurrency::SerialDiscard,
+                Concurrency::SerialPriority,
             ]),
             priority: priority(chance),
             notify: notify(chance),
@@ -520,6 +521,7 @@ fn new_run(id: WorkflowId, workflow: &Workflow, at: i64, chance: &mut Chance) ->
                 Concurrency::Parallel,
                 Concurrency::SerialWait,
                 Concurrency::SerialDiscard,
+                Concurrency::SerialPriority,
             ])
         }),
         dry_run: chance.happens(0.03),

@@ -37,7 +37,7 @@ impl From<&Actor> for Who {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct CauseView {
     /// `exit`, `signal`, `timeout`, `killed_by`, `forced_by`, `upstream`, `lost`, `rejected`, `disabled`,
-    /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`, `approved_by`, `declined_by`.
+    /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`, `approved_by`, `declined_by`, `superseded`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -63,6 +63,7 @@ impl From<&Cause> for CauseView {
             Cause::Disabled => ("disabled", None, None),
             Cause::FailureStrategy => ("failure_strategy", None, None),
             Cause::Discarded => ("discarded", None, None),
+            Cause::Superseded => ("superseded", None, None),
             Cause::TasksFailed { .. } => ("tasks_failed", None, None),
             Cause::Unresolved { .. } => ("unresolved", None, None),
             Cause::DryRun => ("dry_run", None, None),

@@ -323,6 +323,7 @@ fn said(cause: &Cause) -> Result<&str, String> {
         | Cause::Disabled
         | Cause::FailureStrategy
         | Cause::Discarded
+        | Cause::Superseded
         | Cause::TasksFailed { .. }
         | Cause::DryRun
         | Cause::Chose { .. }

@@ -37,8 +37,12 @@ pub(super) fn decide(state: &State, project: ProjectId, input: &GateInput) -> De
             }
         },
         GateInput::Noted { run, entry } => {
-            let pending = state.outbox.contains(&EffectKey::Admit(*run))
-                || state.outbox.contains(&EffectKey::Discard(*run));
+            let told = [
+                EffectKey::Admit(*run),
+                EffectKey::Discard(*run),
+                EffectKey::Supersede(*run),
+            ];
+            let pending = told.iter().any(|key| state.outbox.contains(key));
             if pending && state.entry(*run) == Some(*entry) {
                 Decision::fact(GateFact::Noted { run: *run })
             } else {
@@ -80,12 +84,30 @@ fn entered_anew(
     let admitted = vec![entered.clone(), GateFact::Admitted { run }];
     match concurrency {
         Concurrency::Parallel => Decision::facts(admitted),
-        Concurrency::SerialWait | Concurrency::SerialDiscard if alone => Decision::facts(admitted),
+        Concurrency::SerialWait | Concurrency::SerialDiscard | Concurrency::SerialPriority
+            if alone =>
+        {
+            Decision::facts(admitted)
+        }
         Concurrency::SerialDiscard => Decision::facts(vec![entered, GateFact::Discarded { run }]),
+        Concurrency::SerialPriority => {
+            let facts = std::iter::once(entered).chain(out_of_the_way(state, run));
+            let waits = tell(project, run, entry, GateAnswerKind::Waiting);
+            Decision::facts(facts.collect()).reply(waits)
+        }
         Concurrency::SerialWait => {
             Decision::fact(entered).reply(tell(project, run, entry, GateAnswerKind::Waiting))
         }
     }
+}
+
+/// For a run that goes before all others: who waits is discarded, who is in is to leave.
+fn out_of_the_way(state: &State, run: RunId) -> impl Iterator<Item = GateFact> {
+    let others = move |other: &&RunId| **other != run;
+    let waiting = state.waiting.keys().filter(others);
+    let inside = state.inside.keys().filter(others);
+    let discarded = waiting.map(|run| GateFact::Discarded { run: *run });
+    discarded.chain(inside.map(|run| GateFact::Superseded { run: *run }))
 }
 
 /// A run that leaves before the gate has heard of it is remembered: its entry may still come.

@@ -61,4 +61,11 @@ pub enum GateFact {
         #[n(1)]
         entry: u32,
     },
+    /// It is in, and is to leave for a later one.
+    #[n(5)]
+    Superseded {
+        /// Which.
+        #[n(0)]
+        run: RunId,
+    },
 }

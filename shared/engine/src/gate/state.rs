@@ -138,7 +138,13 @@ impl State {
                     self.remember(*run, waiting.entry, true, at);
                 }
             }
+            GateFact::Superseded { run } => {
+                if self.inside.contains_key(run) {
+                    self.outbox.add(EffectKey::Supersede(*run), at);
+                }
+            }
             GateFact::Noted { run } => {
+                self.outbox.remove(&EffectKey::Supersede(*run));
                 self.outbox.remove(&EffectKey::Admit(*run));
                 self.outbox.remove(&EffectKey::Discard(*run));
             }
@@ -166,6 +172,7 @@ impl State {
         self.waiting.remove(&run);
         self.inside.remove(&run);
         self.gone.remove(&run);
+        self.outbox.remove(&EffectKey::Supersede(run));
         self.outbox.remove(&EffectKey::Admit(run));
         self.outbox.remove(&EffectKey::Discard(run));
     }

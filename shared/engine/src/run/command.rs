@@ -195,6 +195,15 @@ fn kill(state: &State, actor: &Actor) -> Result<Vec<RunFact>, String> {
     }
 }
 
+/// A later run takes the place of this one: it is stopped, if it is not over or being stopped.
+pub(super) fn superseded(state: &State) -> Vec<RunFact> {
+    let open = !state.run_state().is_terminal() && state.run_state() != RunState::Canceling;
+    let stopping = open.then_some(RunFact::Stopping {
+        cause: Cause::Superseded,
+    });
+    stopping.into_iter().collect()
+}
+
 fn ended(state: RunState) -> &'static str {
     match state {
         RunState::Canceled => "was canceled",

@@ -316,13 +316,21 @@ fn gate(state: &State, answer: GateAnswer) -> Decision<RunFact> {
         GateAnswerKind::Left => return Decision::nothing(),
         GateAnswerKind::Admitted if waits => Decision::fact(RunFact::Admitted),
         GateAnswerKind::Discarded if waits => Decision::fact(RunFact::Discarded),
-        GateAnswerKind::Admitted | GateAnswerKind::Discarded => Decision::nothing(),
+        // Its word of being let in is still on its way.
+        GateAnswerKind::Superseded if waits => Decision::fact(RunFact::Discarded),
+        GateAnswerKind::Superseded if answer.entry == state.entry => {
+            Decision::facts(command::superseded(state))
+        }
+        GateAnswerKind::Admitted | GateAnswerKind::Discarded | GateAnswerKind::Superseded => {
+            Decision::nothing()
+        }
     };
     let Some(new) = &state.new else {
         return decision;
     };
     // Let in by an entry that is over: it leaves at once, or it would hold the gate for ever.
-    let inside = waits || (state.gate == Gate::Inside && answer.entry == state.entry);
+    let admitted = waits && answer.what != GateAnswerKind::Superseded;
+    let inside = admitted || (state.gate == Gate::Inside && answer.entry == state.entry);
     let (run, entry) = (new.run, answer.entry);
     let input = if inside || answer.what == GateAnswerKind::Discarded {
         GateInput::Noted { run, entry }

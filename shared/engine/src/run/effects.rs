@@ -60,6 +60,7 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
         | EffectKey::CheckHolder(_)
         | EffectKey::Admit(_)
         | EffectKey::Discard(_)
+        | EffectKey::Supersede(_)
         | EffectKey::Fire(_) => None,
     }
 }

@@ -102,7 +102,9 @@ fn ending(state: &State, plan: &Plan, state_now: RunState) -> Option<RunFact> {
 
 fn ended(state: &State, failures: u32) -> RunFact {
     let (state, cause) = match &state.stopping {
-        Some(cause @ Cause::KilledBy { .. }) => (RunState::Canceled, Some(cause.clone())),
+        Some(cause @ (Cause::KilledBy { .. } | Cause::Superseded)) => {
+            (RunState::Canceled, Some(cause.clone()))
+        }
         Some(cause @ Cause::Timeout) => (RunState::Failed, Some(cause.clone())),
         Some(_) | None if failures > 0 => (
             RunState::Failed,

@@ -58,7 +58,8 @@ fn forgotten(state: &State, now: Timestamp) -> impl Iterator<Item = ScheduleFact
         | EffectKey::GrantSlot(_)
         | EffectKey::CheckHolder(_)
         | EffectKey::Admit(_)
-        | EffectKey::Discard(_) => None,
+        | EffectKey::Discard(_)
+        | EffectKey::Supersede(_) => None,
     })
 }
 

@@ -78,7 +78,11 @@ impl Client {
                 self.stage = Stage::Outside;
                 self.discarded += 1;
             }
-            GateAnswerKind::Admitted | GateAnswerKind::Discarded => {}
+            GateAnswerKind::Superseded if self.stage == Stage::Inside && entry == self.entry => {
+                self.stage = Stage::Outside;
+                self.leaving.push(entry);
+            }
+            GateAnswerKind::Admitted | GateAnswerKind::Discarded | GateAnswerKind::Superseded => {}
         }
         Some(noted(self.number, entry))
     }

@@ -22,6 +22,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Concurrency::Parallel),
         5 => Just(Concurrency::SerialWait),
         2 => Just(Concurrency::SerialDiscard),
+        2 => Just(Concurrency::SerialPriority),
     ];
     let priority = prop_oneof![Just(Priority::High), Just(Priority::Medium)];
     let who = 0_u8..10;
@@ -95,8 +96,14 @@ impl Reference {
                     let place = match concurrency {
                         Concurrency::Parallel => Where::Inside,
                         Concurrency::SerialDiscard if !empty => Where::Gone,
-                        Concurrency::SerialDiscard | Concurrency::SerialWait if empty => {
-                            Where::Inside
+                        _ if empty => Where::Inside,
+                        Concurrency::SerialPriority => {
+                            let line = self.line();
+                            for other in line {
+                                let entry = self.known(other);
+                                self.put(other, entry, Where::Gone);
+                            }
+                            Where::Line(*priority)
                         }
                         Concurrency::SerialDiscard | Concurrency::SerialWait => {
                             Where::Line(*priority)

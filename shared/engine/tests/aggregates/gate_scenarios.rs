@@ -73,6 +73,7 @@ fn said(effects: &[Effect]) -> Vec<String> {
             GateAnswerKind::Admitted => "admitted",
             GateAnswerKind::Discarded => "discarded",
             GateAnswerKind::Left => "left",
+            GateAnswerKind::Superseded => "superseded",
         };
         format!("{number}.{entry} {word}")
     };
@@ -85,6 +86,7 @@ fn say(fact: &GateFact) -> String {
         GateFact::Entered { run, entry, .. } => format!("{}.{entry} enters", number(run)),
         GateFact::Admitted { run } => format!("{} admitted", number(run)),
         GateFact::Discarded { run } => format!("{} discarded", number(run)),
+        GateFact::Superseded { run } => format!("{} superseded", number(run)),
         GateFact::Noted { run } => format!("{} knows", number(run)),
         GateFact::Left { run, entry } => format!("{}.{entry} leaves", number(run)),
     }
@@ -138,6 +140,30 @@ fn a_run_that_may_be_discarded_is_when_somebody_is_in_or_waits() {
     00:00:00 2 knows
     00:00:00 3.1 enters
     00:00:00 1.1 leaves, 4.1 enters, 4 discarded, 3 admitted
+    ");
+}
+
+/// Source: the reference on DolphinScheduler, C5: the new run stops the one that runs and those that wait.
+#[test]
+fn a_run_that_goes_first_stops_who_is_in_and_discards_who_waits() {
+    let first = |number| enter(number, Concurrency::SerialPriority, 1);
+    let mut gate = Driver::<Gate>::new();
+    gate.give(&[wait(1), noted(1, 1), wait(2)]);
+    let (_, replies) = gate.give(&[first(3)]);
+    assert_eq!(said(&replies), ["3.1 waits"]);
+    assert_eq!(said(&gate.pending()), ["2.1 discarded", "1.1 superseded"]);
+    gate.give(&[noted(1, 1), noted(2, 1)]);
+    assert_eq!(said(&gate.pending()), [""; 0]);
+    // The one that is in takes its time, and another one comes first.
+    gate.give(&[first(4)]);
+    assert_eq!(said(&gate.pending()), ["3.1 discarded", "1.1 superseded"]);
+    gate.give(&[leave(1, 1)]);
+    insta::assert_snapshot!(gate.story(say), @"
+    00:00:00 1.1 enters, 1 admitted, 1 knows, 2.1 enters
+    00:00:00 3.1 enters, 2 discarded, 1 superseded
+    00:00:00 1 knows, 2 knows
+    00:00:00 4.1 enters, 3 discarded, 1 superseded
+    00:00:00 1.1 leaves, 4 admitted
     ");
 }
 

@@ -113,6 +113,21 @@ fn records_of_gate_facts_of_reader_1_still_read() {
 }
 
 #[test]
+fn records_of_runs_that_make_room_still_read() {
+    let facts = vec![
+        GateFact::Entered {
+            run: run(8),
+            entry: 1,
+            concurrency: Concurrency::SerialPriority,
+            priority: Priority::Medium,
+            created: at(1),
+        },
+        GateFact::Superseded { run: run(7) },
+    ];
+    check("gate-superseded-1", facts);
+}
+
+#[test]
 fn records_of_schedule_facts_of_reader_1_still_read() {
     let setting = Setting {
         workflow: WorkflowId::first_named(ProjectId::of_name("retail"), "daily-sales"),

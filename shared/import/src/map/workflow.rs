@@ -28,18 +28,11 @@ const IGNORED: &[(Rule, &[&str])] = &[
     ),
 ];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Execution {
-    As(Concurrency),
-    /// A new run stops those before it.
-    Priority,
-}
-
-const EXECUTIONS: Words<Execution> = &[
-    ("PARALLEL", Execution::As(Concurrency::Parallel)),
-    ("SERIAL_WAIT", Execution::As(Concurrency::SerialWait)),
-    ("SERIAL_DISCARD", Execution::As(Concurrency::SerialDiscard)),
-    ("SERIAL_PRIORITY", Execution::Priority),
+const EXECUTIONS: Words<Concurrency> = &[
+    ("PARALLEL", Concurrency::Parallel),
+    ("SERIAL_WAIT", Concurrency::SerialWait),
+    ("SERIAL_DISCARD", Concurrency::SerialDiscard),
+    ("SERIAL_PRIORITY", Concurrency::SerialPriority),
 ];
 
 impl<'t> Mapper<'t> {
@@ -238,33 +231,19 @@ impl<'t> Mapper<'t> {
     }
 
     fn concurrency(&mut self, definition: At<'t>) -> Concurrency {
-        let execution = self.word(
-            definition,
-            "executionType",
-            EXECUTIONS,
-            Execution::As(Concurrency::Parallel),
-        );
-        let Some(at) = definition.get("executionType") else {
-            return Concurrency::Parallel;
-        };
-        match execution {
-            Execution::As(Concurrency::Parallel) => Concurrency::Parallel,
-            Execution::As(serial @ (Concurrency::SerialWait | Concurrency::SerialDiscard)) => {
-                self.notes.add(
-                    at,
-                    Topic::SerialVersions,
-                    "",
-                    "runs of all versions wait for each other",
-                );
-                serial
-            }
-            Execution::Priority => {
-                let message =
-                    "SERIAL_PRIORITY stops the runs before the new one; here the new one waits";
-                self.notes.add(at, Topic::SerialPriority, "", message);
-                Concurrency::SerialWait
-            }
+        let parallel = Concurrency::Parallel;
+        let concurrency = self.word(definition, "executionType", EXECUTIONS, parallel);
+        if let Some(at) = definition.get("executionType")
+            && concurrency != parallel
+        {
+            self.notes.add(
+                at,
+                Topic::SerialVersions,
+                "",
+                "runs of all versions wait for each other",
+            );
         }
+        concurrency
     }
 
     /// The tasks with their nodes and codes. One that has a fault keeps its place, without a task.

@@ -165,9 +165,6 @@ topics! {
     /// Settings of a schedule for its runs.
     ScheduleSettings, CarriedWithDifference, "worker groups and environments of schedules, kept as labels",
         "map them to a target";
-    /// A new run stops the old one.
-    SerialPriority, CarriedWithDifference, "execution type SERIAL_PRIORITY, imported as serial_wait",
-        "a new run waits here instead of stopping the one that runs; use serial_discard if waiting is worse";
     /// A serial workflow.
     SerialVersions, Note, "serial execution counts all versions of a workflow",
         "in DolphinScheduler runs of different versions do not wait for each other";
