@@ -31,6 +31,9 @@ struct Args {
     /// Only these parts.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Of the bill, only these sections.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    sections: Vec<section::BillSection>,
 }
 
 /// A part of the benchmarks.
@@ -75,7 +78,7 @@ fn main() -> anyhow::Result<()> {
             Part::Cost => section::cost(&mut report, &runtime),
             Part::Large => section::large(&mut report, &sub),
             Part::Idle => section::idle(&mut report, &runtime, &sub),
-            Part::Bill => section::bill(&mut report),
+            Part::Bill => section::bill(&mut report, &args.sections),
         };
         match measured {
             Ok(table) => println!("\n{table}"),

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use porpoise_model::workflow::Kind;
 
 pub(crate) use alone::alone;
-pub(crate) use bill::bill;
+pub(crate) use bill::{Section as BillSection, bill};
 pub(crate) use cost::cost;
 pub(crate) use idle::idle;
 pub(crate) use large::large;

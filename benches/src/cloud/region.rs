@@ -12,10 +12,10 @@ use porpoise_model::Place;
 use porpoise_ports::meter::Metered;
 use porpoise_ports::timers::Wake;
 use porpoise_ports::usage::Line;
-use porpoise_queue_sqs::Packed;
+use porpoise_queue_sqs::{DeadLetters, Packed};
 use porpoise_store_memory::{MemoryBlobs, MemoryTable};
 
-use super::assumed::QUEUE_DELIVERS;
+use super::assumed::{QUEUE_DELIVERS, Service};
 use super::books::Cause;
 use super::fifo::Fifo;
 use super::functions::{Copy, Function, Handler};
@@ -26,6 +26,8 @@ use super::world::World;
 
 /// The place of home, which is the data place as well.
 pub(crate) const PLACE: &str = "aws.eu-central-1.111122223333";
+/// The queue of inputs that nobody could handle.
+const DEAD_INPUTS: &str = "inputs-dead.fifo";
 /// The kind of target that its executor serves.
 pub(crate) const TARGET_KIND: &str = porpoise_executor_emr_serverless::KIND;
 
@@ -121,12 +123,18 @@ impl Region {
     }
 
     async fn sweep(self: Arc<Self>) {
+        let (line, pieces) = DeadLetters::look_costs(DEAD_INPUTS);
+        let world = Arc::clone(&self.world);
         let swept = self.invoke(
             Function::Trigger,
             Cause::Sweep,
-            |_| {},
+            |ledger| ledger.count(line, pieces),
             |handler: Handler| async move {
-                trigger(handler.app(), TriggerEvent::Sweep(serde_json::json!({}))).await
+                let swept = trigger(handler.app(), TriggerEvent::Sweep(serde_json::json!({})));
+                let swept = swept.await;
+                // It also asks how many inputs are dead.
+                world.time.sleep(Service::Sqs.answers_in()).await;
+                swept
             },
         );
         if let Err(error) = swept.await {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use porpoise_bill::{Bill, HOURS_OF_A_MONTH, Processor};
 use porpoise_ports::usage::Usage;
 use serde_json::json;
@@ -30,7 +31,47 @@ const GROWN: Shape = Shape::Layers {
     width: 115,
 };
 
-pub(crate) fn bill(report: &mut Report) -> anyhow::Result<String> {
+/// A section of the bill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    /// A month in which nobody does anything.
+    Idle,
+    /// Hours of waiting for jobs.
+    Waiting,
+    /// Calls between the end of a job and the start of the next.
+    Trips,
+    /// A million task runs in DAGs of 300, and a month of the poll loop that is busy with them.
+    Large,
+    /// A million task runs in DAGs of 10: one, eight at once, one.
+    Fans,
+    /// A million task runs in chains of 10.
+    Chains,
+    /// One DAG of 10,005 tasks against one of 300.
+    Grown,
+}
+
+impl Section {
+    fn write(
+        self,
+        report: &mut Report,
+        template: &Template,
+        text: &mut String,
+    ) -> anyhow::Result<()> {
+        let part = match self {
+            Self::Idle => idle,
+            Self::Waiting => waiting,
+            Self::Trips => trips,
+            Self::Large => large,
+            Self::Fans => fans,
+            Self::Chains => chains,
+            Self::Grown => grown,
+        };
+        part(report, template, text)
+    }
+}
+
+/// These sections, or all of them.
+pub(crate) fn bill(report: &mut Report, sections: &[Section]) -> anyhow::Result<String> {
     let template = Template::read()?;
     let mut text = String::new();
     writeln!(text, "## Assumed\n")?;
@@ -38,8 +79,9 @@ pub(crate) fn bill(report: &mut Report) -> anyhow::Result<String> {
         writeln!(text, "- {line}")?;
     }
     writeln!(text)?;
-    for part in [idle, waiting, trips, million, grown] {
-        part(report, &template, &mut text)?;
+    let wanted = |section: &&Section| sections.is_empty() || sections.contains(section);
+    for section in Section::value_variants().iter().filter(wanted) {
+        section.write(report, &template, &mut text)?;
         // the next one takes a while
         println!("{text}");
         text.clear();
@@ -47,29 +89,46 @@ pub(crate) fn bill(report: &mut Report) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// A million task runs, in DAGs of 300 and of 10 tasks; and a month of the loop that is busy with them.
-fn million(report: &mut Report, template: &Template, text: &mut String) -> anyhow::Result<()> {
-    let spread = |shape: Shape, runs| Scenario {
+/// So many runs of a shape, at the pace of a million tasks a month.
+fn spread(shape: Shape, runs: u32) -> Scenario {
+    Scenario {
         runs,
         every: Duration::from_micros(EVERY_MICROS * u64::from(shape.tasks())),
         ..Scenario::of(shape)
-    };
-    let large = play(&spread(LARGE, 10), template)?;
-    let name = "1,000,000 task runs in DAGs of 300 (15 layers of 20)";
-    let costs = tasks_bill(report, template, text, name, &large)?;
-    bars(report, name, &large, costs, (6.0, 3.0), 4.5);
-    for (shape, name) in [
-        (
-            Shape::Fan(10),
-            "1,000,000 task runs in DAGs of 10 (one, eight at once, one)",
-        ),
-        (Shape::Chain(10), "1,000,000 task runs in chains of 10"),
-    ] {
-        let measured = play(&spread(shape, 60), template)?;
-        let costs = tasks_bill(report, template, text, name, &measured)?;
-        bars(report, name, &measured, costs, (8.5, 5.0), 5.5);
     }
-    busy(report, text, &large)
+}
+
+/// A million task runs in DAGs of 300 tasks; and a month of the loop that is busy with them.
+fn large(report: &mut Report, template: &Template, text: &mut String) -> anyhow::Result<()> {
+    let measured = play(&spread(LARGE, 10), template)?;
+    let name = "1,000,000 task runs in DAGs of 300 (15 layers of 20)";
+    let costs = tasks_bill(report, template, text, name, &measured)?;
+    bars(report, name, &measured, costs, (6.0, 3.0), 4.5);
+    busy(report, text, &measured)
+}
+
+fn fans(report: &mut Report, template: &Template, text: &mut String) -> anyhow::Result<()> {
+    let name = "1,000,000 task runs in DAGs of 10 (one, eight at once, one)";
+    small(report, template, text, name, Shape::Fan(10))
+}
+
+fn chains(report: &mut Report, template: &Template, text: &mut String) -> anyhow::Result<()> {
+    let name = "1,000,000 task runs in chains of 10";
+    small(report, template, text, name, Shape::Chain(10))
+}
+
+/// A million task runs in DAGs of 10 tasks.
+fn small(
+    report: &mut Report,
+    template: &Template,
+    text: &mut String,
+    name: &str,
+    shape: Shape,
+) -> anyhow::Result<()> {
+    let measured = play(&spread(shape, 60), template)?;
+    let costs = tasks_bill(report, template, text, name, &measured)?;
+    bars(report, name, &measured, costs, (8.5, 5.0), 5.5);
+    Ok(())
 }
 
 fn bars(

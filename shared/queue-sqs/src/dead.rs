@@ -41,6 +41,17 @@ impl DeadLetters {
         self
     }
 
+    /// What a look at the queue at this address is billed as.
+    pub const fn look_costs(url: &str) -> (Line, u64) {
+        let fifo = matches!(url.as_bytes(), [.., b'.', b'f', b'i', b'f', b'o']);
+        let line = if fifo {
+            Line::FifoRequests
+        } else {
+            Line::QueueRequests
+        };
+        (line, 1)
+    }
+
     /// About how many there are: exact a minute after the last one came. Costs a request.
     ///
     /// # Errors
@@ -58,7 +69,7 @@ impl DeadLetters {
             url: url.to_owned(),
             source: error.into(),
         })?;
-        let (line, pieces) = look(url);
+        let (line, pieces) = Self::look_costs(url);
         self.ledger.count(line, pieces);
         let attributes = answer.attributes();
         let number = |name: &QueueAttributeName| {
@@ -68,15 +79,4 @@ impl DeadLetters {
         };
         STANDING.iter().map(number).sum()
     }
-}
-
-/// What a look is billed as.
-const fn look(url: &str) -> (Line, u64) {
-    let fifo = matches!(url.as_bytes(), [.., b'.', b'f', b'i', b'f', b'o']);
-    let line = if fifo {
-        Line::FifoRequests
-    } else {
-        Line::QueueRequests
-    };
-    (line, 1)
 }
