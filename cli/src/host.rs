@@ -181,7 +181,8 @@ async fn step_loop(app: Arc<App>, queue: Arc<LocalQueue>, mut stop: flag::Receiv
             batch = queue.next() => batch,
         };
         let begun = tokio::time::Instant::now();
-        match guarded(app.on_group(batch.group, Delivery::Again, batch.bodies.clone())).await {
+        let step = app.on_group(batch.group, Delivery::Again, batch.bodies.clone());
+        match Box::pin(guarded(step)).await {
             Ok(report) => {
                 let took_us = begun.elapsed().as_micros();
                 tracing::debug!(aggregate = %batch.group, sequence = report.sequence, facts = report.facts, took_us, "stepped");
@@ -305,7 +306,7 @@ async fn completion_loop(
 async fn sweep_loop(app: Arc<App>, mut stop: flag::Receiver<bool>) {
     let mut failed = 0_u32;
     loop {
-        failed = if swept(&app).await {
+        failed = if Box::pin(swept(&app)).await {
             0
         } else {
             failed.saturating_add(1)

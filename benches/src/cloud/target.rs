@@ -296,7 +296,7 @@ mod tests {
         let more = serde_json::json!({"state": "SUCCESS", "updatedAt": at});
         let news = emr::read_event(&event(STATE, "r1", &more)).unwrap();
         assert_eq!(news.external_id, format!("{APPLICATION}/r1"));
-        assert_eq!(news.state, None, "it is asked for");
+        assert_eq!((news.state, news.succeeded), (None, Some(at)));
         let more = serde_json::json!({"state": "RUNNING", "updatedAt": at});
         let news = emr::read_event(&event(STATE, "r1", &more)).unwrap();
         assert_eq!(news.state, Some(JobState::Running { started: at }));

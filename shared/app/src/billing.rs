@@ -6,9 +6,9 @@
 //! then one message takes both, and the record carries the annotation. One that comes alone is an item of its own,
 //! `note/usage/{number}`. One bill may come twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use minicbor::{Decode, Encode};
 use porpoise_engine::Input;
 use porpoise_engine::effect::Attempt;
@@ -27,9 +27,11 @@ use crate::submit::JobsError;
 const ASKED_MAX: usize = 200;
 /// A bill that has not come after this long, beyond what its target needs, never will.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
-/// A bill that is known waits so long for others, while jobs of its place are open: those of one run are one message and
-/// one write.
-const HOLD: SignedDuration = SignedDuration::from_mins(15);
+/// A bill that is known waits so long for other news of its run, while jobs of its place are open: those of one run are one
+/// message and one write.
+const HOLD: SignedDuration = SignedDuration::from_mins(20);
+/// And so long for any news: what is said of several runs at the same time is billed as one request of the queue.
+const HOLD_ALONE: SignedDuration = SignedDuration::from_mins(22);
 /// What the annotations are called.
 const NAME: &str = "usage/";
 
@@ -85,13 +87,29 @@ impl App {
                 view.over(id);
             }
             let at_once = self.pace == Pace::Local || view.awaits_bills_only();
-            let hold = if at_once { SignedDuration::ZERO } else { HOLD };
-            view.bills(|since| {
-                let age = now.duration_since(since);
-                age >= hold || age.is_negative()
-            })
+            let hold = if at_once {
+                SignedDuration::ZERO
+            } else {
+                HOLD_ALONE
+            };
+            view.bills(|since| is_held_for(hold, since, now))
         });
         self.carry_bills_home(place, bills).await
+    }
+
+    /// The bills that are to be carried home beside news of these runs.
+    pub(crate) fn bills_beside(
+        &self,
+        place: &str,
+        runs: &BTreeSet<RunId>,
+    ) -> Vec<(JobId, JobUsage)> {
+        let now = self.now();
+        self.views.with(place, |view| {
+            let mut runs = runs.clone();
+            let old = view.bills(|since| is_held_for(HOLD, since, now));
+            runs.extend(old.iter().map(|(id, _)| id.run));
+            view.bills_of(&runs)
+        })
     }
 
     /// An event says what a job was billed. `false`: nobody waits for it here.
@@ -167,6 +185,12 @@ impl App {
         }
         Ok(usage)
     }
+}
+
+/// Whether a bill that is known since then has waited so long, or nobody knows how long.
+fn is_held_for(hold: SignedDuration, since: Timestamp, now: Timestamp) -> bool {
+    let age = now.duration_since(since);
+    age >= hold || age.is_negative()
 }
 
 /// What a run was billed could not be read.

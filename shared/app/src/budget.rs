@@ -33,7 +33,7 @@ struct Bucket {
 }
 
 /// Calls that were taken in advance are good for so long.
-const PURSE_AGE_MAX: SignedDuration = SignedDuration::from_secs(60);
+const PURSE_AGE_MAX: SignedDuration = SignedDuration::from_secs(120);
 
 /// Whether who wants to submit knows who else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,7 +288,7 @@ mod tests {
         let purse = Purse::default();
         assert!(!purse.take(&rate.name, 1, at(0)));
         purse.put(&rate.name, 5, at(0));
-        let taken = [(3, 0), (3, 0), (1, 60_000), (1, 60_001), (1, -1)];
+        let taken = [(3, 0), (3, 0), (1, 120_000), (1, 120_001), (1, -1)];
         let taken = taken.map(|(wanted, when)| purse.take(&rate.name, wanted, at(when)));
         assert_eq!(taken, [true, false, true, false, false]);
     }

@@ -22,6 +22,13 @@ const WRITES_AT_ONCE: usize = 256;
 /// So long after its dispatch, it is said of a job that it was taken or runs, if there was nothing else to say: at the
 /// next tick, before its run asks again.
 const EARLY: SignedDuration = SignedDuration::from_secs(75);
+/// That it runs may wait longer: at the tick after that the run has hardly asked again, which only looks when something
+/// else happens to it.
+const EARLY_START: SignedDuration = SignedDuration::from_secs(105);
+/// A job that has run so long was seen by somebody before, as ticks are a minute apart at most.
+const SEEN: SignedDuration = SignedDuration::from_secs(110);
+/// And so long after its start it is said once more that it runs.
+const SAID_AGAIN: SignedDuration = SignedDuration::from_mins(15);
 
 impl App {
     /// Carries changes home: reports in as few messages as they fit in, then items. What is over is noted as such only
@@ -90,31 +97,42 @@ impl App {
                 let what = change.report.as_ref()?;
                 // Of what is listed nowhere nothing is said until it is over: it has to be dispatched again.
                 let lost = !what.is_end() && !view.is_listed(id);
-                (!lost && !self.is_early(view, id, what)).then_some((id, change, what))
+                let unsaid =
+                    self.is_early(view, id, what) || self.is_said_elsewhere(view, id, what);
+                (!lost && !unsaid).then_some((id, change, what))
             });
             let told: Vec<_> = told.collect();
             let hurried = told
                 .iter()
                 .filter(|(id, _, what)| !self.can_wait(view, id, what) && !view.was_said(id, what));
             let hurried: BTreeSet<RunId> = hurried.map(|(id, ..)| id.run).collect();
-            let news = told.into_iter().filter_map(|(id, change, what)| {
-                if self.can_wait(view, id, what) && !hurried.contains(&id.run) {
-                    return None;
+            let mut news = Vec::new();
+            for (id, change, what) in told {
+                if self.can_wait(view, id, what) {
+                    view.hear(id, what);
+                } else if view.say(id, what) || change.ends() {
+                    news.push((*id, what.clone()));
                 }
-                let report = Report {
-                    attempt: id.attempt,
-                    what: what.clone(),
-                };
-                (view.say(id, what) || change.ends()).then_some((*id, report))
-            });
-            news.collect()
+            }
+            if !hurried.is_empty() {
+                let others = view.heard(&hurried);
+                let others = others
+                    .into_iter()
+                    .filter(|(id, _)| !by_job.get(id).is_some_and(Change::ends));
+                news.extend(others.filter(|(id, what)| view.say(id, what)));
+            }
+            let report = |(id, what): (JobId, ReportKind)| {
+                let attempt = id.attempt;
+                (id, Report { attempt, what })
+            };
+            news.into_iter().map(report).collect()
         });
         if news.is_empty() {
             return Ok(());
         }
         let ids: Vec<JobId> = news.iter().map(|(id, _)| *id).collect();
         let runs: BTreeSet<RunId> = ids.iter().map(|id| id.run).collect();
-        let bills = self.views.with(place, |view| view.bills_of(&runs));
+        let bills = self.bills_beside(place, &runs);
         let billed: Vec<JobId> = bills.iter().map(|(id, _)| *id).collect();
         let mut messages = self.messages(news);
         messages.extend(self.bill_messages(bills));
@@ -131,7 +149,7 @@ impl App {
     /// Whether something is not worth a message of its own yet: that a job was taken and has not started is soon said
     /// together with its start, or with its end. Where looking costs nothing, so does saying.
     fn is_early(&self, view: &View, id: &JobId, what: &ReportKind) -> bool {
-        let young = |job: &Known| self.is_young(job);
+        let young = |job: &Known| self.is_younger(EARLY, job);
         match (self.pace, what) {
             (Pace::Billed, ReportKind::Accepted) => view.job(id).is_some_and(young),
             (Pace::Billed, ReportKind::Waiting { .. }) => {
@@ -149,16 +167,29 @@ impl App {
         }
     }
 
-    /// Whether something may wait for other news of its run: that a job has just started. Jobs that are submitted
-    /// together start soon after each other, and one message and one record say so of all.
-    fn can_wait(&self, view: &View, id: &JobId, what: &ReportKind) -> bool {
-        let started = matches!(what, ReportKind::Started { .. });
-        self.pace == Pace::Billed && started && view.job(id).is_some_and(|job| self.is_young(job))
+    /// Whether another process has said it in all likelihood: that a job has started, which this one has never seen before
+    /// and which somebody sees at each tick. Should nobody have said so, the run asks again; and from a quarter of an hour
+    /// on it is said in any case.
+    fn is_said_elsewhere(&self, view: &View, id: &JobId, what: &ReportKind) -> bool {
+        let ReportKind::Started { at, .. } = what else {
+            return false;
+        };
+        let age = self.now().duration_since(*at);
+        self.pace == Pace::Billed && (SEEN..SAID_AGAIN).contains(&age) && view.is_silent(id)
     }
 
-    fn is_young(&self, job: &Known) -> bool {
+    /// Whether something may wait for other news: that a job has just started. Jobs of a run that are submitted together
+    /// start soon after each other, and one message and one record say so of all; and what is said of several runs at
+    /// the same time is billed as one request of the queue, and stepped by one call.
+    fn can_wait(&self, view: &View, id: &JobId, what: &ReportKind) -> bool {
+        let started = matches!(what, ReportKind::Started { .. });
+        let young = |job: &Known| self.is_younger(EARLY_START, job);
+        self.pace == Pace::Billed && started && view.job(id).is_some_and(young)
+    }
+
+    fn is_younger(&self, limit: SignedDuration, job: &Known) -> bool {
         let age = self.now().duration_since(job.job_ref().since);
-        !age.is_negative() && age < EARLY
+        !age.is_negative() && age < limit
     }
 
     /// One message a run, or as many as its reports need.

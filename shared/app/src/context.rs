@@ -1,8 +1,10 @@
 //! What an aggregate's facts are read with: a run's plan, compiled once per version and process.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::lock::Mutex as Turn;
 use porpoise_engine::plan::{CompileError, Plan};
 use porpoise_engine::{Aggregate, Effect};
 use porpoise_model::workflow::Workflow;
@@ -48,10 +50,14 @@ pub enum ContextError {
     Uncompilable(VersionHash, #[source] CompileError),
 }
 
+type Name = (ProjectId, VersionHash);
+
 /// Compiled versions, the last used ones.
 #[derive(Debug)]
 pub(crate) struct Plans {
-    plans: Mutex<Lately<(ProjectId, VersionHash), Arc<Plan>>>,
+    plans: Mutex<Lately<Name, Arc<Plan>>>,
+    /// Those that somebody is reading: whoever else wants one of them waits, and finds it.
+    read: Mutex<BTreeMap<Name, Arc<Turn<()>>>>,
 }
 
 impl Default for Plans {
@@ -59,11 +65,23 @@ impl Default for Plans {
         let plans = Lately::new(usize::MAX, PLANNED_TASKS_MAX);
         Self {
             plans: Mutex::new(plans),
+            read: Mutex::default(),
         }
     }
 }
 
 impl Plans {
+    fn turn(&self, name: Name) -> Arc<Turn<()>> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(read.entry(name).or_default())
+    }
+
+    /// Nobody reads it for now, or those who do ask for turns no more.
+    fn forget_turn(&self, name: Name) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.remove(&name);
+    }
+
     fn get(&self, project: ProjectId, version: VersionHash) -> Option<Arc<Plan>> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         plans.get((project, version)).map(Arc::clone)
@@ -92,7 +110,7 @@ impl App {
             .map_err(|error| ContextError::Unreadable(version, error))
     }
 
-    /// A version, compiled. Costs nothing when it was used lately.
+    /// A version, compiled. Costs nothing when it was used lately, and one read for all who ask at the same time.
     pub async fn plan(
         &self,
         project: ProjectId,
@@ -101,6 +119,23 @@ impl App {
         if let Some(plan) = self.plans.get(project, version) {
             return Ok(plan);
         }
+        let name = (project, version);
+        let turn = self.plans.turn(name);
+        let turn = turn.lock().await;
+        if let Some(plan) = self.plans.get(project, version) {
+            return Ok(plan);
+        }
+        let read = self.read_plan(project, version).await;
+        self.plans.forget_turn(name);
+        drop(turn);
+        read
+    }
+
+    async fn read_plan(
+        &self,
+        project: ProjectId,
+        version: VersionHash,
+    ) -> Result<Arc<Plan>, ContextError> {
         let workflow = self.version(project, version).await?;
         let plan =
             Plan::compile(workflow).map_err(|error| ContextError::Uncompilable(version, error))?;

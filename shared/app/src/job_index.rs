@@ -267,6 +267,8 @@ struct Growing {
     sort: String,
     revision: u64,
     jobs: Vec<Listed>,
+    /// Since it stands, the poll loop was seen to be alive: it does not end before the entry is removed.
+    watched: bool,
 }
 
 /// The entries that a process adds to, by place.
@@ -286,6 +288,20 @@ impl Entries {
         let mut entries = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
         entries.insert(place.to_owned(), entry);
     }
+
+    /// Whether these are one that is watched by the poll loop.
+    fn are_watched(&self, place: &str, sorts: &[String]) -> bool {
+        let entries = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        let growing = entries.get(place);
+        growing.is_some_and(|entry| entry.watched && sorts == [entry.sort.as_str()])
+    }
+
+    fn watched(&self, place: &str, sorts: &[String]) {
+        let mut entries = self.by_place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get_mut(place) {
+            entry.watched |= sorts.contains(&entry.sort);
+        }
+    }
 }
 
 impl App {
@@ -301,6 +317,21 @@ impl App {
             entries.push(self.list_part(place, jobs).await?);
         }
         Ok(entries)
+    }
+
+    /// Has the poll loop look after what these entries name. Costs nothing if jobs were added to an entry that it looks
+    /// after already.
+    pub(crate) async fn have_watched(
+        &self,
+        place: &str,
+        entries: &[String],
+    ) -> Result<(), JobsError> {
+        if self.entries.are_watched(place, entries) {
+            return Ok(());
+        }
+        self.wake_loop(place).await?;
+        self.entries.watched(place, entries);
+        Ok(())
     }
 
     async fn list_part(&self, place: &str, jobs: Vec<Listed>) -> Result<String, JobsError> {
@@ -323,6 +354,7 @@ impl App {
             sort,
             revision: 1,
             jobs,
+            watched: false,
         };
         Ok(self.listed(place, entry))
     }

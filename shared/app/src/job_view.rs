@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use porpoise_engine::effect::Intent;
 use porpoise_engine::input::ReportKind;
 use porpoise_model::{AttemptKey, RunId};
-use porpoise_ports::executor::{JobRef, JobUsage};
+use porpoise_ports::executor::{JobRef, JobReport, JobState, JobUsage};
 
 use crate::job_index::{Listed, Taken};
 use crate::job_item::{JobId, JobItem, Line, Status};
@@ -23,6 +23,10 @@ pub(crate) struct Known {
     pub(crate) revision: u64,
     /// The last thing that was reported of it while it was open.
     said: Option<ReportKind>,
+    /// What is to be reported of it when there is other news.
+    heard: Option<ReportKind>,
+    /// Somebody asks again, or what was said may not have arrived.
+    asked: bool,
 }
 
 impl Known {
@@ -107,6 +111,29 @@ impl View {
         };
         let jobs = self.jobs.values().filter(named);
         jobs.map(|job| job.item.id.key()).collect()
+    }
+
+    /// How a job ended that succeeded at this time, if it is known when it began, and nobody stops it.
+    pub(crate) fn succeeded(
+        &self,
+        key: &AttemptKey,
+        ended: Timestamp,
+    ) -> Option<(Known, JobReport)> {
+        let known = self.by_key(key).filter(|known| !known.item.cancel)?;
+        let told = known.heard.as_ref().or(known.said.as_ref())?;
+        let ReportKind::Started { at, external_id } = told else {
+            return None;
+        };
+        let report = JobReport {
+            key: *key,
+            external_id: external_id.clone(),
+            state: JobState::Succeeded {
+                started: (*at).min(ended),
+                ended,
+                outputs: BTreeMap::new(),
+            },
+        };
+        Some((known.clone(), report))
     }
 
     /// The jobs of which their targets may have news.
@@ -244,6 +271,8 @@ impl View {
             return;
         }
         let said = known.and_then(|known| known.said.clone());
+        let heard = known.and_then(|known| known.heard.clone());
+        let asked = known.is_some_and(|known| known.asked);
         let fresh = known.is_none();
         // An item need not say that its job was taken: the index does.
         let item = match known {
@@ -257,6 +286,8 @@ impl View {
             item,
             revision,
             said,
+            heard,
+            asked,
         };
         // One that is known already and does not wait is being submitted by somebody.
         if fresh && let Some((line, turn)) = place_in_line(&known.item) {
@@ -407,16 +438,44 @@ impl View {
             Some(known) if known.said.as_ref() == Some(report) => false,
             Some(known) => {
                 known.said = Some(report.clone());
+                known.asked = false;
                 true
             }
             None => true,
         }
     }
 
+    /// Whether this process has said nothing of a job, and nobody asks.
+    pub(crate) fn is_silent(&self, id: &JobId) -> bool {
+        let known = self.jobs.get(id);
+        known.is_some_and(|known| known.said.is_none() && known.heard.is_none() && !known.asked)
+    }
+
+    /// To be reported when there is other news.
+    pub(crate) fn hear(&mut self, id: &JobId, report: &ReportKind) {
+        if let Some(known) = self.jobs.get_mut(id) {
+            known.heard = Some(report.clone());
+        }
+    }
+
+    /// What is to be reported beside other news: of these runs, and of all runs of which no more is to be heard soon.
+    pub(crate) fn heard(&self, runs: &BTreeSet<RunId>) -> Vec<(JobId, ReportKind)> {
+        let jobs = || self.jobs.iter();
+        let silent = |known: &Known| known.said.is_none() && known.heard.is_none();
+        let silent = jobs().filter(|(_, known)| silent(known));
+        let silent: BTreeSet<RunId> = silent.map(|(id, _)| id.run).collect();
+        let wanted = |run: &RunId| runs.contains(run) || !silent.contains(run);
+        let news = |known: &Known| known.heard.is_some() && known.heard != known.said;
+        let heard = jobs().filter(|(id, known)| news(known) && wanted(&id.run));
+        let heard = heard.filter_map(|(id, known)| Some((*id, known.heard.clone()?)));
+        heard.collect()
+    }
+
     /// Reported again from now on: nobody knows whether the report arrived.
     pub(crate) fn unsay(&mut self, id: &JobId) {
         if let Some(known) = self.jobs.get_mut(id) {
             known.said = None;
+            known.asked = true;
         }
     }
 }

@@ -50,6 +50,7 @@ pub mod target_store;
 pub mod view;
 pub mod wakes;
 mod warm;
+mod way;
 pub mod workflow_store;
 
 pub use app::{App, HOME, Ports};

@@ -22,6 +22,8 @@ use crate::store::StoreError;
 
 /// Sort keys of records begin so.
 const LOG: &str = "log/";
+/// Records that are read before anybody looks for a snapshot: a run of two dozen tasks has no more, and none.
+const FEW: usize = 64;
 
 /// An aggregate as its log tells it.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct Loaded<A: Aggregate> {
     pub(crate) tail_bytes: usize,
     /// Bytes of the snapshot; 0: none.
     pub(crate) snapshot_bytes: usize,
+    /// When the last record was written, if it was seen.
+    pub(crate) written: Option<Timestamp>,
 }
 
 /// An aggregate could not be loaded.
@@ -90,7 +94,7 @@ fn record_sort(sequence: u64) -> String {
     format!("{LOG}{sequence:016x}")
 }
 
-fn records_after(address: Address, after: u64, limit: usize) -> Query {
+fn records_after(address: Address, after: u64, limit: usize, consistency: Consistency) -> Query {
     Query {
         partition: address.to_string(),
         from: record_sort(after.saturating_add(1)),
@@ -98,7 +102,7 @@ fn records_after(address: Address, after: u64, limit: usize) -> Query {
         descending: false,
         limit,
         after: None,
-        consistency: Consistency::Strong,
+        consistency,
     }
 }
 
@@ -112,7 +116,7 @@ impl App {
         after: u64,
         limit: usize,
     ) -> Result<Vec<(u64, Record<A::Fact>)>, LoadError> {
-        let query = records_after(address, after, limit);
+        let query = records_after(address, after, limit, Consistency::Strong);
         Ok(self.read_page::<A>(address, &query).await?.records)
     }
 
@@ -122,7 +126,7 @@ impl App {
         address: Address,
         after: u64,
     ) -> Result<RecordsPage<A>, LoadError> {
-        let query = records_after(address, after, usize::MAX);
+        let query = records_after(address, after, usize::MAX, Consistency::Strong);
         self.read_page(address, &query).await
     }
 
@@ -142,40 +146,64 @@ impl App {
 
     /// The aggregate as its log tells it now: snapshot and tail, or all records. Nothing is decided or sent.
     ///
-    /// Costs a read, and a query of the records since the snapshot.
+    /// Costs a query; of a log of more records than a small run has, also a read, and a query of the records since the
+    /// snapshot.
     pub async fn look<A: Steppable>(&self, address: Address) -> Result<Loaded<A>, LoadError> {
+        self.look_as(address, Consistency::Strong).await
+    }
+
+    /// The same; where an eventual read will do, the newest records may be missing.
+    pub(crate) async fn look_as<A: Steppable>(
+        &self,
+        address: Address,
+        consistency: Consistency,
+    ) -> Result<Loaded<A>, LoadError> {
         let context = |error| LoadError::Context(address, error);
-        let mut loaded = match snapshot::read::<A>(self, address).await {
-            Ok(Some(snapshot)) => Loaded {
+        let unread = |error| LoadError::Store(address, error);
+        let first = records_after(address, 0, FEW, consistency);
+        let first = self.store.page(&first).await.map_err(unread)?;
+        if first.next.is_some()
+            && let Some(snapshot) = snapshot::read::<A>(self, address).await.map_err(unread)?
+        {
+            let mut loaded = Loaded {
                 context: A::context(self, address.project, snapshot.version)
                     .await
                     .map_err(context)?,
                 ..snapshot
-            },
-            Ok(None) => Loaded {
-                state: A::State::default(),
-                context: A::context(self, address.project, None)
-                    .await
-                    .map_err(context)?,
-                version: None,
-                sequence: 0,
-                tail_bytes: 0,
-                snapshot_bytes: 0,
-            },
-            Err(error) => return Err(LoadError::Store(address, error)),
+            };
+            self.catch_up(address, &mut loaded, consistency).await?;
+            return Ok(loaded);
+        }
+        let mut loaded = Loaded {
+            state: A::State::default(),
+            context: A::context(self, address.project, None)
+                .await
+                .map_err(context)?,
+            version: None,
+            sequence: 0,
+            tail_bytes: 0,
+            snapshot_bytes: 0,
+            written: None,
         };
-        self.catch_up(address, &mut loaded).await?;
+        for item in &first.items {
+            self.fold(address, &mut loaded, item).await?;
+        }
+        if first.next.is_some() {
+            self.catch_up(address, &mut loaded, consistency).await?;
+        }
         Ok(loaded)
     }
 
-    /// Folds the records that came since; says whether there were any.
+    /// Folds the records that came since; says whether there were any. An eventual read may miss the newest ones, and
+    /// never one before others.
     pub(crate) async fn catch_up<A: Steppable>(
         &self,
         address: Address,
         loaded: &mut Loaded<A>,
+        consistency: Consistency,
     ) -> Result<bool, LoadError> {
         let mut moved = false;
-        let mut query = records_after(address, loaded.sequence, usize::MAX);
+        let mut query = records_after(address, loaded.sequence, usize::MAX, consistency);
         loop {
             let page = self
                 .store
@@ -218,6 +246,7 @@ impl App {
             A::evolve(&mut loaded.state, context, fact, record.at);
         }
         loaded.sequence = next;
+        loaded.written = Some(record.at);
         loaded.tail_bytes += item.body.len();
         Ok(())
     }

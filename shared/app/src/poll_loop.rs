@@ -16,7 +16,10 @@
 //! it again, which is harmless, as executions are named by their epoch. An execution of another epoch than the present
 //! one ends at its next tick.
 //!
-//! Costs: a read a dispatched batch and a read a tick; four writes for each time that the loop comes and goes.
+//! The loop does not end while an entry stands in the index. So whoever saw it alive while an entry stood, and adds jobs to
+//! that entry, need not look again.
+//!
+//! Costs: a read a dispatched batch that begins an entry of the index, and a read a tick; four writes for each time that the loop comes and goes.
 
 use jiff::SignedDuration;
 use minicbor::{Decode, Encode};

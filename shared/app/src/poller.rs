@@ -13,7 +13,7 @@ use crate::budget::Standing;
 use crate::job_index::{index_jobs, index_partition};
 use crate::job_item::JobId;
 use crate::job_view::{Known, View};
-use crate::submit::{Changes, JobsError};
+use crate::submit::{Changes, JobsError, told};
 
 /// Between two ticks that cost nothing.
 const TICK: SignedDuration = SignedDuration::from_secs(1);
@@ -80,8 +80,8 @@ impl App {
     ///
     /// An event that comes twice, late or never is harmless: the poll loop finds what it would have told.
     ///
-    /// Costs what [`App::check`] costs for one job; for a job that this process has not seen, a query of the index and
-    /// the reads of what is new there.
+    /// Costs what [`App::check`] costs for one job, without a call of the target if the event tells all; for a job that
+    /// this process has not seen, a query of the index and the reads of what is new there.
     pub async fn on_news(&self, place: &str, event: &str) -> Result<bool, JobsError> {
         let Some(news) = self.executors.read_event(event) else {
             self.tick(place).await?;
@@ -98,6 +98,16 @@ impl App {
         }
         if keys.is_empty() {
             return Ok(false);
+        }
+        if let ([key], Some(ended)) = (keys.as_slice(), news.succeeded)
+            && let Some((job, end)) = self.views.with(place, |view| view.succeeded(key, ended))
+            && let Some(executor) = self.executors.of(&job.item.kind)
+        {
+            let mut changes = Changes::default();
+            changes.add(job.item.id, told(&end, executor.remembers()));
+            let result = self.carry_on(place, changes, Ok(())).await;
+            self.next(place, result)?;
+            return Ok(true);
         }
         self.check(place, &keys).await?;
         Ok(true)
@@ -141,6 +151,16 @@ impl App {
             let asked = self.ask_kind(&kind, &jobs, &mut changes).await;
             result = result.and(asked);
         }
+        self.carry_on(place, changes, result).await
+    }
+
+    /// Submits what waits, and carries home what is known.
+    async fn carry_on<'a>(
+        &'a self,
+        place: &str,
+        mut changes: Changes<'a>,
+        result: Result<(), JobsError>,
+    ) -> Result<(), JobsError> {
         let submitted = self
             .submit_waiting(place, Standing::InLine, &mut changes)
             .await;

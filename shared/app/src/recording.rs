@@ -149,8 +149,9 @@ impl App {
         if listed.is_empty() {
             return Ok(());
         }
+        let watched = self.have_watched(place, &listed).await;
         entries.extend(listed);
-        self.wake_loop(place).await
+        watched
     }
 
     /// A dispatcher of this process may have been cut off between an item and its entry: what is said of such a job

@@ -119,6 +119,7 @@ fn decode<A: Steppable>(address: Address, bytes: &[u8]) -> Option<Loaded<A>> {
             sequence: snapshot.sequence,
             tail_bytes: 0,
             snapshot_bytes: bytes.len(),
+            written: None,
         }),
         Err(error) => {
             tracing::warn!(%address, %error, "snapshot cannot be used, folding the log");

@@ -4,11 +4,11 @@
 //! twice. A step that is cut off is done again by whoever delivers its messages again, or by the sweep.
 
 use jiff::{SignedDuration, Timestamp};
-use porpoise_engine::effect::EffectKey;
 use porpoise_engine::input::Annotation;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_model::Address;
 use porpoise_ports::Unavailable;
+use porpoise_ports::table::Consistency;
 
 use crate::app::App;
 use crate::context::{ContextError, Steppable};
@@ -19,6 +19,7 @@ use crate::snapshot;
 use crate::stepper::Delivery;
 use crate::store::StoreError;
 use crate::warm::{Copy, Sent};
+use crate::way::Way;
 
 /// Times that a step is decided again because another one was committed first, or a context was missing.
 const TRIES_MAX: u32 = 8;
@@ -102,10 +103,10 @@ enum Tried<A: Steppable> {
     Fault(String),
 }
 
-/// How a step came about.
+/// How a try came about, and when.
 #[derive(Debug, Clone, Copy)]
 struct Cause {
-    delivery: Delivery,
+    way: Way,
     /// One of its inputs is a wake.
     woken: bool,
     now: Timestamp,
@@ -115,7 +116,7 @@ impl App {
     /// Takes an aggregate further by a batch of inputs, and sends whatever of its outbox is due.
     ///
     /// Costs, beside what it sends: on a warm copy one put, or one query when nothing follows (a query more after a quiet
-    /// minute, and where other processes step it, too); cold, a read and a
+    /// minute, for half the price, and where other processes step it, too); cold, a read and a
     /// query more.
     pub async fn step<A: Steppable>(
         &self,
@@ -124,6 +125,29 @@ impl App {
     ) -> Result<StepReport, StepError> {
         self.step_so::<A>(address, Delivery::Again, inputs, &[])
             .await
+    }
+
+    /// A step by the sweep: a wake that comes again, so that it may overlook what was written just now. An aggregate that
+    /// had a step lately is left alone.
+    ///
+    /// Costs, beside what it sends, a query at half the price; cold, a read more.
+    pub(crate) async fn step_swept<A: Steppable>(
+        &self,
+        address: Address,
+    ) -> Result<StepReport, StepError> {
+        let swept = Way {
+            swept: true,
+            ..Way::of(Delivery::Again)
+        };
+        let woken = [A::woken()];
+        let stepped = self.step_together::<A>(address, swept, &woken, &[]);
+        match stepped.await? {
+            Ok(report) => Ok(report),
+            Err(fault) => {
+                tracing::error!(%address, fault, "aggregate cannot be woken");
+                Ok(StepReport::default())
+            }
+        }
     }
 
     /// The same, by inputs of which it is known how they came, and with annotations that the record may carry: whoever has
@@ -135,7 +159,7 @@ impl App {
         inputs: Vec<A::Input>,
         notes: &[Annotation],
     ) -> Result<StepReport, StepError> {
-        let together = self.step_together::<A>(address, delivery, &inputs, notes);
+        let together = self.step_together::<A>(address, Way::of(delivery), &inputs, notes);
         match together.await? {
             Ok(report) => Ok(report),
             Err(fault) => {
@@ -157,7 +181,7 @@ impl App {
         let mut whole = StepReport::default();
         for input in inputs {
             let alone = std::slice::from_ref(&input);
-            let stepped = self.step_together::<A>(address, delivery, alone, &[]);
+            let stepped = self.step_together::<A>(address, Way::of(delivery), alone, &[]);
             match stepped.await? {
                 Ok(report) => whole = whole.and(&report),
                 Err(fault) => {
@@ -173,13 +197,14 @@ impl App {
     async fn step_together<A: Steppable>(
         &self,
         address: Address,
-        delivery: Delivery,
+        mut way: Way,
         inputs: &[A::Input],
         notes: &[Annotation],
     ) -> Result<Result<StepReport, String>, StepError> {
         let mut prefetched = None;
         for _ in 0..TRIES_MAX {
-            let tried = self.try_step::<A>(address, delivery, inputs, notes, prefetched);
+            let tried = self.try_step::<A>(address, way, inputs, notes, prefetched);
+            way.first = false;
             match tried.await? {
                 Tried::Done(report) => return Ok(Ok(report)),
                 Tried::Again(context) => prefetched = context,
@@ -193,29 +218,25 @@ impl App {
     async fn try_step<A: Steppable>(
         &self,
         address: Address,
-        delivery: Delivery,
+        way: Way,
         inputs: &[A::Input],
         mut notes: &[Annotation],
         prefetched: Option<Prefetched<A>>,
     ) -> Result<Tried<A>, StepError> {
         let now = self.now();
-        let warm = self.warm.take::<A>(address);
-        let mut current = warm.is_none();
-        let mut copy = match warm {
-            Some(copy) => copy,
-            None => Box::new(Copy::cold(self.look::<A>(address).await?, now)),
-        };
-        if !current && copy.is_doubtful(now) {
-            copy.shared = self.refresh_copy(address, &mut copy).await?;
-            current = true;
+        let (mut copy, mut current) = self.copy::<A>(address, way, now).await?;
+        if way.swept && copy.is_under_way(now) {
+            let report = StepReport {
+                open: true,
+                sequence: copy.loaded.sequence,
+                ..StepReport::default()
+            };
+            self.warm.give(address, copy);
+            return Ok(Tried::Done(report));
         }
         let woken = inputs.contains(&A::woken());
         copy.armed.begin(now, woken);
-        let cause = Cause {
-            delivery,
-            woken,
-            now,
-        };
+        let cause = Cause { way, woken, now };
         self.credit_others(&mut copy, cause);
         let mut report = StepReport::default();
         let mut inputs = inputs;
@@ -232,6 +253,10 @@ impl App {
                 .await?;
             let mut decided = match decided {
                 Ok(decided) => decided,
+                // What it was decided on may not be all.
+                Err(Undecided::Fault(_)) if !current && way.first => {
+                    return Ok(Tried::Again(prefetched));
+                }
                 Err(undecided) => return self.undecided::<A>(address, undecided).await,
             };
             let open = A::is_open(&copy.loaded.state);
@@ -275,11 +300,35 @@ impl App {
             return;
         }
         let outbox = A::outbox(&copy.loaded.state);
-        match cause.delivery {
+        match cause.way.delivery {
             Delivery::First if cause.woken => copy.sent.assume(outbox, None),
             Delivery::First => copy.sent.assume(outbox, Some(cause.now)),
             Delivery::Again => copy.sent = Sent::default(),
         }
+    }
+
+    /// What is known of an aggregate, and whether that is all of its log.
+    async fn copy<A: Steppable>(
+        &self,
+        address: Address,
+        way: Way,
+        now: Timestamp,
+    ) -> Result<(Box<Copy<A>>, bool), StepError> {
+        let Some(mut copy) = self.warm.take::<A>(address) else {
+            let reads = way.reads();
+            let loaded = self.look_as::<A>(address, reads).await?;
+            let current = reads == Consistency::Strong;
+            return Ok((Box::new(Copy::cold(loaded, now)), current));
+        };
+        let doubt = if way.swept {
+            Some(Consistency::Eventual)
+        } else {
+            copy.doubt(now)
+        };
+        if let Some(reads) = doubt {
+            copy.shared = self.refresh_copy(address, &mut copy, reads).await?;
+        }
+        Ok((copy, doubt == Some(Consistency::Strong)))
     }
 
     /// Reads what others have appended; says whether there was anything. What this process carried out for the copy may
@@ -288,8 +337,9 @@ impl App {
         &self,
         address: Address,
         copy: &mut Copy<A>,
+        reads: Consistency,
     ) -> Result<bool, StepError> {
-        let moved = self.catch_up(address, &mut copy.loaded).await?;
+        let moved = self.catch_up(address, &mut copy.loaded, reads).await?;
         if moved {
             for key in std::mem::take(&mut copy.acks) {
                 copy.sent.acknowledge(key);
@@ -298,7 +348,8 @@ impl App {
         Ok(moved)
     }
 
-    /// Decides on what is current: an empty decision on a copy counts only once the log's tail was read.
+    /// Decides on what is current: an empty decision on a copy counts only once the log's tail was read, unless the same
+    /// question comes again, or is about something that is over for good.
     async fn decide_now<A: Steppable>(
         &self,
         address: Address,
@@ -319,17 +370,24 @@ impl App {
             let all: Vec<A::Input> = acks.chain(inputs.iter().cloned()).collect();
             decide(&mut copy.loaded, &all, cause.now, prefetched)
         };
-        let empty = decided
-            .as_ref()
-            .is_ok_and(|decided| decided.facts.is_empty());
-        if !empty || *current || mutant::on(Mutant::StaleCopyTrusted) {
+        let empty = match &decided {
+            Ok(decided) => decided.facts.is_empty(),
+            // Its first record may have been overlooked.
+            Err(Undecided::Unborn) => true,
+            Err(Undecided::Needs(_) | Undecided::Fault(_)) => false,
+        };
+        let asked_again = cause.way.swept && copy.has_nothing_to_do();
+        let state = &copy.loaded.state;
+        let past = inputs.iter().all(|input| A::is_past(state, input)) && !copy.has_own_to_do();
+        if !empty || *current || asked_again || past || mutant::on(Mutant::StaleCopyTrusted) {
             return Ok(decided);
         }
         *current = true;
-        if !self.catch_up(address, &mut copy.loaded).await? {
+        let reads = Consistency::Strong;
+        if !self.catch_up(address, &mut copy.loaded, reads).await? {
             return Ok(decided);
         }
-        if cause.delivery == Delivery::First {
+        if cause.way.delivery == Delivery::First {
             self.credit_others(copy, cause);
         }
         // What this process carried out for the copy may not be what the log now waits for: it is sent again.
@@ -375,6 +433,7 @@ impl App {
             .await
             .map_err(|error| StepError::Append(address, error))?;
         if let Appended::Written { records, bytes } = &appended {
+            copy.loaded.written = Some(now);
             copy.loaded.sequence += records;
             copy.loaded.tail_bytes += bytes;
         }
@@ -453,20 +512,5 @@ impl App {
         )
         .await
         .map_err(|error| StepError::Books(address, error))
-    }
-}
-
-impl<A: Steppable> Copy<A> {
-    /// Whether all that the aggregate waits for is what this process has carried out: no answer will come to which
-    /// the acknowledgements could be joined.
-    fn nothing_else_comes(&self) -> bool {
-        let outbox = A::outbox(&self.loaded.state);
-        outbox.len() <= self.acks.len() && outbox.iter().all(|(key, _)| self.acks.contains(&key))
-    }
-
-    /// Whether people were told something by an effect of its own: whoever steps next would tell them again.
-    fn has_told(&self) -> bool {
-        let told = |key: &EffectKey| matches!(key, EffectKey::Announce(_));
-        self.acks.iter().any(told)
     }
 }

@@ -10,6 +10,7 @@ use porpoise_engine::effect::EffectKey;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::outbox::{Outbox, RESEND};
 use porpoise_model::Address;
+use porpoise_ports::table::Consistency;
 
 use crate::log::Loaded;
 
@@ -57,10 +58,14 @@ impl<A: Aggregate> Copy<A> {
     }
 
     /// Whether the log has probably moved on without this process: then a read of its tail is cheaper than a put that
-    /// is refused, and everything read again.
-    pub(crate) fn is_doubtful(&self, now: Timestamp) -> bool {
+    /// is refused, and everything read again. After a quiet while an eventual read will do.
+    pub(crate) fn doubt(&self, now: Timestamp) -> Option<Consistency> {
         let age = now.duration_since(self.at);
-        self.shared || age > QUIET || age.is_negative()
+        if age > QUIET || age.is_negative() {
+            Some(Consistency::Eventual)
+        } else {
+            self.shared.then_some(Consistency::Strong)
+        }
     }
 }
 
@@ -231,6 +236,11 @@ impl Warm {
         let (used, copy) = copies.by_address.remove(&address)?;
         copies.by_age.remove(&used);
         copy.downcast().ok()
+    }
+
+    /// Whether there is a copy.
+    pub(crate) fn has(&self, address: Address) -> bool {
+        self.lock().by_address.contains_key(&address)
     }
 
     pub(crate) fn give<A: Aggregate>(&self, address: Address, copy: Box<Copy<A>>) {

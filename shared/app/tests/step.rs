@@ -389,6 +389,10 @@ fn snapshots_cost_a_small_part_of_the_log_and_spare_its_reading() {
 fn a_snapshot_beyond_an_item_lies_in_a_blob() {
     let world = world();
     let app = world.app();
+    // of few records, nobody looks for a snapshot
+    for _ in 0..70 {
+        step(&app, vec![In::Add(1)]);
+    }
     step(&app, vec![In::Ballast(60_000)]);
     for _ in 0..2 {
         step(&app, vec![In::Ballast(400_000)]);
@@ -399,7 +403,7 @@ fn a_snapshot_beyond_an_item_lies_in_a_blob() {
         .now_or_never()
         .unwrap()
         .unwrap();
-    assert_eq!((cold.sequence, cold.state.ballast.len()), (3, 400_000));
+    assert_eq!((cold.sequence, cold.state.ballast.len()), (73, 400_000));
     let blobs = world
         .trace()
         .iter()
@@ -431,7 +435,7 @@ fn a_step_that_is_cut_off_or_loses_an_answer_is_finished_by_the_next() {
             step(app, vec![In::Answered(1)]);
             assert!(world.open_entries().is_empty(), "{fault:?} at {at}");
         }
-        assert_eq!(hits, 6, "read, query, index, record, queue, wake");
+        assert_eq!(hits, 5, "query, index, record, queue, wake");
     }
 }
 

@@ -45,6 +45,12 @@ pub trait Aggregate: Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Decision<Self::Fact>;
 
+    /// Whether an input is about something that is over: it changes nothing, nor would it whatever else was recorded since
+    /// this state.
+    fn is_past(_: &Self::State, _: &Self::Input) -> bool {
+        false
+    }
+
     /// What follows from the state alone, once a batch of inputs is decided: what is ready starts, what is over ends.
     /// Called until it gives nothing more.
     fn settle(state: &Self::State, context: &Self::Context, now: Timestamp) -> Vec<Self::Fact>;

@@ -55,6 +55,10 @@ impl Aggregate for Run {
         decide::decide(state, plan, input, now)
     }
 
+    fn is_past(state: &State, input: &RunInput) -> bool {
+        decide::is_past(state, input)
+    }
+
     fn settle(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
         settle::settle(state, plan, now)
     }

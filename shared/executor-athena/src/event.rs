@@ -41,6 +41,7 @@ pub(crate) fn read(text: &str) -> Option<News> {
     Some(News {
         external_id: event.detail.query_execution_id?,
         state,
+        succeeded: None,
         usage: None,
     })
 }

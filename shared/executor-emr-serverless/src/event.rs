@@ -53,8 +53,8 @@ impl From<Billed> for Hours {
     }
 }
 
-/// What an event says of a job. That a run is over is said without a state: the event does not tell when it began,
-/// so it has to be asked for.
+/// What an event says of a job. That a run is over is said without a state: the event does not tell when it began, nor
+/// why it failed, so it has to be asked for, unless that is known of one that succeeded.
 pub fn read(text: &str) -> Option<News> {
     let event: Event = serde_json::from_str(text).ok()?;
     let detail = event.detail;
@@ -65,6 +65,9 @@ pub fn read(text: &str) -> Option<News> {
     match event.kind.as_str() {
         STATE => Some(News {
             external_id,
+            succeeded: (detail.state.as_deref() == Some("SUCCESS"))
+                .then_some(detail.updated_at)
+                .flatten(),
             state: state(&detail.state?, detail.updated_at),
             usage: None,
         }),
@@ -74,6 +77,7 @@ pub fn read(text: &str) -> Option<News> {
             Some(News {
                 external_id,
                 state: None,
+                succeeded: None,
                 usage: Some(usage(billed.into(), prices)),
             })
         }

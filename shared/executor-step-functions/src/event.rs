@@ -53,6 +53,7 @@ pub(crate) fn read(text: &str) -> Option<News> {
     Some(News {
         state: whole.then(|| seen.state()),
         external_id: detail.execution_arn,
+        succeeded: None,
         usage: None,
     })
 }

@@ -127,6 +127,9 @@ pub struct News {
     pub external_id: String,
     /// Its state, if that is what it is about.
     pub state: Option<JobState>,
+    /// When it succeeded, if that is what it is about, and if there is nothing else to ask for but when it began: it has
+    /// no outputs.
+    pub succeeded: Option<Timestamp>,
     /// What it was billed, if that is what it is about.
     pub usage: Option<JobUsage>,
 }

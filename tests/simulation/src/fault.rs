@@ -278,7 +278,7 @@ impl Fault {
             Self::Throttled => op.is_table(),
             Self::FailedBefore => op.is_call(),
             Self::FailedAfter => op.is_call() && !op.is_read(),
-            Self::Stale => matches!(op, Op::Read | Op::Inputs),
+            Self::Stale => matches!(op, Op::Read | Op::Query | Op::Inputs),
             Self::Lost => matches!(
                 op,
                 Op::Inputs | Op::Intents | Op::Wake | Op::Signal | Op::Request | Op::Job

@@ -105,6 +105,16 @@ impl Target {
         self.jobs.get(self.external.get(at)?)
     }
 
+    /// When a job succeeded, if that is all there is to say of its end.
+    pub(crate) fn succeeded(&self, external_id: &str) -> Option<Timestamp> {
+        match &self.behind(external_id)?.state {
+            State::Ended(JobState::Succeeded { ended, outputs, .. }) if outputs.is_empty() => {
+                Some(*ended)
+            }
+            State::Ended(_) | State::Waiting | State::Running { .. } | State::Forgotten => None,
+        }
+    }
+
     /// What its service says when something happens to a job: which one, in its own words.
     pub(crate) fn event(&self, key: &AttemptKey) -> Option<String> {
         let known = self.jobs.get(key)?;

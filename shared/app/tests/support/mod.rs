@@ -462,9 +462,14 @@ impl Executor for Port {
             Some(id) => (id, true),
             None => (event, false),
         };
+        let (id, succeeded) = match id.split_once(" succeeded at ") {
+            Some((id, at)) => (id, at.parse().ok()),
+            None => (id, None),
+        };
         id.starts_with("job of ").then(|| News {
             external_id: id.to_owned(),
             state: None,
+            succeeded,
             usage: billed.then(|| bill(8)),
         })
     }

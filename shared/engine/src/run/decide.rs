@@ -61,6 +61,27 @@ fn start(state: &State, plan: &Plan) -> Vec<RunFact> {
     }
 }
 
+/// Whether all that is reported is of attempts that are over, or was said before: numbers of attempts are not used again,
+/// and what has started or ended has done so for good.
+pub fn is_past(state: &State, input: &RunInput) -> bool {
+    let RunInput::Reported(reports) = input else {
+        return false;
+    };
+    reports.iter().all(|report| {
+        let Attempt { task, map, number } = report.attempt;
+        let (phase, last) = (state.tasks.phase(task), state.tasks.attempts(task));
+        let said = match &report.what {
+            ReportKind::Accepted | ReportKind::Waiting { .. } | ReportKind::Started { .. } => {
+                phase == Phase::Running
+            }
+            ReportKind::Succeeded { .. }
+            | ReportKind::Failed { .. }
+            | ReportKind::Canceled { .. } => false,
+        };
+        map == 0 && (number < last || (number == last && (said || !phase.is_active())))
+    })
+}
+
 /// Reports name their attempt: one of an attempt that is over or was replaced changes nothing.
 fn reported(state: &State, plan: &Plan, reports: &[Report], now: Timestamp) -> Vec<RunFact> {
     let mut facts = Vec::with_capacity(reports.len());

@@ -92,6 +92,8 @@ pub(crate) struct Scenario {
     commands: u8,
     text: String,
     shown: BTreeMap<u32, (TaskState, u32)>,
+    /// What was reported, and whether it was past once.
+    reports: Vec<(RunInput, bool)>,
 }
 
 pub(crate) fn start_of_day() -> Timestamp {
@@ -139,6 +141,7 @@ pub(crate) fn scenario(edges: &str) -> Scenario {
         commands: 0,
         text: String::new(),
         shown: BTreeMap::new(),
+        reports: Vec::new(),
     }
 }
 
@@ -200,12 +203,27 @@ impl Scenario {
             vec![],
             "settled means settled"
         );
+        self.look_back(&plan, input);
         self.facts
             .extend(decided.facts.into_iter().map(|fact| (self.now, fact)));
         self.replies.extend(decided.replies);
         self.plan = Some(plan);
         self.show(before);
         self
+    }
+
+    /// What was past once changes nothing, however it goes on.
+    fn look_back(&mut self, plan: &Plan, input: &RunInput) {
+        if matches!(input, RunInput::Reported(_)) {
+            self.reports.push((input.clone(), false));
+        }
+        for (report, past) in &mut self.reports {
+            *past |= Run::is_past(&self.state, report);
+            if *past {
+                let decided = Run::decide(&self.state, plan, report, self.now);
+                assert_eq!(decided.facts, vec![], "{report:?} is past");
+            }
+        }
     }
 
     fn show(&mut self, before: porpoise_model::RunState) {
