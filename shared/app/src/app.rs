@@ -74,7 +74,12 @@ pub struct App {
     pub(crate) home: Place,
     /// Whether the sweep alone sends again what nobody acknowledged.
     pub(crate) swept: bool,
+    /// Records of a log that are read before its snapshot is.
+    pub(crate) read_first: usize,
 }
+
+/// A run of two dozen tasks has no more records, and no snapshot.
+const READ_FIRST: usize = 64;
 
 impl App {
     /// An app over these ports. `executors` may be empty where nothing is dispatched.
@@ -98,7 +103,16 @@ impl App {
             pace: Pace::Local,
             home: Place::Local,
             swept: false,
+            read_first: READ_FIRST,
         }
+    }
+
+    /// The same app, which reads so many records of a log that it does not know, and its snapshot only where there are
+    /// more.
+    #[must_use]
+    pub const fn reading_first(mut self, records: usize) -> Self {
+        self.read_first = records;
+        self
     }
 
     /// The same app, whose tasks without a target are dispatched at this place.

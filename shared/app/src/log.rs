@@ -22,8 +22,6 @@ use crate::store::StoreError;
 
 /// Sort keys of records begin so.
 const LOG: &str = "log/";
-/// Records that are read before anybody looks for a snapshot: a run of two dozen tasks has no more, and none.
-const FEW: usize = 64;
 
 /// An aggregate as its log tells it.
 #[derive(Debug, Clone)]
@@ -160,7 +158,7 @@ impl App {
     ) -> Result<Loaded<A>, LoadError> {
         let context = |error| LoadError::Context(address, error);
         let unread = |error| LoadError::Store(address, error);
-        let first = records_after(address, 0, FEW, consistency);
+        let first = records_after(address, 0, self.read_first, consistency);
         let first = self.store.page(&first).await.map_err(unread)?;
         if first.next.is_some()
             && let Some(snapshot) = snapshot::read::<A>(self, address).await.map_err(unread)?
