@@ -121,8 +121,8 @@ mod tests {
         let usage = sum(&parts);
         assert_eq!(
             usage.of(Line::FifoRequests),
-            262_800,
-            "cost-model.md, 4: 0.26 M"
+            262_800 + 4_380,
+            "cost-model.md, 4: 0.26 M; and a look at the dead letters every ten minutes"
         );
         assert_eq!(usage.of(Line::AlarmHours), template.alarm_metrics * 730);
         let calls = 730 * 3_600 / template.sweep_every.as_secs()

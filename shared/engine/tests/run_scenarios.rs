@@ -17,17 +17,13 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use porpoise_engine::EffectKey;
-use porpoise_engine::aggregate::Aggregate as _;
 use porpoise_engine::effect::Attempt;
-use porpoise_engine::input::{
-    Report, ReportKind, RunCommand, RunInput, SlotAnswer, SlotAnswerKind,
-};
-use porpoise_engine::run::Run;
+use porpoise_engine::input::{RunCommand, RunInput, SlotAnswer, SlotAnswerKind};
 use porpoise_model::TaskState;
 use porpoise_model::workflow::{
     Concurrency, FailureStrategy, PoolUse, Timeout, TimeoutAction, TriggerRule,
 };
-use support::{Scenario, scenario};
+use support::scenario;
 
 #[test]
 fn run_fails_when_a_task_has_no_retry_left() {
@@ -588,23 +584,4 @@ fn a_rerun_that_waits_for_its_gate_can_be_killed() {
     00:00 run canceled (killed_by(ada via test))
     ");
     assert!(run.pending().contains(&EffectKey::LeaveGate(2)));
-}
-
-#[test]
-fn a_report_is_past_once_its_attempt_is_and_one_of_an_attempt_to_come_is_not() {
-    let run = scenario("a -> b").retries("a", 1).start();
-    let of = |task, number, what| {
-        let attempt = Attempt::of(task, number);
-        RunInput::Reported(vec![Report { attempt, what }])
-    };
-    let past = |run: &Scenario, input: &RunInput| Run::is_past(&run.state, input);
-    let start = || ReportKind::Started {
-        at: support::start_of_day(),
-        external_id: "job".to_owned(),
-    };
-    let (accepted, started) = (of(0, 1, ReportKind::Accepted), of(0, 1, start()));
-    assert!(!past(&run, &accepted) && !past(&run, &started));
-    assert!(!past(&run, &of(0, 2, start())) && !past(&run, &of(1, 1, start())));
-    let run = run.input(&started);
-    assert!(past(&run, &accepted) && past(&run, &started));
 }

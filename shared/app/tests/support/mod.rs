@@ -1,6 +1,7 @@
 //! A world in memory whose every call can be the last one, or fail after it took effect.
 
 mod channel;
+mod event;
 mod log;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -458,20 +459,7 @@ impl Executor for Port {
     }
 
     fn read_event(&self, event: &str) -> Option<News> {
-        let (id, billed) = match event.strip_prefix("bill of ") {
-            Some(id) => (id, true),
-            None => (event, false),
-        };
-        let (id, succeeded) = match id.split_once(" succeeded at ") {
-            Some((id, at)) => (id, at.parse().ok()),
-            None => (id, None),
-        };
-        id.starts_with("job of ").then(|| News {
-            external_id: id.to_owned(),
-            state: None,
-            succeeded,
-            usage: billed.then(|| bill(8)),
-        })
+        event::read(event)
     }
 }
 
