@@ -844,7 +844,7 @@ fn app(world: &Shared, host: usize, how: How) -> Arc<App> {
         executors.with(quick, &executor)
     };
     // Some processes look for the snapshot at once, some only of a long log.
-    let read_first = if host % 2 == 0 { 2 } else { 64 };
+    let read_first = if host.is_multiple_of(2) { 2 } else { 64 };
     let app = App::new(ports, executors).with_notices(notices);
     let app = app.reading_first(read_first);
     Arc::new(if how.outside {
