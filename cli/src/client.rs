@@ -6,7 +6,6 @@ mod access;
 mod credentials;
 mod refusal;
 mod signature;
-mod tls;
 mod wire;
 
 use std::fmt::Write as _;

@@ -18,6 +18,7 @@ pub mod host;
 mod output;
 mod server;
 mod view;
+mod work;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -28,13 +29,18 @@ use clap::Parser as _;
 /// What the wrapper of an attempt is called on the command line of this binary.
 pub(crate) const ATTEMPT: &str = "__attempt";
 
+/// What the program is called that does jobs which are no programs by themselves. A wrapper starts it.
+const WORK: &str = "__work";
+
 /// Everything that the binary does.
 pub fn main() -> ExitCode {
     // A wrapper is started for every attempt: before anything that costs time.
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().as_deref() == Some(OsStr::new(ATTEMPT)) {
+    let first = arguments.next();
+    if let Some(word @ (ATTEMPT | WORK)) = first.as_deref().and_then(OsStr::to_str) {
         return match arguments.next() {
-            Some(dir) => porpoise_executor_local::wrapper::run(Path::new(&dir)),
+            Some(dir) if word == ATTEMPT => attempt(Path::new(&dir)),
+            Some(dir) => work::run(Path::new(&dir)),
             None => ExitCode::from(failure::USAGE),
         };
     }
@@ -59,4 +65,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit)
         }
     }
+}
+
+/// Wraps the process of an attempt.
+fn attempt(dir: &Path) -> ExitCode {
+    let program = std::env::current_exe().ok();
+    let helper: Vec<_> = program
+        .map(|program| vec![program.into_os_string(), WORK.into()])
+        .unwrap_or_default();
+    porpoise_executor_local::wrapper::run(dir, &helper)
 }

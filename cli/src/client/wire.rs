@@ -13,7 +13,7 @@ use ureq::{Agent, Body};
 use crate::failure::{Failure, UNREACHABLE, USAGE};
 
 use super::signature::{Unsigned, host};
-use super::tls::Tls;
+use porpoise_tls::{Tls, TlsError};
 
 /// A way to servers.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ impl Wire {
             let connector =
                 ().chain(ConnectProxyConnector::default())
                     .chain(TcpConnector::default())
-                    .chain(Tls::new()?);
+                    .chain(tls()?);
             let resolver = Names::default();
             return Ok(Self(Agent::with_parts(config.build(), connector, resolver)));
         }
@@ -93,6 +93,21 @@ impl Resolver for Names {
             }
         })
     }
+}
+
+/// TLS with the roots of this machine.
+fn tls() -> Result<Tls, Failure> {
+    let config = porpoise_tls::client_config().map_err(|error| match error {
+        TlsError::NoRoots(why) => {
+            let message = "this machine trusts no authority: no server can prove who it is";
+            let failure = Failure::new(UNREACHABLE, message);
+            let failure = why.into_iter().fold(failure, Failure::cause);
+            failure
+                .hint("install `ca-certificates`, or name a file of certificates in SSL_CERT_FILE")
+        }
+        TlsError::Setup(error) => Failure::broken("TLS cannot be set up", &error),
+    })?;
+    Ok(Tls::new(config))
 }
 
 /// Why there was no answer of the server at `url`, and what may help.

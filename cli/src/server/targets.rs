@@ -55,7 +55,7 @@ pub(super) fn open(data: &Path, parallel: Option<usize>) -> Result<Targets, Fail
     let completions = [processes.completions(), instant.completions()];
     let (processes, instant): (Arc<dyn Executor>, Arc<dyn Executor>) = (processes, instant);
     let executors = Executors::none()
-        .with(["shell", "python", "command"], &processes)
+        .with(["shell", "python", "command", "http"], &processes)
         .with_prompt(["noop", "sleep"], &instant);
     Ok(Targets {
         executors,

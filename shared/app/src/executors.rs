@@ -130,6 +130,7 @@ fn kind_of(work: &Work) -> String {
         | Work::Hive { .. }
         | Work::Sql { .. }
         | Work::Function { .. }
+        | Work::Http { .. }
         | Work::StateMachine { .. } => work.word().to_owned(),
     }
 }

@@ -223,7 +223,10 @@ impl App {
             self.home == Place::Local
                 && matches!(
                     kind,
-                    Kind::Shell { .. } | Kind::Python { .. } | Kind::Command { .. }
+                    Kind::Shell { .. }
+                        | Kind::Python { .. }
+                        | Kind::Command { .. }
+                        | Kind::Http(_)
                 )
         };
         let placed = |task: &Task| {

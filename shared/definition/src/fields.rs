@@ -3,7 +3,7 @@
 use porpoise_model::limits::{POOL_SLOTS_MAX, RETRIES_MAX};
 
 use crate::field::{Field, Object, Shape};
-use crate::fields_of_kinds::{CALL, CONDITIONS, EXTERNAL, HIVE, NOTHING, SPARK, SQL, SWITCH};
+use crate::fields_of_kinds::{CALL, CONDITIONS, EXTERNAL, HIVE, HTTP, NOTHING, SPARK, SQL, SWITCH};
 use crate::word;
 
 const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
@@ -29,6 +29,7 @@ pub(crate) const KINDS: &[&str] = &[
     "spark",
     "hive",
     "sql",
+    "http",
     "function",
     "state_machine",
     "switch",
@@ -151,7 +152,7 @@ pub(crate) static SCHEDULE: Object = Object {
 
 pub(crate) static TASK: Object = Object {
     name: "Task",
-    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `function`, `state_machine`, `switch`, `conditions`, `approval`, `noop`, `sleep`, `external`), after which others, and how.",
+    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `http`, `function`, `state_machine`, `switch`, `conditions`, `approval`, `noop`, `sleep`, `external`), after which others, and how.",
     required: &[],
     one_of: KINDS,
     fields: &[
@@ -180,6 +181,11 @@ pub(crate) static TASK: Object = Object {
             "sql",
             Shape::OneOf(&[Shape::Text, Shape::Object(&SQL)]),
             "A statement of SQL, on a target: its text, or in full.",
+        ),
+        field(
+            "http",
+            Shape::OneOf(&[Shape::Text, Shape::Object(&HTTP)]),
+            "A call over HTTP: its address, or in full.",
         ),
         field(
             "function",

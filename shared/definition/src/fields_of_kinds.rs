@@ -80,6 +80,71 @@ pub(crate) static SQL: Object = Object {
     ],
 };
 
+/// Texts by name.
+const TEXTS: Shape = Shape::Map(&Shape::Text);
+
+pub(crate) static HTTP: Object = Object {
+    name: "Http",
+    about: "A call over HTTP. All but the names of members may hold expressions.",
+    required: &["url"],
+    one_of: &[],
+    fields: &[
+        field("url", Shape::Text, "Whither: `https://…` or `http://…`."),
+        field(
+            "method",
+            Shape::Word(word::METHODS),
+            "What is asked for; `get` if left out.",
+        ),
+        field(
+            "query",
+            TEXTS,
+            "Added to the query of the address, percent-encoded.",
+        ),
+        field("headers", TEXTS, "Headers."),
+        field("body", Shape::Text, "What is sent, as it is."),
+        field(
+            "json",
+            Shape::Anything,
+            "What is sent, as JSON; its texts may hold expressions. Instead of `body`.",
+        ),
+        field(
+            "expect",
+            Shape::Object(&EXPECT),
+            "What the answer has to be; a status of `2xx` if left out.",
+        ),
+        field(
+            "connect_timeout",
+            Shape::Duration,
+            "How long the connection may take; `60s` if left out.",
+        ),
+        field(
+            "timeout",
+            Shape::Duration,
+            "How long the server may say nothing; `60s` if left out.",
+        ),
+    ],
+};
+
+pub(crate) static EXPECT: Object = Object {
+    name: "Expect",
+    about: "What the answer of a call has to be: all of these.",
+    required: &[],
+    one_of: &[],
+    fields: &[
+        field(
+            "status",
+            Shape::OneOf(&[Shape::Text, Shape::List(&Shape::Text)]),
+            "Statuses that are right: `200`, `2xx`, `any`, or several; `2xx` if left out.",
+        ),
+        field("contains", Shape::Text, "What the answer has to hold."),
+        field(
+            "lacks",
+            Shape::Text,
+            "What the answer must not hold; it has to hold something.",
+        ),
+    ],
+};
+
 pub(crate) static CALL: Object = Object {
     name: "Call",
     about: "What is called, and what it is given.",

@@ -3,6 +3,7 @@
 mod branch;
 mod context;
 mod edge;
+mod http;
 mod kind;
 mod kind_on_target;
 mod order;

@@ -35,6 +35,14 @@ pub(crate) const ENDINGS: Words = &[
     ("failed", "It failed, was canceled, or could not run."),
     ("skipped", "It was not run, on purpose."),
 ];
+pub(crate) const METHODS: Words = &[
+    ("get", "To read (the default)."),
+    ("post", "To add, or to set something going."),
+    ("put", "To set."),
+    ("patch", "To change a part."),
+    ("delete", "To remove."),
+    ("head", "The headers of what would be read."),
+];
 pub(crate) const BACKOFFS: Words = &[
     ("fixed", "The delay stays the same (the default)."),
     ("exponential", "The delay doubles each time."),
@@ -151,6 +159,7 @@ mod tests {
     #[test]
     fn words_are_those_of_the_model() {
         agree::<TriggerRule>(TRIGGERS);
+        agree::<porpoise_model::http::Method>(METHODS);
         agree::<Backoff>(BACKOFFS);
         agree::<TimeoutAction>(TIMEOUT_ACTIONS);
         agree::<FailureStrategy>(FAILURE_STRATEGIES);

@@ -194,6 +194,7 @@ fn as_json(yaml: &str) -> Value {
         | Kind::Hive { .. }
         | Kind::Sql { .. }
         | Kind::Function { .. }
+        | Kind::Http(_)
         | Kind::StateMachine { .. }
         | Kind::Switch { .. }
         | Kind::Conditions { .. }

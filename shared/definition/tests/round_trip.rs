@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "round_trip/kind.rs"]
+mod kind;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use kind::kind;
 use porpoise_definition::{read, write};
 use porpoise_model::workflow::{
     Backoff, Case, Concurrency, Ending, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
@@ -166,51 +170,6 @@ fn option() -> impl Strategy<Value = Option<String>> {
 fn members() -> impl Strategy<Value = serde_json::Map<String, serde_json::Value>> {
     let member = "[a-z]{1,8}".prop_map(|name| format!("x{name}"));
     btree_map(member, json(), 0..4).prop_map(|members| members.into_iter().collect())
-}
-
-fn kind() -> impl Strategy<Value = Kind> {
-    let program = text().prop_filter("a program", |text| !text.is_empty());
-    prop_oneof![
-        Just(Kind::Noop),
-        duration().prop_map(|duration| Kind::Sleep { duration }),
-        text().prop_map(|script| Kind::Shell { script }),
-        text().prop_map(|script| Kind::Python { script }),
-        (program, vec(text(), 0..12)).prop_map(|(program, mut rest)| {
-            rest.insert(0, program);
-            Kind::Command { argv: rest }
-        }),
-        (filled(), vec(text(), 0..4), option(), members()).prop_map(
-            |(entry_point, arguments, submit, request)| Kind::Spark {
-                entry_point,
-                arguments,
-                submit,
-                request
-            }
-        ),
-        (filled(), option(), option(), members()).prop_map(|(query, init, options, request)| {
-            Kind::Hive {
-                query,
-                init,
-                options,
-                request,
-            }
-        }),
-        (filled(), vec(text(), 0..4), option(), members()).prop_map(
-            |(statement, arguments, database, request)| Kind::Sql {
-                statement,
-                arguments,
-                database,
-                request
-            }
-        ),
-        (filled(), json()).prop_map(|(name, input)| Kind::Function { name, input }),
-        (filled(), json()).prop_map(|(name, input)| Kind::StateMachine { name, input }),
-        (text(), text(), json()).prop_map(|(system, name, parameters)| Kind::External {
-            system,
-            name,
-            parameters
-        }),
-    ]
 }
 
 fn retry() -> impl Strategy<Value = Retry> {

@@ -48,6 +48,7 @@ pub(crate) fn input(job: &Job, settings: &Settings) -> Result<StartQueryExecutio
         | Work::Spark { .. }
         | Work::Hive { .. }
         | Work::Function { .. }
+        | Work::Http { .. }
         | Work::StateMachine { .. } => {
             return Err(format!(
                 "Athena runs `sql` tasks, not `{}`",

@@ -121,6 +121,7 @@ fn own(work: &Work, settings: &Settings) -> Result<Map<String, Value>, String> {
         | Work::External { .. }
         | Work::Sql { .. }
         | Work::Function { .. }
+        | Work::Http { .. }
         | Work::StateMachine { .. } => {
             let word = work.word();
             return Err(format!(

@@ -209,9 +209,9 @@ impl LocalExecutor {
         let Some((program, arguments)) = self.wrapper.split_first() else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let kept = crate::wrapper::KEPT_VARIABLES;
+        let kept = crate::wrapper::KEPT_VARIABLES.iter();
         let kept = kept
-            .iter()
+            .chain(&crate::wrapper::HELPER_VARIABLES)
             .filter_map(|name| Some((name, std::env::var_os(name)?)));
         let numbered = secrets.iter().enumerate();
         let child = Command::new(program)
@@ -302,7 +302,7 @@ fn rejected(job: &Job, message: String) -> SubmitError {
 fn check(job: &Job) -> Result<(), SubmitError> {
     let fault = |what: &str| Err(rejected(job, what.to_owned()));
     match &job.work {
-        Work::Shell { .. } | Work::Python { .. } => {}
+        Work::Shell { .. } | Work::Python { .. } | Work::Http { .. } => {}
         Work::Command { argv } if argv.first().is_none_or(String::is_empty) => {
             return fault("the command names no program");
         }

@@ -11,6 +11,7 @@
 //!     output   $PORPOISE_OUTPUT, made if outputs are declared
 //!     log      both streams, each line with its time and its stream; made by the first line
 //!     tail.0, tail.1   the end of a log that grew too long, until the job is over
+//!     told     what a program of ours told of the job that it did
 //!     status   how it ended; nothing changes after it
 //! ```
 //!
@@ -45,6 +46,7 @@ use porpoise_ports::executor::{Job, JobState};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use crate::helper::Told;
 use crate::process::Identity;
 
 /// The directory of an attempt.
@@ -185,6 +187,16 @@ impl AttemptDir {
         file.write_all(&encode(state)?)?;
         file.sync_all()?;
         sync_dir(&self.path)
+    }
+
+    /// What the program that did the job said of it.
+    pub(crate) fn read_told(&self) -> io::Result<Option<Told>> {
+        self.read("told")
+    }
+
+    pub(crate) fn write_told(&self, told: &Told) -> io::Result<()> {
+        let bytes = encode(told)?;
+        private(&self.file("told"))?.write_all(&bytes)
     }
 
     /// Writes that it is to be stopped.

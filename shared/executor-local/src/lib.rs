@@ -5,7 +5,8 @@
 //! next finds out everything from files. What stands where, and why nothing is started twice, is in [`layout`].
 //!
 //! [`LocalExecutor`] is the server's side, [`wrapper::run`] the wrapper's; [`InstantExecutor`] is for the kinds that
-//! only pass the time.
+//! only pass the time. Kinds that a program of ours does (calls over HTTP) are jobs like scripts: the wrapper
+//! starts that program, which is told what to do by [`helper`].
 //!
 //! Left out on purpose: isolation (a job runs with the rights of the server), limits of memory and CPU, kinds of other
 //! systems.
@@ -13,6 +14,7 @@
 //! Start reading at [`layout`], then `wrapper`, then `executor`.
 
 mod executor;
+pub mod helper;
 mod inspect;
 mod instant;
 pub mod layout;

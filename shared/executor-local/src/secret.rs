@@ -33,6 +33,11 @@ pub(crate) fn names(job: &Job) -> Vec<String> {
             look(argument);
         }
     }
+    if let Work::Http { call } = &job.work {
+        for text in call.texts() {
+            look(text);
+        }
+    }
     found.into_iter().collect()
 }
 
@@ -71,13 +76,14 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    /// Each line of a value of several lines is a secret, too.
+    /// Each line of a value of several lines is a secret, too, and so is what stands for it in JSON.
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a String>) -> Self {
         let lines = secrets
             .into_iter()
             .flat_map(|value| std::iter::once(value.as_str()).chain(value.lines()));
         let long = lines.filter(|line| line.len() >= MASKED_BYTES_MIN);
-        let distinct: BTreeSet<Vec<u8>> = long.map(|line| line.as_bytes().to_vec()).collect();
+        let forms = long.flat_map(|line| [line.to_owned(), escaped(line)]);
+        let distinct: BTreeSet<Vec<u8>> = forms.map(String::into_bytes).collect();
         let mut values: Vec<Vec<u8>> = distinct.into_iter().collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         Self { values }
@@ -103,6 +109,15 @@ impl Mask {
             }
         }
     }
+}
+
+/// As JSON has it within quotes.
+fn escaped(text: &str) -> String {
+    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    quoted
+        .replace('\n', "\\n")
+        .replace('\r', "\\r")
+        .replace('\t', "\\t")
 }
 
 /// Secrets in files: `DIR/secrets/NAME`, each readable by its owner alone. A line end at the end is not part of it.

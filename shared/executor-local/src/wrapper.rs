@@ -16,6 +16,7 @@ mod outputs;
 mod run;
 mod spawn;
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use porpoise_ports::executor::{Job, JobState};
 use rustix::process::{getpid, set_child_subreaper, setsid};
 
 pub(crate) use log::append_tail;
-pub(crate) use spawn::KEPT_VARIABLES;
+pub(crate) use spawn::{HELPER_VARIABLES, KEPT_VARIABLES};
 
 use crate::layout::{AttemptDir, Lock};
 use crate::process::Identity;
@@ -47,15 +48,16 @@ struct Settings {
 
 /// Runs the attempt in `dir`, unless it was taken before: then it ends at once, and quietly.
 ///
-/// How the job ended stands in the directory; the exit code says only whether this process could do its work.
-pub fn run(dir: &Path) -> ExitCode {
-    match attempt(&AttemptDir::at(dir.to_owned())) {
+/// What is no program by itself is done by `helper`, a program with its first arguments, which is given the directory:
+/// see [`crate::helper`]. How the job ended stands in the directory; the exit code says only whether this process could do its work.
+pub fn run(dir: &Path, helper: &[OsString]) -> ExitCode {
+    match attempt(&AttemptDir::at(dir.to_owned()), helper) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn attempt(dir: &AttemptDir) -> io::Result<()> {
+fn attempt(dir: &AttemptDir, helper: &[OsString]) -> io::Result<()> {
     // Refused only to the leader of a group, who is as safe from a terminal.
     let _ = setsid();
     set_child_subreaper(Some(getpid()))?;
@@ -68,7 +70,7 @@ fn attempt(dir: &AttemptDir) -> io::Result<()> {
     if !dir.take(&lock)? {
         return Ok(());
     }
-    let state = run::run(dir, &job, at, Settings::read()).unwrap_or_else(|error| {
+    let state = run::run(dir, &job, at, Settings::read(), helper).unwrap_or_else(|error| {
         let message = format!("the wrapper of task `{}` failed: {error}", job.task_name);
         JobState::Failed {
             started: Some(at),
@@ -94,10 +96,19 @@ impl Settings {
 }
 
 /// The values of the job's secrets, in the order of their names.
-fn secrets(job: &Job) -> Vec<(String, String)> {
+pub(crate) fn secrets(job: &Job) -> Vec<(String, String)> {
     let names = crate::secret::names(job).into_iter().enumerate();
     let value = |index: usize| std::env::var_os(format!("{SECRET_VARIABLE}{index}"));
     names
         .filter_map(|(index, name)| Some((name, value(index)?.into_string().ok()?)))
+        .collect()
+}
+
+/// The variables that hold them, for a program that the wrapper starts.
+fn secret_variables(job: &Job) -> Vec<(OsString, OsString)> {
+    let count = crate::secret::names(job).len();
+    let names = (0..count).map(|index| OsString::from(format!("{SECRET_VARIABLE}{index}")));
+    names
+        .filter_map(|name| std::env::var_os(&name).map(|value| (name, value)))
         .collect()
 }

@@ -2,6 +2,7 @@
 
 mod branch;
 mod graph;
+mod http;
 mod index;
 mod kind;
 mod output;

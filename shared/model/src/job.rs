@@ -167,6 +167,13 @@ pub enum Work {
         #[n(1)]
         input: String,
     },
+    /// A call over HTTP.
+    #[n(11)]
+    Http {
+        /// Which.
+        #[n(0)]
+        call: Box<HttpCall>,
+    },
     /// An execution of a state machine.
     #[n(10)]
     StateMachine {
@@ -177,6 +184,53 @@ pub enum Work {
         #[n(1)]
         input: String,
     },
+}
+
+/// A call over HTTP with every expression resolved. Secrets are references still.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct HttpCall {
+    /// `GET`, `POST` …
+    #[n(0)]
+    pub method: String,
+    /// Whither.
+    #[n(1)]
+    pub url: String,
+    /// Added to the query of the URL.
+    #[n(2)]
+    pub query: Vec<(String, String)>,
+    /// Headers.
+    #[n(3)]
+    pub headers: Vec<(String, String)>,
+    /// What is sent.
+    #[n(4)]
+    pub body: Option<String>,
+    /// Whether that is JSON, which a header says then.
+    #[n(5)]
+    pub json: bool,
+    /// Statuses that are right: `200`, `2xx`, `any`; empty: `2xx`.
+    #[n(6)]
+    pub status: Vec<String>,
+    /// What the answer has to hold.
+    #[n(7)]
+    pub contains: Option<String>,
+    /// What the answer must not hold.
+    #[n(8)]
+    pub lacks: Option<String>,
+    /// How long a connection may take, in milliseconds.
+    #[n(9)]
+    pub connect_timeout_ms: Option<u64>,
+    /// How long the server may say nothing, in milliseconds.
+    #[n(10)]
+    pub timeout_ms: Option<u64>,
+}
+
+impl HttpCall {
+    /// Its texts in which references to secrets may stand.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let pairs = self.query.iter().chain(&self.headers);
+        let texts = [&self.url].into_iter().chain(pairs.map(|(_, text)| text));
+        texts.chain(&self.body).map(String::as_str)
+    }
 }
 
 impl Work {
@@ -194,6 +248,7 @@ impl Work {
             Self::Sql { .. } => "sql",
             Self::Function { .. } => "function",
             Self::StateMachine { .. } => "state_machine",
+            Self::Http { .. } => "http",
         }
     }
 
@@ -210,7 +265,8 @@ impl Work {
             | Self::Hive { .. }
             | Self::Sql { .. }
             | Self::Function { .. }
-            | Self::StateMachine { .. } => None,
+            | Self::StateMachine { .. }
+            | Self::Http { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::branch::{Case, Test};
+use crate::http::Http;
 use crate::job::Work;
 use crate::workflow::{TriggerRule, millis};
 
@@ -79,6 +80,8 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Map::is_empty")]
         request: Map<String, Value>,
     },
+    /// A call over HTTP.
+    Http(Box<Http>),
     /// A call of a function.
     Function {
         /// Its name or ARN; may hold expressions.
@@ -143,6 +146,7 @@ impl Kind {
             Self::Spark { .. } => "spark".into(),
             Self::Hive { .. } => "hive".into(),
             Self::Sql { .. } => "sql".into(),
+            Self::Http(_) => "http".into(),
             Self::Function { .. } => "function".into(),
             Self::StateMachine { .. } => "state_machine".into(),
             Self::Switch { .. } => "switch".into(),
@@ -160,6 +164,7 @@ impl Kind {
             | Self::Shell { .. }
             | Self::Python { .. }
             | Self::Command { .. }
+            | Self::Http(_)
             | Self::Switch { .. }
             | Self::Conditions { .. }
             | Self::Approval { .. }
@@ -205,6 +210,7 @@ impl Kind {
             | Self::Spark { .. }
             | Self::Hive { .. }
             | Self::Sql { .. }
+            | Self::Http(_)
             | Self::Function { .. }
             | Self::StateMachine { .. }
             | Self::Approval { .. }
@@ -255,6 +261,7 @@ impl Kind {
                 texts.extend(database.as_deref());
                 request.values().for_each(|value| gather(value, &mut texts));
             }
+            Self::Http(http) => texts.extend(http.texts()),
             Self::Function { name, input } | Self::StateMachine { name, input } => {
                 texts.push(name);
                 gather(input, &mut texts);
@@ -265,7 +272,7 @@ impl Kind {
 }
 
 /// The texts within a value. No deeper than a definition may be.
-fn gather<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+pub(crate) fn gather<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::String(text) => texts.push(text),
@@ -336,6 +343,9 @@ impl Kind {
                 database: optional(database)?,
                 request: request(more, value)?,
             },
+            Self::Http(http) => Work::Http {
+                call: Box::new(http.call(value)?),
+            },
             Self::Function { name, input: given } => Work::Function {
                 name: value(name)?,
                 input: input(given, value)?,
@@ -374,7 +384,7 @@ fn input(input: &Value, value: Render<'_>) -> Result<String, String> {
 }
 
 /// The texts within, rendered; names of members stay as they are. No deeper than a definition may be.
-fn json(within: &Value, value: Render<'_>) -> Result<Value, String> {
+pub(crate) fn json(within: &Value, value: Render<'_>) -> Result<Value, String> {
     Ok(match within {
         Value::Null | Value::Bool(_) | Value::Number(_) => within.clone(),
         Value::String(text) => Value::String(value(text)?),

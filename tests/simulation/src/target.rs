@@ -250,6 +250,7 @@ impl World {
                 | Work::Hive { .. }
                 | Work::Sql { .. }
                 | Work::Function { .. }
+                | Work::Http { .. }
                 | Work::StateMachine { .. } => None,
             },
         };

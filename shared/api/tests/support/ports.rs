@@ -309,6 +309,7 @@ impl Executor for Port {
             | Work::Hive { .. }
             | Work::Sql { .. }
             | Work::Function { .. }
+            | Work::Http { .. }
             | Work::StateMachine { .. } => (JobState::Running { started }, String::new()),
         };
         let running = || Running {

@@ -384,6 +384,7 @@ impl Executor for Port {
                 | Work::Hive { .. }
                 | Work::Sql { .. }
                 | Work::Function { .. }
+                | Work::Http { .. }
                 | Work::StateMachine { .. } => JobState::Running { started },
             };
             self.0.submits.lock().unwrap().push((job.task, job.attempt));

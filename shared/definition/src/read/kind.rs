@@ -43,6 +43,7 @@ impl Reader<'_> {
             "spark" => self.spark(at, task),
             "hive" => self.hive(at, task),
             "sql" => self.sql(at, task),
+            "http" => self.http(at, task),
             "function" => {
                 let call = self.call(at, task);
                 call.map(|(name, input)| Kind::Function { name, input })

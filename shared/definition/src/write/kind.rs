@@ -1,5 +1,6 @@
 //! What a task does, as a document.
 
+use porpoise_model::http::{Http, Method};
 use porpoise_model::workflow::{Case, Kind, Test};
 
 use super::document::{Entries, bare_duration};
@@ -53,6 +54,7 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
             members(&mut sql, "request", request);
             with_text(entries, "sql", ("statement", statement), sql);
         }
+        Kind::Http(call) => http(entries, call),
         Kind::Function { name, input } => call(entries, "function", name, input),
         Kind::StateMachine { name, input } => call(entries, "state_machine", name, input),
         Kind::Approval { question } => {
@@ -96,6 +98,32 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
             entries.put("external", external.done());
         }
     }
+}
+
+fn http(entries: &mut Entries, call: &Http) {
+    let mut http = Entries::default();
+    if call.method != Method::Get {
+        http.put("method", Document::Bare(word::write(&call.method)));
+    }
+    for (name, pairs) in [("query", &call.query), ("headers", &call.headers)] {
+        let pairs = pairs.iter();
+        let pairs: Vec<_> = pairs
+            .map(|(name, text)| (name.clone(), Document::Text(text.clone())))
+            .collect();
+        http.some(name, (!pairs.is_empty()).then_some(Document::Map(pairs)));
+    }
+    http.some("body", call.body.clone().map(Document::Text));
+    http.some("json", (!call.json.is_null()).then(|| json(&call.json)));
+    let mut expect = Entries::default();
+    texts(&mut expect, "status", &call.status);
+    expect.some("contains", call.contains.clone().map(Document::Text));
+    expect.some("lacks", call.lacks.clone().map(Document::Text));
+    if !expect.is_empty() {
+        http.put("expect", expect.done());
+    }
+    http.some("connect_timeout", call.connect_timeout.map(bare_duration));
+    http.some("timeout", call.timeout.map(bare_duration));
+    with_text(entries, "http", ("url", &call.url), http);
 }
 
 /// Recursive: no deeper than a definition may be.

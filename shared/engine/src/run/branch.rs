@@ -40,6 +40,7 @@ pub(super) fn choose(state: &State, plan: &Plan, task: u32) -> Result<u32, Strin
         | Kind::Hive { .. }
         | Kind::Sql { .. }
         | Kind::Function { .. }
+        | Kind::Http(_)
         | Kind::StateMachine { .. }
         | Kind::Approval { .. }
         | Kind::External { .. }) => {

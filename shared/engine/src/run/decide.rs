@@ -185,6 +185,7 @@ fn taken_in(plan: &Plan, task: u32, outputs: &Outputs) -> Outputs {
         | Kind::Hive { .. }
         | Kind::Sql { .. }
         | Kind::Function { .. }
+        | Kind::Http(_)
         | Kind::StateMachine { .. }
         | Kind::External { .. } => outputs.clone(),
         // They have no attempts of which anybody could report.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match std::env::args_os().nth(1) {
-        Some(dir) => porpoise_executor_local::wrapper::run(Path::new(&dir)),
+        Some(dir) => porpoise_executor_local::wrapper::run(Path::new(&dir), &[]),
         None => ExitCode::from(2),
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn outcome(
     started: Timestamp,
     canceled: bool,
     exit: Option<WaitStatus>,
-    outputs: impl FnOnce() -> Result<Outputs, String>,
+    outputs: impl FnOnce() -> Result<Outputs, Cause>,
 ) -> JobState {
     let ended = crate::now();
     if canceled {
@@ -25,7 +25,7 @@ pub(super) fn outcome(
                     outputs,
                 };
             }
-            Err(message) => Cause::Unresolved { message },
+            Err(cause) => cause,
         },
         Some((Some(code), _)) => Cause::Exit { code },
         Some((None, Some(signal))) => Cause::Signal { signal },

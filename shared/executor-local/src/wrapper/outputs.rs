@@ -11,9 +11,10 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use porpoise_model::limits::VALUE_BYTES_MAX;
-use porpoise_model::{Outputs, Value};
+use porpoise_model::{Cause, Outputs, Value};
 use porpoise_ports::executor::Job;
 
+use crate::helper::Told;
 use crate::layout::AttemptDir;
 use crate::secret::Mask;
 
@@ -128,28 +129,101 @@ impl<'a> Setter<'a> {
             outputs.insert(name.clone(), Value { kind, text });
         }
         if total > OUTPUTS_BYTES_MAX {
-            return Err(format!(
-                "the outputs are {total} bytes together, more than {OUTPUTS_BYTES_MAX}: hand on the name of a file"
-            ));
+            return Err(too_much(total));
         }
         Ok(outputs)
     }
 }
 
 impl Found {
+    fn told(&self, name: &str) -> String {
+        let bytes = match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::TooLong(bytes) => *bytes,
+        };
+        format!(
+            "output `{name}` is {bytes} bytes long, more than {VALUE_BYTES_MAX}: hand on the name of a file"
+        )
+    }
+
     fn text(&self, name: &str, mask: &Mask) -> Result<String, String> {
         let bytes = match self {
             Self::Bytes(bytes) => bytes,
-            Self::TooLong(bytes) => {
-                return Err(format!(
-                    "output `{name}` is {bytes} bytes long, more than {VALUE_BYTES_MAX}: hand on the name of a file"
-                ));
-            }
+            Self::TooLong(_) => return Err(self.told(name)),
         };
         let mut bytes = bytes.clone();
         mask.apply(&mut bytes);
         String::from_utf8(bytes).map_err(|_| format!("output `{name}` is not UTF-8"))
     }
+}
+
+/// What the program told that did the job: outputs that are not declared are kept if they are small.
+pub(super) fn told(dir: &AttemptDir, job: &Job, mask: &Mask) -> Result<Outputs, Cause> {
+    let told = dir.read_told();
+    let told = told.map_err(|error| Cause::Failed {
+        message: format!("what became of it cannot be read: {error}"),
+    })?;
+    let masked = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        mask.apply(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    match told {
+        Some(Told::Done { outputs }) => {
+            let outputs = outputs.into_iter().map(|(name, value)| {
+                let text = masked(&value.text);
+                (name, Value { text, ..value })
+            });
+            handed_on(&job.outputs, outputs.collect())
+                .map_err(|message| Cause::Unresolved { message })
+        }
+        Some(Told::Failed { message }) => Err(Cause::Failed {
+            message: masked(&message),
+        }),
+        Some(Told::Rejected { message }) => Err(Cause::Rejected {
+            message: masked(&message),
+        }),
+        None => Err(Cause::Failed {
+            message: "the program that does it ended without a word".to_owned(),
+        }),
+    }
+}
+
+/// Declared ones first, as what they are declared, then others as far as there is room.
+fn handed_on(declared: &Outputs, mut found: Outputs) -> Result<Outputs, String> {
+    let mut outputs = Outputs::new();
+    let mut total = 0;
+    for (name, declared) in declared {
+        let text = found.remove(name).map(|value| value.text);
+        let usual = (!declared.text.is_empty()).then(|| declared.text.clone());
+        let Some(text) = text.or(usual) else {
+            continue;
+        };
+        if text.len() > VALUE_BYTES_MAX {
+            return Err(Found::TooLong(text.len()).told(name));
+        }
+        total += name.len() + text.len();
+        let kind = declared.kind;
+        outputs.insert(name.clone(), Value { kind, text });
+    }
+    if total > OUTPUTS_BYTES_MAX {
+        return Err(too_much(total));
+    }
+    for (name, value) in found {
+        total += name.len() + value.text.len();
+        if value.text.len() <= VALUE_BYTES_MAX && total <= OUTPUTS_BYTES_MAX {
+            outputs.insert(name, value);
+        } else {
+            total -= name.len() + value.text.len();
+        }
+    }
+    Ok(outputs)
+}
+
+fn too_much(total: usize) -> String {
+    format!(
+        "the outputs are {total} bytes together, more than {OUTPUTS_BYTES_MAX}: hand on the name of a file"
+    )
 }
 
 /// Without waiting, whatever the job has put in its place.

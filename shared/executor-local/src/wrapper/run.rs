@@ -1,5 +1,6 @@
 //! From the lock to the outcome: starts the job, carries its streams to the log, stops it when asked.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,8 +19,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::log::{Lines, Log};
 use super::outcome::outcome;
-use super::outputs::Setter;
+use super::outputs::{Setter, told};
 use super::{Settings, secrets, spawn};
+use crate::helper::is_helped;
 use crate::layout::AttemptDir;
 use crate::process::{descendants, signal};
 use crate::secret::Mask;
@@ -35,6 +37,7 @@ pub(super) fn run(
     job: &Job,
     started: Timestamp,
     settings: Settings,
+    helper: &[OsString],
 ) -> io::Result<JobState> {
     let control = open_control(dir)?;
     if dir.has("cancel") {
@@ -44,7 +47,7 @@ pub(super) fn run(
     }
     let mut log = Log::new(dir, settings.log_bytes_max);
     let secrets = secrets(job);
-    let mut child = match spawn::spawn(dir, job, &secrets) {
+    let mut child = match spawn::spawn(dir, job, &secrets, helper) {
         Ok(child) => child,
         Err(message) => {
             log.line("sys", message.as_bytes())?;
@@ -65,6 +68,7 @@ pub(super) fn run(
         err: Stream::new("err", child.stderr.take())?,
         log,
         mask: Mask::new(secrets.iter().map(|(_, value)| value)),
+        job,
         setter: Setter::new(job),
         exit: None,
         children: true,
@@ -101,6 +105,10 @@ fn monotonic() -> Duration {
         now.tv_sec.try_into().unwrap_or_default(),
         now.tv_nsec.try_into().unwrap_or_default(),
     )
+}
+
+fn unresolved(message: String) -> Cause {
+    Cause::Unresolved { message }
 }
 
 /// One of the job's streams.
@@ -157,6 +165,7 @@ struct Attempt<'a> {
     err: Stream<ChildStderr>,
     log: Log,
     mask: Mask,
+    job: &'a Job,
     setter: Setter<'a>,
     exit: Option<WaitStatus>,
     /// Whether any process of the job is left.
@@ -224,8 +233,12 @@ impl Attempt<'_> {
             mut setter, mask, ..
         } = self;
         let outputs = || {
-            setter.file(dir)?;
-            setter.collect(&mask)
+            if is_helped(&self.job.work) {
+                return told(dir, self.job, &mask);
+            }
+            setter.file(dir).map_err(unresolved)?;
+            let outputs = setter.collect(&mask);
+            outputs.map_err(unresolved)
         };
         let state = outcome(started, self.canceled, self.exit, outputs);
         if let JobState::Failed {

@@ -11,17 +11,22 @@ use std::process::{Child, Command, Stdio};
 
 use porpoise_ports::executor::{Job, Work};
 
+use crate::helper::is_helped;
 use crate::layout::{AttemptDir, private};
 use crate::secret::replace;
 
 /// What a job sees of the server's environment.
 pub(crate) const KEPT_VARIABLES: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+/// What programs of ours see beside: whom they trust.
+pub(crate) const HELPER_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Starts the job; an error says what the job's owner can do about it.
+/// Starts the job; an error says what the job's owner can do about it. `helper` is the program, with its first arguments,
+/// that does what is no program by itself.
 pub(super) fn spawn(
     dir: &AttemptDir,
     job: &Job,
     secrets: &[(String, String)],
+    helper: &[OsString],
 ) -> Result<Child, String> {
     let io = |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
     let work = dir.file("work");
@@ -30,6 +35,9 @@ pub(super) fn spawn(
             return Err(io("make the working directory")(error));
         }
         Ok(()) | Err(_) => {}
+    }
+    if is_helped(&job.work) {
+        return help(dir, job, helper, &work);
     }
     if !job.outputs.is_empty() {
         private(&dir.file("output")).map_err(io("make the file for outputs"))?;
@@ -52,6 +60,36 @@ pub(super) fn spawn(
         let program: String = program.chars().take(200).collect();
         format!("cannot start `{program}`: {error}")
     })
+}
+
+/// Starts the program that does what is no program by itself: `helper DIR`. It reads its job from the directory, and has
+/// its secrets from variables, as this process has.
+fn help(dir: &AttemptDir, job: &Job, helper: &[OsString], work: &Path) -> Result<Child, String> {
+    let Some((program, arguments)) = helper.split_first() else {
+        let word = job.work.word();
+        return Err(format!("no program here does tasks of the kind `{word}`"));
+    };
+    let own = KEPT_VARIABLES.iter().chain(&HELPER_VARIABLES);
+    let own = own.filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+    let secrets = super::secret_variables(job);
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .arg(dir.path())
+        .current_dir(work)
+        .env_clear()
+        .envs(own)
+        .envs(secrets)
+        // By this, what is left of a job is found.
+        .env("PORPOISE_ATTEMPT_KEY", job.key.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let program = Path::new(program).display().to_string();
+    command
+        .spawn()
+        .map_err(|error| format!("cannot start `{program}`: {error}"))
 }
 
 fn argv(dir: &AttemptDir, job: &Job, secrets: &[(String, String)]) -> Result<Vec<String>, String> {
@@ -78,6 +116,7 @@ fn argv(dir: &AttemptDir, job: &Job, secrets: &[(String, String)]) -> Result<Vec
         | Work::Hive { .. }
         | Work::Sql { .. }
         | Work::Function { .. }
+        | Work::Http { .. }
         | Work::StateMachine { .. } => Err(format!(
             "tasks of the kind `{}` do not run as processes",
             job.work.word()

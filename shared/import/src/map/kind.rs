@@ -55,6 +55,12 @@ impl<'t> Mapper<'t> {
                 let kind = self.script(params).map(|script| Kind::Python { script });
                 (kind, self.rest_of_script(task, params))
             }
+            "HTTP" => {
+                let kind = self.http(params);
+                let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
+                Self::ignore(task, &[(Rule::Copy, &["resourceIds"])]);
+                (Some(kind), self.locals(params))
+            }
             _ => {
                 let kind = branch::pending(name);
                 let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));

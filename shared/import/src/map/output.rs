@@ -148,6 +148,10 @@ fn used(task: &Task) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     match &task.kind {
         Kind::Shell { script } | Kind::Python { script } => names_in(script, &mut names),
+        Kind::Http(_) => {
+            let texts = task.kind.texts().into_iter();
+            texts.for_each(|text| names_in(text, &mut names));
+        }
         Kind::External { parameters, .. } => texts_in(parameters, &mut names),
         // no importer makes the others
         Kind::Noop

@@ -23,7 +23,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     // what is asked of the world, and who answers
     ("shared/ports", &["shared/model"]),
     ("shared/store-*", &["shared/model", "shared/ports"]),
-    ("shared/executor-*", &["shared/model", "shared/ports"]),
+    ("shared/tls", &[]),
+    (
+        "shared/executor-*",
+        &["shared/model", "shared/ports", "shared/tls"],
+    ),
     ("shared/queue-*", &["shared/model", "shared/ports"]),
     ("shared/loops-*", &["shared/ports"]),
     ("shared/timers-*", &["shared/model", "shared/ports"]),

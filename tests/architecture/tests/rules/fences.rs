@@ -106,6 +106,8 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
         "ureq",
         &[
             "cli",
+            "shared/executor-http",
+            "shared/tls",
             "tests/fake-aws",
             "tests/cloud",
             "tests/night",

@@ -1,47 +1,24 @@
-//! TLS under the HTTP client: the rustls that is in the tree anyway, with the roots that this machine trusts.
+//! TLS under the HTTP client.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
     TransportAdapter,
 };
 
-use crate::failure::{Failure, UNREACHABLE};
-
 /// Puts TLS around connections.
 #[derive(Debug)]
-pub(super) struct Tls(Arc<ClientConfig>);
+pub struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// With the roots of this machine, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-    pub(super) fn new() -> Result<Self, Failure> {
-        let found = rustls_native_certs::load_native_certs();
-        let mut roots = RootCertStore::empty();
-        // single ones that cannot be read are left out, as programs everywhere do
-        let (added, _) = roots.add_parsable_certificates(found.certs);
-        if added == 0 {
-            let message = "this machine trusts no authority: no server can prove who it is";
-            let failure = Failure::new(UNREACHABLE, message);
-            let failure = found
-                .errors
-                .iter()
-                .fold(failure, |failure, error| failure.cause(error.to_string()));
-            return Err(failure.hint(
-                "install `ca-certificates`, or name a file of certificates in SSL_CERT_FILE",
-            ));
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Failure::broken("TLS cannot be set up", &error))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
+    /// As this configuration has it.
+    pub const fn new(config: Arc<ClientConfig>) -> Self {
+        Self(config)
     }
 }
 
@@ -77,7 +54,7 @@ impl<In: Transport> Connector<In> for Tls {
 }
 
 /// TLS around a connection.
-pub(super) struct Around {
+pub struct Around {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
 }
