@@ -14,6 +14,7 @@ pub mod gate;
 pub mod input;
 pub mod mutant;
 pub mod outbox;
+pub mod period;
 pub mod placement;
 pub mod plan;
 pub mod pool;

@@ -11,6 +11,7 @@ pub mod address;
 pub mod branch;
 pub mod cause;
 pub mod codec;
+pub mod dependence;
 pub mod http;
 pub mod id;
 pub mod job;

@@ -7,6 +7,7 @@
 //! Start reading at [`tables`].
 
 mod cron;
+mod dependent;
 mod import;
 mod time;
 
@@ -75,24 +76,14 @@ pub fn tables(folder: &Path) -> anyhow::Result<Vec<Table>> {
     let mut tables = time::tables(&rows(&golden.join("time-expressions.csv"))?)?;
     tables.push(cron::table(&rows(&golden.join("quartz-cron.csv"))?)?);
     tables.extend(import::tables(folder)?);
-    for (name, file, why) in [
-        (
-            "dependent intervals",
-            golden.join("dependent-intervals.csv"),
-            "tasks DEPENDENT are kept whole, and do not run",
-        ),
-        (
-            "engine fixtures",
-            folder.join("engine-fixtures/EXPECTED.csv"),
-            "the engine lacks what they need",
-        ),
-    ] {
-        tables.push(Table {
-            rows: rows(&file)?.len(),
-            not_run: Some(why),
-            ..Table::new(name)
-        });
-    }
+    tables.push(dependent::table(&rows(
+        &golden.join("dependent-intervals.csv"),
+    )?)?);
+    tables.push(Table {
+        rows: rows(&folder.join("engine-fixtures/EXPECTED.csv"))?.len(),
+        not_run: Some("the engine lacks what they need"),
+        ..Table::new("engine fixtures")
+    });
     Ok(tables)
 }
 
@@ -152,5 +143,12 @@ mod tests {
         ];
         let table = cron::table(&rows).unwrap();
         assert_eq!((table.rows, table.equal, table.different.len()), (2, 1, 1));
+        let rows = [
+            row("2024-03-01 00:10:00|last1Hour|1|2024-02-29 23:00:00/2024-02-29 23:59:59"),
+            row("2024-03-01 00:10:00|last1Days|1|2024-02-29 00:00:00/2024-02-29 23:59:58"),
+            row("2024-03-01 00:10:00|bogusValue|0|"),
+        ];
+        let table = dependent::table(&rows).unwrap();
+        assert_eq!((table.rows, table.equal, table.different.len()), (3, 2, 1));
     }
 }
