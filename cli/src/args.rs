@@ -348,10 +348,11 @@ pub(crate) enum Target {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
-    /// Exports of Apache DolphinScheduler, answers of its REST API, files of its Python SDK.
+    /// Exports of Apache DolphinScheduler, answers of its REST API, files of its Python SDK; or what a running one has,
+    /// with `--url` (its address), `--token-file` and, for a single project of it, `--project`.
     Dolphinscheduler {
         /// Files, folders and ZIP archives; `-` is standard input. All of them are imported, or nothing is.
-        #[arg(required = true, value_name = "FILE")]
+        #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Directory for the definition files [default: the current one, unless `--apply` is given].
         #[arg(long, value_name = "DIR")]
@@ -377,5 +378,28 @@ pub(crate) enum Import {
         /// Write the report as a page for a browser, too.
         #[arg(long, value_name = "FILE")]
         report_html: Option<PathBuf>,
+        /// Write only the mapping file: what the workflows name, with space to fill in what it is here. What somebody
+        /// filled in there already stays.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "apply", "mapping"])]
+        plan: Option<PathBuf>,
+        /// A mapping file that somebody filled in.
+        #[arg(long, value_name = "FILE")]
+        mapping: Option<PathBuf>,
+        /// Lists of the REST API (data sources, resources …) that tell what ids are called; files or folders.
+        #[arg(long, value_name = "PATH")]
+        catalogue: Vec<PathBuf>,
+        #[arg(
+            long,
+            value_name = "FILE",
+            conflicts_with = "files",
+            help = "File with the token of a running DolphinScheduler [default: $DOLPHINSCHEDULER_TOKEN]"
+        )]
+        token_file: Option<PathBuf>,
+        /// Where the answers of a running DolphinScheduler are kept [default: dolphinscheduler-HOST].
+        #[arg(long, value_name = "DIR", conflicts_with = "files")]
+        answers: Option<PathBuf>,
+        /// Overwrite definition files that are there and differ.
+        #[arg(long)]
+        replace: bool,
     },
 }

@@ -28,7 +28,8 @@ pub(crate) use signature::Realm;
 
 use refusal::refusal;
 use signature::Unsigned;
-use wire::{Wire, unreachable};
+pub(crate) use wire::Wire;
+use wire::unreachable;
 
 /// An answer may be held back for this long and a little more: a long poll.
 pub(crate) const WAIT: Duration = Duration::from_secs(20);

@@ -76,6 +76,12 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
             env,
             report,
             report_html,
+            plan,
+            mapping,
+            catalogue,
+            replace,
+            token_file,
+            answers,
         }) => {
             let options = import::Options {
                 out,
@@ -86,6 +92,12 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
                 env,
                 report,
                 report_html,
+                plan,
+                mapping,
+                catalogue,
+                token_file,
+                answers,
+                replace,
             };
             import::dolphinscheduler(session, &files, &options)
         }

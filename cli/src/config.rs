@@ -34,6 +34,12 @@ pub(crate) struct Config {
     pub(crate) url: Option<String>,
     pub(crate) token: Option<String>,
     pub(crate) project: Option<String>,
+    /// What the command line alone says of them: an import means another server by it.
+    pub(crate) said_url: Option<String>,
+    pub(crate) said_token: Option<String>,
+    pub(crate) said_project: Option<String>,
+    /// Token of another system that is imported from.
+    pub(crate) foreign_token: Option<String>,
     /// Where a server on AWS is, as the command line says.
     pub(crate) region: Option<String>,
     /// Whose server it is: the principal of all that its token does.
@@ -69,9 +75,26 @@ impl Config {
                 .project
                 .clone()
                 .or_else(|| variable("PORPOISE_PROJECT")),
+            said_url: common.url.clone(),
+            said_token: common.token.clone(),
+            said_project: common.project.clone(),
+            foreign_token: variable("DOLPHINSCHEDULER_TOKEN"),
             region: common.region.clone(),
             user: variable("USER").unwrap_or_else(|| "local".to_owned()),
             log: variable("PORPOISE_LOG"),
+        }
+    }
+
+    /// Without what the command line says of a server: that is another one.
+    pub(crate) fn of_environment(&self) -> Self {
+        Self {
+            url: variable("PORPOISE_URL"),
+            token: variable("PORPOISE_TOKEN"),
+            project: None,
+            said_url: None,
+            said_token: None,
+            said_project: None,
+            ..self.clone()
         }
     }
 

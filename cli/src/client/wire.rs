@@ -22,13 +22,18 @@ pub(crate) struct Wire(Agent);
 impl Wire {
     /// To the server at `url`, whose answers take so long at most. Roots are read only where they are needed.
     pub(crate) fn to(url: &str, patience: Duration) -> Result<Self, Failure> {
+        Self::with(url, patience, None)
+    }
+
+    fn with(url: &str, patience: Duration, whole: Option<Duration>) -> Result<Self, Failure> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // what is secret goes to the address that was named, and nowhere else
             .max_redirects(0)
             .user_agent(concat!("porpoise-cli/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(Duration::from_secs(5)))
-            .timeout_recv_response(Some(patience));
+            .timeout_recv_response(Some(patience))
+            .timeout_recv_body(whole);
         if url.starts_with("https://") {
             let connector =
                 ().chain(ConnectProxyConnector::default())
@@ -42,6 +47,23 @@ impl Wire {
         }
         let message = format!("`{url}` is no address of a server");
         Err(Failure::new(USAGE, message).hint("it begins with `http://` or `https://`"))
+    }
+
+    /// The same, for answers that also have to end in time.
+    pub(crate) fn patient(url: &str, patience: Duration) -> Result<Self, Failure> {
+        Self::with(url, patience, Some(patience))
+    }
+
+    pub(crate) fn get(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Body>, ureq::Error> {
+        let mut built = Request::builder().method("GET").uri(url);
+        for (name, value) in headers {
+            built = built.header(*name, *value);
+        }
+        self.0.run(built.body(())?)
     }
 
     pub(super) fn send(

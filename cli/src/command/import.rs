@@ -1,8 +1,10 @@
 //! `import`: workflows of other systems become definition files.
 
+pub(crate) mod live;
+mod mapping;
 mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -32,6 +34,17 @@ pub(crate) struct Options {
     pub(crate) env: Vec<String>,
     pub(crate) report: ReportForm,
     pub(crate) report_html: Option<PathBuf>,
+    /// Where to write the mapping file, instead of definition files.
+    pub(crate) plan: Option<PathBuf>,
+    pub(crate) mapping: Option<PathBuf>,
+    /// Lists of names, beside the files.
+    pub(crate) catalogue: Vec<PathBuf>,
+    /// With the token of a DolphinScheduler to read from.
+    pub(crate) token_file: Option<PathBuf>,
+    /// Where its answers are kept.
+    pub(crate) answers: Option<PathBuf>,
+    /// Whether definition files that are there may be written again.
+    pub(crate) replace: bool,
 }
 
 /// How the report is printed.
@@ -50,12 +63,31 @@ pub(crate) fn dolphinscheduler(
     files: &[PathBuf],
     options: &Options,
 ) -> Result<u8, Failure> {
+    let here;
+    let (session, files) = match live(session, files, options)? {
+        None => (session, files),
+        Some((folder, own)) => {
+            here = (vec![folder], own);
+            (&here.1, &*here.0)
+        }
+    };
     let imported = read(session, files, options)?;
+    if let Some(path) = &options.plan {
+        let file = mapping::write(&imported.plan, path)?;
+        write_page(&imported, options)?;
+        mapping::tell(session, &imported, &file, &command(session, files, None));
+        return Ok(0);
+    }
     let here = (!options.apply).then(|| PathBuf::from("."));
-    let written = match options.out.clone().or(here) {
-        Some(out) => write(&imported, &out)?,
+    let out = options.out.clone().or(here);
+    let written = match &out {
+        Some(out) => write(&imported, out, options.replace)?,
         None => Vec::new(),
     };
+    let beside = out.filter(|_| options.mapping.is_none());
+    let beside = beside.and_then(|out| mapping::beside(&imported, &out));
+    let to_fill_in = beside.map(|path| mapping::write(&imported.plan, &path));
+    let to_fill_in = to_fill_in.transpose()?;
     let mut applied = Vec::new();
     if options.apply {
         let client = session.client()?;
@@ -68,12 +100,12 @@ pub(crate) fn dolphinscheduler(
             )?);
         }
     }
-    if let Some(path) = &options.report_html {
-        let written = std::fs::write(path, imported.report.html());
-        written.map_err(|error| cannot_write(path, &error))?;
-    }
-    let files: Vec<_> = written.iter().map(Written::name).collect();
-    let value = json!({"files": files, "applied": applied, "report": imported.report});
+    write_page(&imported, options)?;
+    let names: Vec<_> = written.iter().map(Written::name).collect();
+    let value = json!({
+        "files": names, "applied": applied, "report": imported.report, "plan": imported.plan,
+        "mapping": to_fill_in.as_ref().map(Written::name),
+    });
     let as_data = options.report == ReportForm::Json && !session.json;
     session.result(&value, || {
         let report = &imported.report;
@@ -97,11 +129,76 @@ pub(crate) fn dolphinscheduler(
     } else if !session.json {
         define::print_applied(&applied);
         note("next:");
+        if let Some(file) = &to_fill_in {
+            let command = command(session, files, options.out.as_deref());
+            note(&format!("  fill in {}, and then", file.name()));
+            note(&format!(
+                "  {command} --replace --mapping {}",
+                quoted(&file.name())
+            ));
+        }
         for step in next(&imported, &written) {
             note(&format!("  {step}"));
         }
     }
     Ok(0)
+}
+
+/// The folder with the answers of a server, if that is what is to be imported; and the session beside it, for which
+/// the options of the command line say nothing.
+fn live(
+    session: &Session,
+    files: &[PathBuf],
+    options: &Options,
+) -> Result<Option<(PathBuf, Session)>, Failure> {
+    let url = session.config.said_url.clone().filter(|_| files.is_empty());
+    let Some(url) = url else {
+        if files.is_empty() {
+            let message = "nothing is named that could be imported";
+            let hint = "name files or folders, or the address of a DolphinScheduler: `--url https://HOST:12345/dolphinscheduler`";
+            return Err(Failure::new(USAGE, message).hint(hint));
+        }
+        return Ok(None);
+    };
+    let live = live::Live {
+        url,
+        project: session.config.said_project.clone(),
+        token_file: options.token_file.clone(),
+        answers: options.answers.clone(),
+    };
+    let folder = live::read(session, &live)?;
+    let own = Session {
+        json: session.json,
+        config: session.config.of_environment(),
+        zone: session.zone.clone(),
+    };
+    Ok(Some((folder, own)))
+}
+
+/// The report as a page for a browser, if somebody wants one.
+fn write_page(imported: &Imported, options: &Options) -> Result<(), Failure> {
+    let Some(path) = &options.report_html else {
+        return Ok(());
+    };
+    let written = std::fs::write(path, imported.report.html());
+    written.map_err(|error| cannot_write(path, &error))
+}
+
+/// The command that imports the same files.
+fn command(session: &Session, files: &[PathBuf], out: Option<&Path>) -> String {
+    let files: Vec<_> = files
+        .iter()
+        .map(|file| quoted(&file.display().to_string()))
+        .collect();
+    let out = out.map(|out| format!(" --out {}", quoted(&out.display().to_string())));
+    let project = session.config.said_project.as_deref();
+    let project = project.map(|project| format!(" --project {}", quoted(project)));
+    format!(
+        "porpoise import dolphinscheduler {}{}{}",
+        files.join(" "),
+        out.unwrap_or_default(),
+        project.unwrap_or_default()
+    )
 }
 
 fn read(session: &Session, files: &[PathBuf], options: &Options) -> Result<Imported, Failure> {
@@ -114,7 +211,11 @@ fn read(session: &Session, files: &[PathBuf], options: &Options) -> Result<Impor
             .because(&error)
         })
     });
+    let mapping = options.mapping.as_deref().map(mapping::read).transpose()?;
+    let catalogue = options.catalogue.iter();
+    let all: Vec<_> = files.iter().chain(catalogue).cloned().collect();
     let options = porpoise_import::Options {
+        mapping,
         project: session.config.project.clone(),
         from_version: from_version.transpose()?,
         timezone: options.timezone.clone(),
@@ -124,7 +225,7 @@ fn read(session: &Session, files: &[PathBuf], options: &Options) -> Result<Impor
             .map(|text| variable(text))
             .collect::<Result<_, _>>()?,
     };
-    let sources = Sources::read(files)?;
+    let sources = Sources::read(&all)?;
     import_all(&sources.inputs(), &options).map_err(|faults| {
         let message = match (files, &*faults) {
             ([file], _) => format!("`{}` cannot be imported; nothing of it was", file.display()),
@@ -163,30 +264,39 @@ impl Written {
         let done = if self.unchanged { "unchanged" } else { "wrote" };
         format!("{done} {}", self.path.display())
     }
+
+    fn line_with(&self, what: &str) -> String {
+        format!("{}: {what}", self.line())
+    }
 }
 
-/// Writes all files, or none if another one is there under the name of any.
-fn write(imported: &Imported, out: &Path) -> Result<Vec<Written>, Failure> {
+/// Writes all files, or none if another one is there under the name of any and may not be replaced.
+fn write(imported: &Imported, out: &Path, replace: bool) -> Result<Vec<Written>, Failure> {
     let files = imported.workflows.iter().map(|each| {
         let (path, text) = (out.join(&each.file_name), each.definition());
-        let unchanged = same(&path, text.as_bytes())?;
+        let unchanged = same(&path, text.as_bytes(), replace)?;
         Ok((Written { path, unchanged }, text))
     });
     let files = files.collect::<Result<Vec<_>, Failure>>()?;
     std::fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
     for (file, text) in files.iter().filter(|(file, _)| !file.unchanged) {
         let path = &file.path;
-        let opened = OpenOptions::new().write(true).create_new(true).open(path);
-        let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = if replace {
+            mapping::save(path, text.as_bytes())
+        } else {
+            let opened = OpenOptions::new().write(true).create_new(true).open(path);
+            opened.and_then(|mut file| file.write_all(text.as_bytes()))
+        };
         written.map_err(|error| cannot_write(path, &error))?;
     }
     Ok(files.into_iter().map(|(file, _)| file).collect())
 }
 
-/// Whether the file is there with these bytes already; an error if it is there with others.
-fn same(path: &Path, bytes: &[u8]) -> Result<bool, Failure> {
+/// Whether the file is there with these bytes already; an error if it is there with others and may not be replaced.
+fn same(path: &Path, bytes: &[u8], replace: bool) -> Result<bool, Failure> {
     match std::fs::read(path) {
         Ok(found) if found == bytes => Ok(true),
+        Ok(_) if replace => Ok(false),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Ok(_) | Err(_) => Err(Failure::new(
             REFUSED,
@@ -196,7 +306,7 @@ fn same(path: &Path, bytes: &[u8]) -> Result<bool, Failure> {
             ),
         )
         .coded(Code::File)
-        .hint("choose another directory with `--out DIR`")),
+        .hint("choose another directory with `--out DIR`, or overwrite it with `--replace`")),
     }
 }
 
@@ -209,7 +319,8 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
 /// What a user does after an import, as commands, each where it is needed.
 fn next(imported: &Imported, written: &[Written]) -> Vec<String> {
     let workflows = || imported.workflows.iter().map(|each| &each.workflow);
-    let pools: BTreeSet<_> = workflows().flat_map(pool_steps).collect();
+    let pools = workflows().flat_map(|workflow| pool_steps(workflow, &imported.pools));
+    let pools: BTreeSet<_> = pools.collect();
     let runs = workflows().take(STEPS_SHOWN).map(|workflow| {
         let external = |task: &Task| matches!(task.kind, Kind::External { .. });
         let simulates = workflow.tasks.iter().any(external);
@@ -244,11 +355,14 @@ fn apply_step(written: &[Written]) -> Option<String> {
     }
 }
 
-fn pool_steps(workflow: &Workflow) -> impl Iterator<Item = String> {
+fn pool_steps(workflow: &Workflow, known: &BTreeMap<String, u32>) -> impl Iterator<Item = String> {
     let pools = workflow.tasks.iter().filter_map(|task| task.pool.as_ref());
     pools.map(|pool| {
         let name = format!("{}/{}", workflow.project, pool.name);
-        format!("porpoise pool {} --slots SIZE", quoted(&name))
+        let slots = known
+            .get(&name)
+            .map_or_else(|| "SIZE".to_owned(), u32::to_string);
+        format!("porpoise pool {} --slots {slots}", quoted(&name))
     })
 }
 

@@ -1,5 +1,6 @@
 //! Files that were read, and what is made of them together.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +11,14 @@ use porpoise_model::workflow::Workflow;
 
 use crate::fault::{ImportFaults, Problems, short};
 use crate::json::{NodeId, Tree};
+use crate::map::Owners;
+use crate::mapping::{self, Applied, Catalogue, List, Mapping, Met, Plan};
 use crate::secret::{Hidden, Secrets};
 use crate::shape::Element;
 use crate::shape::python::{Python, Remark};
 use crate::version::Form;
 use crate::{Imported, ImportedWorkflow, Input, Options};
-use crate::{envelope, file_name, json, map, shape, sweep};
+use crate::{attach, envelope, file_name, json, map, shape, sweep};
 
 /// A file whose workflows are in the one shape.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Document<'f> {
     pub(crate) remarks: Vec<Remark>,
     /// The files from which it took texts.
     paths: Vec<String>,
+    /// What it is a list of, if it holds no workflows.
+    pub(crate) list: Option<List>,
 }
 
 /// Reads all files, or gives the faults of each.
@@ -66,6 +71,7 @@ pub(crate) fn read_all<'f>(
         return Err(vec![problem.locate(first, "", None)]);
     }
     if faults.is_empty() {
+        attach::schedules(&mut documents);
         Ok(documents)
     } else {
         Err(faults)
@@ -86,9 +92,14 @@ fn read<'f>(
         return read_yaml(input, text, options, secrets);
     }
     let mut tree = json::parse(text).map_err(|problems| problems.locate(input.name, text, None))?;
+    if let Some(list) = List::of(&tree) {
+        let mut document = finished(input, text, (tree, Vec::new()), Vec::new(), secrets);
+        document.list = Some(list);
+        return Ok(document);
+    }
     let raw = match envelope::elements(&tree) {
         Ok(raw) => raw,
-        Err(_) if input.is_found && tree.root().is_hollow() => Vec::new(),
+        Err(_) if input.is_found && envelope::is_nothing(&tree) => Vec::new(),
         Err(problems) => return Err(refused(&problems, &tree)),
     };
     if input.is_found && raw.iter().all(|id| Form::of(tree.at(*id)).is_none()) {
@@ -174,6 +185,7 @@ fn finished<'f>(
         hidden,
         remarks: Vec::new(),
         paths: Vec::new(),
+        list: None,
     }
 }
 
@@ -198,13 +210,46 @@ pub(crate) fn import(
         .iter()
         .map(|document| (&document.tree, &*document.elements))
         .collect();
-    let mapped = map::workflows(&files, &project, options.timezone.as_deref());
-    let (mapped, mut notes) = mapped.map_err(|problems| {
+    let catalogue = catalogue(documents);
+    let by_code = match &options.project {
+        Some(_) => BTreeMap::new(),
+        None => catalogue.projects(),
+    };
+    let owners = Owners {
+        default: project,
+        by_code,
+    };
+    let none = Mapping::default();
+    let mapping = options.mapping.as_ref().unwrap_or(&none);
+    let foreign = mapping.workflows();
+    let mapped = map::workflows(&files, &owners, options.timezone.as_deref(), &foreign);
+    let (mut mapped, mut notes) = mapped.map_err(|problems| {
         let each = documents.iter().zip(&problems);
         each.filter(|(_, problems)| !problems.is_empty())
             .map(|(document, problems)| located(document, problems))
             .collect::<Vec<_>>()
     })?;
+    let met = met(documents);
+    let plan = plan(&catalogue, &mapped, &met);
+    let mut applied = Applied::default();
+    for (number, ((document, mapped), met)) in
+        documents.iter().zip(&mut mapped).zip(&met).enumerate()
+    {
+        notes.file = number;
+        for ((_, workflow), met) in mapped.iter_mut().zip(met) {
+            notes.workflow = Some(workflow.name.as_str().into());
+            mapping::apply(
+                workflow,
+                met,
+                &document.tree,
+                mapping,
+                &mut notes,
+                &mut applied,
+            );
+        }
+    }
+    notes.workflow = None;
+    mapping::unused(mapping, &plan, &applied, &mut notes);
     for (document, mapped) in documents.iter().zip(&mapped) {
         let sizes = mapped.iter().try_for_each(|(_, workflow)| fits(workflow));
         sizes.map_err(|problems| vec![located(document, &problems)])?;
@@ -231,7 +276,47 @@ pub(crate) fn import(
         .map(|document| (Arc::clone(&document.name), &document.tree))
         .collect();
     let report = notes.into_report(&files, &workflows);
-    Ok(Imported { workflows, report })
+    Ok(Imported {
+        workflows,
+        report,
+        plan,
+        pools: applied.pools,
+    })
+}
+
+/// What the workflows of each file name, in their order.
+fn met(documents: &[Document<'_>]) -> Vec<Vec<Vec<Met>>> {
+    let codes = documents
+        .iter()
+        .map(|document| mapping::known_codes(&document.tree, &document.elements));
+    let known = codes.flatten().collect();
+    let of = |document: &Document<'_>| {
+        let elements = document.elements.iter();
+        let met = elements.map(|element| mapping::of_element(&document.tree, element, &known));
+        met.collect()
+    };
+    documents.iter().map(of).collect()
+}
+
+/// What lists say.
+fn catalogue(documents: &[Document<'_>]) -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    for document in documents {
+        if let Some(list) = document.list {
+            catalogue.add(list, &document.tree);
+        }
+    }
+    catalogue
+}
+
+/// Everything that the workflows name, with what lists say of it.
+fn plan(catalogue: &Catalogue, mapped: &[map::Mapped], met: &[Vec<Vec<Met>>]) -> Plan {
+    let workflows = mapped.iter().flatten().map(|(_, workflow)| workflow);
+    let named = workflows.zip(met.iter().flatten()).map(|(workflow, met)| {
+        let tasks = workflow.tasks.iter().map(|task| task.name.as_str());
+        (workflow.name.as_str(), tasks.collect(), met.as_slice())
+    });
+    Plan::of(named, catalogue)
 }
 
 /// A definition file has a size that it must not pass, or nobody could read it.

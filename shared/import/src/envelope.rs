@@ -33,6 +33,16 @@ pub(crate) fn elements(tree: &Tree) -> Result<Vec<NodeId>, Problems> {
     Ok(elements)
 }
 
+/// Whether a file holds nothing at all, or is an answer that does.
+pub(crate) fn is_nothing(tree: &Tree) -> bool {
+    let root = tree.root();
+    let mut at = root;
+    while let Some(inner) = wrapped(at) {
+        at = inner;
+    }
+    root.is_hollow() || (error_code(root).is_none() && at.id != root.id && at.is_hollow())
+}
+
 fn error_code(at: At<'_>) -> Option<i64> {
     let is_answer = at.get("msg").is_some() && Form::of(at).is_none();
     let code = at.get("code").filter(|_| is_answer).and_then(At::integer);

@@ -10,8 +10,9 @@
 //!
 //! A file goes through these stages: `json` turns bytes into a tree with budgets and positions, `envelope` finds the
 //! workflows in it, `version` what wrote them and `shape` brings them into one form, in which the nodes of the file keep
-//! their places; `secret` puts references in the place of secrets, `map` turns each into a [`Workflow`], and `sweep`
-//! looks at what is left. No value of a parameter ever enters the report.
+//! their places; `attach` gives workflows the
+//! schedules that a list has; `secret` puts references in the place of secrets, `map` turns each into a [`Workflow`], `mapping` puts in
+//! what people filled in, and `sweep` looks at what is left. No value of a parameter ever enters the report.
 //!
 //! Left out on purpose: file access (callers pass bytes), and the running of task types that have no executor here (they
 //! are kept whole as [`Kind::External`], with names in the place of the codes that the files explain).
@@ -21,6 +22,7 @@
 //! [`Kind::External`]: porpoise_model::workflow::Kind::External
 
 mod archive;
+mod attach;
 mod document;
 mod envelope;
 #[cfg(test)]
@@ -29,9 +31,11 @@ mod fault;
 mod file_name;
 mod json;
 mod map;
+mod mapping;
 mod report;
 mod secret;
 mod shape;
+mod statements;
 mod sweep;
 mod version;
 
@@ -42,13 +46,16 @@ use porpoise_model::workflow::Workflow;
 
 pub use archive::Archive;
 pub use fault::{ImportFault, ImportFaults, Position};
+pub use mapping::{Mapping, Plan, Section, Thing};
 pub use report::{Entry, Full, Level, Report, Rule, Summary, Topic};
+pub use statements::{is_statement, statements};
 pub use version::{UnknownVersion, Version};
 
 /// What the files cannot say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The project that is to own the workflows; `default` if none is given. An export names no project.
+    /// The project that is to own the workflows. An export names none: without this, it is the one that a list of
+    /// projects among the files names, or `default`.
     pub project: Option<String>,
     /// The version that wrote the files, where they show another one or none.
     pub from_version: Option<Version>,
@@ -56,6 +63,8 @@ pub struct Options {
     pub timezone: Option<String>,
     /// What `$ENV{NAME}` of the Python SDK stands for.
     pub env: BTreeMap<String, String>,
+    /// What worker groups, data sources and their like are here.
+    pub mapping: Option<Mapping>,
 }
 
 /// The workflows of some files, and what became of their values.
@@ -65,6 +74,10 @@ pub struct Imported {
     pub workflows: Vec<ImportedWorkflow>,
     /// What differs, what was left behind, what to know.
     pub report: Report,
+    /// What the workflows name without saying what it is.
+    pub plan: Plan,
+    /// Slots of pools that the mapping file tells, as `PROJECT/NAME`.
+    pub pools: BTreeMap<String, u32>,
 }
 
 /// A workflow, and the name of the definition file for it.

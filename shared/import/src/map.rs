@@ -26,6 +26,7 @@ use crate::report::{Notes, Rule, Topic};
 use crate::shape::Element;
 use crate::version::Version;
 use index::Index;
+pub(crate) use kind::is_logic;
 
 /// Maps the workflows of some files.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ struct Mapper<'t> {
     zone: Option<&'t str>,
     /// As what the workflow is read that is being mapped.
     version: Version,
+    /// Whether its schedule tells its real state.
+    is_state_known: bool,
     problems: Problems,
     notes: Notes,
     index: Index<'t>,
@@ -49,17 +52,19 @@ pub(crate) type Mapped = Vec<(Version, Workflow)>;
 /// Every workflow of every file, or the faults of each file.
 pub(crate) fn workflows(
     files: &[File<'_>],
-    project: &Name,
+    owners: &Owners,
     zone: Option<&str>,
+    foreign: &BTreeMap<i64, (Option<Name>, Name)>,
 ) -> Result<(Vec<Mapped>, Notes), Vec<Problems>> {
-    let names = names(files);
+    let names = names(files, owners);
     let mut mapper = Mapper {
-        project,
+        project: &owners.default,
         zone,
         version: Version::V3_1,
         problems: Problems::default(),
         notes: Notes::default(),
-        index: Index::of(files, &names),
+        is_state_known: false,
+        index: Index::of(files, &names, foreign),
     };
     let mut all = Vec::new();
     let mut problems = Vec::new();
@@ -69,7 +74,9 @@ pub(crate) fn workflows(
         for (element, name) in elements.iter().zip(names) {
             mapper.notes.workflow = name.as_ref().map(|name| name.as_str().into());
             mapper.version = element.version;
+            mapper.is_state_known = element.is_state_known;
             let at = tree.at(element.shaped);
+            mapper.project = owners.of(at);
             let Some(mut workflow) = mapper.workflow(at, element.form) else {
                 continue;
             };
@@ -90,14 +97,34 @@ pub(crate) fn workflows(
     }
 }
 
-/// What each workflow will be called: no two alike.
-fn names(files: &[File<'_>]) -> Vec<Vec<Option<Name>>> {
-    let mut taken = Taken::new();
+/// The projects that are to own workflows.
+#[derive(Debug)]
+pub(crate) struct Owners {
+    /// Where nothing else is known.
+    pub(crate) default: Name,
+    /// By the code that the project has there.
+    pub(crate) by_code: BTreeMap<i64, Name>,
+}
+
+impl Owners {
+    fn of(&self, element: At<'_>) -> &Name {
+        let definition = element.get("processDefinition");
+        let code = definition.and_then(|at| at.get("projectCode")?.integer());
+        let known = code.and_then(|code| self.by_code.get(&code));
+        known.unwrap_or(&self.default)
+    }
+}
+
+/// What each workflow will be called: no two of a project alike.
+fn names(files: &[File<'_>], owners: &Owners) -> Vec<Vec<Option<Name>>> {
+    let mut taken: BTreeMap<&Name, Taken> = BTreeMap::new();
     let of_file = |(tree, elements): &File<'_>| {
         let mut name = |element: &Element| {
-            let definition = tree.at(element.shaped).get("processDefinition")?;
+            let element = tree.at(element.shaped);
+            let definition = element.get("processDefinition")?;
             let name = scalar::named(definition.get("name")?)?;
-            Some(unique(&name, &mut taken))
+            let taken = taken.entry(owners.of(element)).or_default();
+            Some(unique(&name, taken))
         };
         elements.iter().map(&mut name).collect()
     };

@@ -47,6 +47,11 @@ struct Found {
     parts: Vec<Part>,
 }
 
+/// Whether neither the name of a value nor the value itself look like a secret.
+pub(crate) fn is_harmless(name: &str, value: &str) -> bool {
+    !is_secret_name(&name.to_ascii_lowercase()) && in_text(value).is_empty()
+}
+
 impl Secrets {
     /// Puts references in the place of the secrets of a workflow.
     pub(crate) fn hide(&mut self, tree: &mut Tree, element: &Element) -> Vec<Hidden> {

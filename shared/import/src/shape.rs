@@ -23,6 +23,8 @@ pub(crate) struct Element {
     pub(crate) is_said: bool,
     /// What its keys say, and whether they leave no doubt.
     pub(crate) looks: (Version, bool),
+    /// Whether its schedule tells its real state: an export never does.
+    pub(crate) is_state_known: bool,
 }
 
 /// Brings the elements of a file of JSON into the one shape. `said` is the version that somebody says wrote them.
@@ -63,6 +65,7 @@ pub(crate) fn shape(
             version: said.unwrap_or(looks.0),
             is_said: said.is_some(),
             looks,
+            is_state_known: false,
         });
     }
     shaped

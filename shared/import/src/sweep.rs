@@ -15,7 +15,11 @@ pub(crate) fn sweep<'n>(
     notes: &mut Notes,
 ) {
     let tree = &document.tree;
-    if document.elements.is_empty() {
+    if let Some(list) = document.list {
+        let noun = list.noun();
+        let message = format!("the file is a list of {noun}");
+        notes.cover(tree.root(), Topic::Catalogue, noun, message);
+    } else if document.elements.is_empty() {
         let message = "the file holds no workflow: nothing of it is carried over";
         notes.cover(tree.root(), Topic::OtherFile, "", message);
     }
@@ -38,6 +42,11 @@ pub(crate) fn sweep<'n>(
             hidden.say(tree, notes);
         }
         unseen(tree.at(element.at), notes);
+        if element.is_state_known
+            && let Some(schedule) = tree.at(element.shaped).get("schedule")
+        {
+            unseen(schedule, notes);
+        }
     }
     notes.workflow = None;
     unseen(tree.root(), notes);

@@ -198,3 +198,56 @@ fn the_page_of_a_report_shows_everything_and_runs_nothing() {
         assert!(page.contains(level.title()));
     }
 }
+
+#[test]
+fn an_archive_of_statements_is_one_workflow() {
+    let files: [(&str, &[u8]); 3] = [
+        ("a/extract.sql", b"-- upstream: root\n-- datasource: dwh\ninsert into x select 1; -- keep: this\n"),
+        ("a/2.sql", b"-- name: load \xe8\xae\xa2\xe5\x8d\x95\n-- Upstream: extract\n\ninsert into y\nselect * from x;\n"),
+        ("a/check.SQL", b"-- upstream: extract, load \xe8\xae\xa2\xe5\x8d\x95\nselect 1"),
+    ];
+    let imported = |files: &[(&str, &[u8])]| {
+        let bytes = porpoise_import::statements("nightly.zip", files.iter().copied()).unwrap();
+        import_all(
+            &[Input::new("nightly.zip/statements.yaml", &bytes)],
+            &Options::default(),
+        )
+    };
+    let all = imported(&files).unwrap();
+    let workflow = &all.workflows[0].workflow;
+    assert_eq!(workflow.name.as_str(), "nightly");
+    let after: Vec<_> = workflow
+        .tasks
+        .iter()
+        .map(|task| (task.name.as_str(), task.after.clone()))
+        .collect();
+    assert_eq!(
+        after,
+        [
+            ("extract", vec![]),
+            ("load 订单", vec![0]),
+            ("check", vec![0, 1])
+        ]
+    );
+    let text = all.workflows[0].definition();
+    for part in [
+        "insert into x select 1; -- keep: this",
+        "select * from x\"",
+        "dwh",
+    ] {
+        assert!(
+            text.contains(part) || text.contains(&part.replace('"', "\n")),
+            "{part}\n{text}"
+        );
+    }
+    assert!(!text.contains("-- upstream"));
+    let wrong: [(&str, &[u8]); 1] = [("a.sql", b"-- upstream: b\nselect 1")];
+    let faults = imported(&wrong).unwrap_err();
+    assert!(faults[0].to_string().contains('b'), "{}", faults[0]);
+    let empty: [(&str, &[u8]); 1] = [("a.sql", b"-- name: x\n")];
+    let faults = porpoise_import::statements("n.zip", empty.into_iter()).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        "n.zip/a.sql:1:1: there is no statement in this file"
+    );
+}

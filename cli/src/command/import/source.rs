@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use porpoise_api::Code;
-use porpoise_import::{Archive, Folder, Input};
+use porpoise_import::{Archive, Folder, Input, is_statement, statements};
 
 use super::super::define;
 use crate::failure::{Failure, REFUSED, USAGE};
@@ -109,9 +109,7 @@ impl Sources {
             .map(|(path, bytes)| (path.to_owned(), bytes.to_owned()))
             .collect();
         if files.is_empty() {
-            let message = format!("`{name}` holds no `.json`, `.yaml` or `.yml` file");
-            let hint = "archives of SQL files are not read: write a workflow that runs them";
-            return Err(Failure::new(REFUSED, message).coded(Code::File).hint(hint));
+            return self.statements(name, &archive);
         }
         let folder = self.folder(Box::new(archive));
         self.files
@@ -122,6 +120,32 @@ impl Sources {
                 folder: Some(folder),
                 is_found: true,
             }));
+        Ok(())
+    }
+
+    /// An archive of SQL files is one workflow.
+    fn statements(&mut self, name: &str, archive: &Archive) -> Result<(), Failure> {
+        let is_one =
+            |(path, _): &(&str, &[u8])| is_statement(path) && !path.starts_with("__MACOSX/");
+        if !archive.files().any(|file| is_one(&file)) {
+            let message = format!("`{name}` holds no `.json`, `.yaml`, `.yml` or `.sql` file");
+            return Err(Failure::new(REFUSED, message).coded(Code::File));
+        }
+        let bytes = statements(name, archive.files().filter(is_one)).map_err(|faults| {
+            Failure::new(
+                REFUSED,
+                format!("`{name}` cannot be imported; nothing of it was"),
+            )
+            .coded(Code::Faults)
+            .cause(faults.to_string())
+        })?;
+        self.files.push(Source {
+            name: format!("{name}/statements.yaml"),
+            path: name.to_owned(),
+            bytes,
+            folder: None,
+            is_found: false,
+        });
         Ok(())
     }
 

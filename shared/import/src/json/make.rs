@@ -4,6 +4,7 @@
 //! is made either stands for a leaf of the file, and then what becomes of it becomes of that one, or for nothing.
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::{At, Content, NodeId, Step, Tree};
 
@@ -50,6 +51,41 @@ impl Tree {
     /// A whole number: in the place of `from` if that is a leaf of the file.
     pub(crate) fn make_number(&mut self, from: NodeId, number: i64) -> NodeId {
         self.make(from, Content::Number(number.into()))
+    }
+
+    /// A value of another tree, under a key.
+    pub(crate) fn make_value(&mut self, within: NodeId, key: &str, value: Value) -> NodeId {
+        let id = self.push(Some(within), Step::Key(key.into()));
+        let content = self.content_of(id, value);
+        self.set(id, content);
+        id
+    }
+
+    fn content_of(&mut self, within: NodeId, value: Value) -> Content {
+        match value {
+            Value::Null => Content::Null,
+            Value::Bool(bool) => Content::Bool(bool),
+            Value::Number(number) => Content::Number(number),
+            Value::String(text) => Content::Text(text.into()),
+            Value::Array(items) => {
+                let mut made = Vec::with_capacity(items.len());
+                for (index, item) in items.into_iter().enumerate() {
+                    let id = self.push(Some(within), Step::Index(index));
+                    let content = self.content_of(id, item);
+                    self.set(id, content);
+                    made.push(id);
+                }
+                Content::List(made)
+            }
+            Value::Object(object) => {
+                let entries = object.into_iter();
+                let made = entries.map(|(key, value)| {
+                    let id = self.make_value(within, &key, value);
+                    (key.into(), id)
+                });
+                Content::Object(made.collect())
+            }
+        }
     }
 
     fn make(&mut self, from: NodeId, content: Content) -> NodeId {

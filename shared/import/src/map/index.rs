@@ -11,13 +11,19 @@ use crate::json::At;
 #[derive(Debug, Default)]
 pub(super) struct Index<'t> {
     workflows: BTreeMap<i64, &'t Name>,
+    /// The projects that a mapping file names for workflows that no file holds.
+    owners: BTreeMap<i64, &'t Name>,
     /// By workflow and task.
     tasks: BTreeMap<(i64, i64), Name>,
 }
 
 impl<'t> Index<'t> {
-    /// `names` are what the workflows will be called.
-    pub(super) fn of(files: &[File<'t>], names: &'t [Vec<Option<Name>>]) -> Self {
+    /// `names` are what the workflows will be called; `foreign` are workflows that no file holds.
+    pub(super) fn of(
+        files: &[File<'t>],
+        names: &'t [Vec<Option<Name>>],
+        foreign: &'t BTreeMap<i64, (Option<Name>, Name)>,
+    ) -> Self {
         let mut index = Self::default();
         for ((tree, elements), names) in files.iter().zip(names) {
             for (element, name) in elements.iter().zip(names) {
@@ -37,11 +43,22 @@ impl<'t> Index<'t> {
                 }
             }
         }
+        for (code, (project, name)) in foreign {
+            index.workflows.entry(*code).or_insert(name);
+            if let Some(project) = project {
+                index.owners.entry(*code).or_insert(project);
+            }
+        }
         index
     }
 
     pub(super) fn workflow(&self, code: i64) -> Option<&'t Name> {
         self.workflows.get(&code).copied()
+    }
+
+    /// The project here of a workflow that no file holds, if a mapping file names it.
+    pub(super) fn owner(&self, code: i64) -> Option<&'t Name> {
+        self.owners.get(&code).copied()
     }
 
     pub(super) fn task(&self, workflow: i64, task: i64) -> Option<&Name> {

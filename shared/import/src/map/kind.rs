@@ -22,6 +22,11 @@ const LOGIC: [&str; 7] = [
     "BLOCKING",
 ];
 
+/// Whether tasks of a type decide about others or wait for them.
+pub(crate) fn is_logic(name: &str) -> bool {
+    LOGIC.contains(&name)
+}
+
 impl<'t> Mapper<'t> {
     /// The kind, and the parameters of the task itself. `own` is the code of its workflow.
     pub(super) fn kind(&mut self, task: At<'t>, own: Option<i64>) -> (Option<Kind>, Parameters) {

@@ -16,6 +16,8 @@ const OF_WORKFLOWS: [(&str, &str); 4] = [
     ("processDefinitionId", "processDefinitionName"),
 ];
 const TASK: (&str, &str) = ("depTaskCode", "depTaskName");
+/// The project of the workflow that stands beside it.
+const PROJECT: (&str, &str) = ("projectCode", "projectName");
 /// Keys that hold codes of tasks, one or a list, and in 1.x names.
 const OF_TASKS: [&str; 3] = ["nextNode", "successNode", "failedNode"];
 
@@ -45,6 +47,12 @@ impl<'t> Mapper<'t> {
     ) -> (&'k str, Value) {
         if OF_TASKS.contains(&key) {
             return (key, self.tasks_named(at, key, own));
+        }
+        if key == PROJECT.0
+            && let Some(code) = object.get("definitionCode").and_then(At::integer)
+            && let Some(owner) = self.index.owner(code)
+        {
+            return (PROJECT.1, Value::String(owner.to_string()));
         }
         let workflow = OF_WORKFLOWS.iter().find(|(code, _)| *code == key);
         let Some((_, name)) = workflow.or_else(|| (key == TASK.0).then_some(&TASK)) else {

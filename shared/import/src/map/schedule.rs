@@ -9,7 +9,7 @@ use porpoise_cron::{Cron, Dialect};
 use porpoise_model::workflow::{FailureStrategy, MissedFires, Occasion, Priority, Schedule};
 
 use super::Mapper;
-use super::scalar::{Words, known_word, plain};
+use super::scalar::{LABEL, Words, known_word, plain};
 use super::task::PRIORITIES;
 use crate::fault::short;
 use crate::json::At;
@@ -72,6 +72,7 @@ impl<'t> Mapper<'t> {
         }
         let notify = self.alerts(at);
         self.settings(at, labels);
+        self.state(at, labels);
         for key in ["createTime", "updateTime"] {
             if let Some(at) = at.some(key) {
                 self.notes
@@ -84,6 +85,17 @@ impl<'t> Mapper<'t> {
             priority: self.priority(at),
             notify,
         })
+    }
+
+    /// Whether it fires there: nothing should fire twice.
+    fn state(&self, at: At<'t>, labels: &mut BTreeMap<String, String>) {
+        let state = at.get("releaseState").and_then(|at| known_word(at, STATES));
+        let shown = match state {
+            Some(true) => "ONLINE",
+            Some(false) if self.is_state_known => "OFFLINE",
+            Some(false) | None => return,
+        };
+        labels.insert(format!("{LABEL}schedule-state"), shown.to_owned());
     }
 
     fn times(&mut self, at: At<'t>) -> Option<Schedule> {
@@ -104,17 +116,16 @@ impl<'t> Mapper<'t> {
             );
         }
         let online = self.word(at, "releaseState", STATES, false);
-        let said = if online {
-            "switched on there"
+        let (topic, said) = if online {
+            (Topic::ScheduleOnline, "switched on there")
+        } else if self.is_state_known {
+            (Topic::ScheduleOff, "as it is there")
         } else {
-            "the export does not tell whether it was on"
+            let said = "the export does not tell whether it was on";
+            (Topic::ScheduleOffline, said)
         };
-        self.notes.add(
-            at,
-            Topic::ScheduleOffline,
-            "",
-            format!("the schedule is switched off here: {said}"),
-        );
+        let message = format!("the schedule is switched off here: {said}");
+        self.notes.add(at, topic, "", message);
         self.notes.add(
             at,
             Topic::MissedFires,

@@ -1,6 +1,6 @@
 //! A report in the making.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use porpoise_model::workflow::Kind;
@@ -21,6 +21,8 @@ pub(crate) struct Notes {
     pub(crate) file: usize,
     entries: Vec<((usize, usize), Entry)>,
     more: usize,
+    /// What was said of nodes and holds no more.
+    settled: BTreeSet<(usize, usize, Topic)>,
 }
 
 impl Notes {
@@ -49,6 +51,26 @@ impl Notes {
         self.entries.push(((self.file, at.id.0), entry));
     }
 
+    /// An entry about something beside the files.
+    pub(crate) fn say(&mut self, path: String, topic: Topic, subject: String, message: String) {
+        let entry = Entry {
+            level: topic.level(),
+            topic,
+            file: None,
+            workflow: None,
+            path,
+            subject,
+            message,
+            advice: topic.advice(),
+        };
+        self.entries.push(((usize::MAX, self.entries.len()), entry));
+    }
+
+    /// What was said of a node under a topic holds no more: something else was made of it.
+    pub(crate) fn settle(&mut self, at: At<'_>, topic: Topic) {
+        self.settled.insert((self.file, at.id.0, topic));
+    }
+
     /// An entry that speaks for all that nobody has looked at in the node.
     pub(crate) fn cover(
         &mut self,
@@ -67,6 +89,9 @@ impl Notes {
         files: &[(Arc<str>, &Tree)],
         workflows: &[ImportedWorkflow],
     ) -> Report {
+        let settled = std::mem::take(&mut self.settled);
+        self.entries
+            .retain(|((file, node), entry)| !settled.contains(&(*file, *node, entry.topic)));
         self.entries
             .sort_by(|(at, a), (bt, b)| (a.level, a.topic, at).cmp(&(b.level, b.topic, bt)));
         // Where there is one file, nobody has to be told which.

@@ -147,6 +147,11 @@ topics! {
     /// A schedule comes in switched off.
     ScheduleOffline, CarriedWithDifference, "schedules, imported switched off",
         "an export never tells whether a schedule was on; switch it off there before you switch it on here";
+    /// A schedule that fires there.
+    ScheduleOnline, CarriedWithDifference, "schedules that are switched on there, imported switched off",
+        "switch each on here once it is off there: never both";
+    /// A schedule that does not fire there either.
+    ScheduleOff, Note, "schedules that are switched off there and here", "nothing";
     /// A variable of the environment that a file of the Python SDK asks for.
     Variable, CarriedWithDifference, "variables that files of the Python SDK ask for",
         "give each with --env NAME=VALUE";
@@ -216,6 +221,16 @@ topics! {
         "give the task `env: { X: ${secret:NAME} }`, and let the script read X from its environment";
     /// A name that had to change.
     Renamed, CarriedWithDifference, "names that had to change", "use the new name";
+    /// A mapping file says something that nothing does here.
+    MappingWithoutEffect, CarriedWithDifference, "what the mapping file says and cannot take effect",
+        "do by hand what it was to do, or leave it out of the mapping file";
+    /// A mapping file says what something is.
+    Mapped, Note, "what the mapping file says, put in place", "nothing; look whether it is what you meant";
+    /// A mapping file names what is not there.
+    MappingUnused, Note, "entries of the mapping file that nothing uses",
+        "correct their keys, or leave them for files that are still to come";
+    /// Names, by ids and codes.
+    Catalogue, Note, "lists from which names and states were taken", "nothing";
     /// A value that is no text.
     Converted, Note, "values of parameters that are no texts, turned into texts", "nothing";
     /// JSON where an object belongs.

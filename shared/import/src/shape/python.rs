@@ -121,6 +121,7 @@ impl<'f> Python<'f> {
             version: said.unwrap_or(looks.0),
             is_said: said.is_some(),
             looks,
+            is_state_known: false,
         })
     }
 
