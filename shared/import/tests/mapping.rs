@@ -348,6 +348,38 @@ fn an_empty_file_changes_nothing_and_what_nothing_uses_is_said() {
 }
 
 #[test]
+fn what_has_no_job_gets_neither_a_target_nor_variables() {
+    let mut parent = minimal();
+    parent["processDefinition"]["name"] = json!("parent");
+    parent["processDefinition"]["code"] = json!(2);
+    let day = json!({"relation": "AND", "dependTaskList": [{"relation": "AND", "dependItemList": [
+        {"projectCode": 42, "definitionCode": 1, "depTaskCode": 0, "cycle": "day", "dateValue": "today", "state": null}
+    ]}]});
+    let kinds = [
+        ("SUB_PROCESS", json!({"processDefinitionCode": 1})),
+        ("DEPENDENT", json!({"dependence": day})),
+    ];
+    let tasks = parent["taskDefinitionList"].as_array_mut().unwrap();
+    for (task, (kind, params)) in tasks.iter_mut().zip(kinds) {
+        task["taskType"] = json!(kind);
+        task["taskParams"] = params;
+        task["workerGroup"] = json!("default");
+        task["environmentCode"] = json!(8_831);
+    }
+    let text = json!([minimal(), parent]).to_string();
+    let mapping = with(
+        "worker_groups: { default: { target: a } }\nenvironments: { '8831': { env: { A: b } } }",
+    );
+    let imported = import("x.json", text.as_bytes(), &mapping).unwrap();
+    let parent = &imported.workflows[1];
+    for task in &parent.workflow.tasks {
+        assert_eq!((&task.target, task.env.len()), (&None, 0), "{}", task.name);
+    }
+    let read = porpoise_definition::read("x.yaml", parent.definition().as_bytes()).unwrap();
+    assert_eq!(read[0].workflow, parent.workflow);
+}
+
+#[test]
 fn a_list_of_projects_says_which_project_owns_a_workflow() {
     let workflow = |name: &str, project: i64, code: i64| {
         let mut value = minimal();

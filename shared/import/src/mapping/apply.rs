@@ -355,9 +355,11 @@ fn placed(value: &mut Value, key: &str, address: &str) -> bool {
     }
 }
 
-/// Tasks that decide about others run nowhere.
+/// What kinds are called that no target ever gets: they decide, wait, or stand for other workflows.
+const WITHOUT_JOB: [&str; 5] = ["switch", "conditions", "approval", "workflow", "dependent"];
+
+/// Whether nothing of a task runs on a target.
 fn has_no_job(task: &Task) -> bool {
-    task.kind.is_branch()
-        || matches!(&task.kind, Kind::Approval { .. })
+    WITHOUT_JOB.contains(&&*task.kind.word())
         || matches!(&task.kind, Kind::External { name, .. } if crate::map::is_logic(name))
 }
