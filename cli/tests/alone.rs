@@ -234,6 +234,57 @@ fn an_import_takes_folders_and_reports_in_three_forms() {
 }
 
 #[test]
+fn an_import_asks_what_things_are_and_takes_the_answers() {
+    let place = Place::new();
+    let export = include_str!("fixtures/export.json");
+    let export = export.replace(
+        "\"name\": \"first\",",
+        "\"name\": \"first\", \"workerGroup\": \"etl\",",
+    );
+    place.file("export.json", &export);
+    let import = |more: &[&str]| {
+        let arguments = [&["import", "dolphinscheduler", "export.json"], more].concat();
+        place.run(&arguments)
+    };
+    let output = import(&["--out", "in"]);
+    let told = stderr(&output);
+    assert!(
+        told.contains("fill in in/mapping/dolphinscheduler.yaml")
+            && told.contains("--out in --replace --mapping in/mapping/dolphinscheduler.yaml"),
+        "{told}"
+    );
+    let output = import(&["--plan", "mapping.yaml"]);
+    assert_eq!(stdout(&output), "wrote mapping.yaml: 1 worker group\n");
+    let path = place.work().join("mapping.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    place.file(
+        "mapping.yaml",
+        &text.replace("    target:", "    target: site-a  # mine"),
+    );
+    let output = import(&["--plan", "mapping.yaml"]);
+    assert!(stdout(&output).starts_with("unchanged mapping.yaml"));
+    assert!(std::fs::read_to_string(&path).unwrap().contains("# mine"));
+
+    let output = import(&["--out", "in", "--mapping", "mapping.yaml"]);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(stderr(&output).contains("--replace"), "{}", stderr(&output));
+    let output = import(&["--out", "in", "--mapping", "mapping.yaml", "--replace"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let written = std::fs::read_to_string(place.work().join("in/minimal.yaml")).unwrap();
+    assert!(written.contains("target: site-a"), "{written}");
+
+    place.file(
+        "mapping.yaml",
+        &text.replace("    target:", "    tarket: a"),
+    );
+    let output = import(&["--out", "other", "--mapping", "mapping.yaml"]);
+    assert_eq!(output.status.code(), Some(65));
+    let told = stderr(&output);
+    assert!(told.contains("did you mean `target`?"), "{told}");
+    assert!(!place.work().join("other").exists());
+}
+
+#[test]
 fn an_import_of_nothing_says_where_there_is_nothing() {
     let place = Place::new();
     place.file("export.json", "[]");
