@@ -164,5 +164,6 @@ pub(crate) fn new_run(id: u128, now: Timestamp) -> NewRun {
         created: now,
 
         placement: porpoise_engine::placement::Placement::default(),
+        only: None,
     }
 }

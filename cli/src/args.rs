@@ -245,6 +245,12 @@ pub(crate) struct Run {
     /// Logical date, as `2026-03-01` or with time and offset [default: now].
     #[arg(long, value_name = "DATE")]
     pub(crate) date: Option<String>,
+    /// Start with these tasks; no others but what follows them run.
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) tasks: Vec<String>,
+    /// What runs beside those tasks.
+    #[arg(long, requires = "tasks", value_name = "REACH", default_value = "downstream", value_parser = ["only", "upstream", "downstream"])]
+    pub(crate) reach: String,
     /// Decide everything and start no job.
     #[arg(long)]
     #[expect(clippy::struct_field_names, reason = "the word of the whole product")]
@@ -322,6 +328,9 @@ pub(crate) struct Rerun {
     /// And all that is downstream of them.
     #[arg(long, requires = "tasks")]
     pub(crate) downstream: bool,
+    /// And all that is upstream of them.
+    #[arg(long, requires = "tasks")]
+    pub(crate) upstream: bool,
     /// Only tell what would run.
     #[arg(long)]
     pub(crate) preview: bool,

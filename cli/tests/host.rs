@@ -57,6 +57,7 @@ async fn create(host: &Host, definition: &str) -> Address {
         simulate: false,
         created: now,
         placement: porpoise_engine::placement::Placement::default(),
+        only: None,
     };
     host.app().create_run(new.clone()).await.unwrap();
     Address::run(project, new.run)

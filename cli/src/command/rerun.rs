@@ -16,7 +16,7 @@ pub(crate) fn rerun(session: &Session, args: &Rerun) -> Result<u8, Failure> {
     let mut body = if args.from_failed {
         json!({"command": "rerun_failed"})
     } else {
-        json!({"command": "rerun", "downstream": args.downstream})
+        json!({"command": "rerun", "downstream": args.downstream, "upstream": args.upstream})
     };
     put_tasks(&mut body, &args.tasks);
     let preview = client.post(&at.path("/rerun-preview"), &body)?;

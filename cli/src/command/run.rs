@@ -93,6 +93,10 @@ fn request(session: &Session, args: &RunArgs) -> Result<Value, Failure> {
         .as_deref()
         .map(|date| instant(session, date))
         .transpose()?;
+    if !args.tasks.is_empty() {
+        put(&mut body, "tasks", Some(args.tasks.clone().into()));
+        put(&mut body, "reach", Some(args.reach.clone().into()));
+    }
     put(
         &mut body,
         "logical_date",

@@ -274,6 +274,7 @@ impl Bench {
             simulate: false,
             created: self.world.now(),
             placement: porpoise_engine::placement::Placement::default(),
+            only: None,
         };
         let address = Address::run(new.project, new.run);
         self.app.create_run(new).await.unwrap();

@@ -133,6 +133,7 @@ impl Home {
             simulate: false,
             created: Timestamp::from_millisecond(self.world.now_millis()).unwrap(),
             placement: porpoise_engine::placement::Placement::default(),
+            only: None,
         };
         let address = Address::run(new.project, new.run);
         now(app.create_run(new)).unwrap();

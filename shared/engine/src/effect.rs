@@ -10,6 +10,7 @@ use porpoise_model::{
 
 use crate::input::Input;
 use crate::placement::Placement;
+use crate::run::Ranges;
 
 /// The key of an effect within its aggregate: the same key is the same effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -262,6 +263,10 @@ pub struct NewRun {
     #[n(16)]
     #[cbor(default)]
     pub placement: Placement,
+    /// Only these of its tasks, by index in its version; `None`: all. The others are left out, and edges from them count
+    /// for nothing.
+    #[n(17)]
+    pub only: Option<Ranges>,
 }
 
 impl NewRun {

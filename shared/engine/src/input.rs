@@ -246,6 +246,10 @@ pub enum RunCommand {
         /// And everything downstream of them.
         #[n(1)]
         downstream: bool,
+        /// And everything upstream of them.
+        #[n(2)]
+        #[cbor(default)]
+        upstream: bool,
     },
     /// Answer what these tasks ask.
     #[n(10)]

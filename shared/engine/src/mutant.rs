@@ -38,6 +38,8 @@ pub enum Mutant {
     NoticeLost,
     /// What a switch or conditions did not pick goes on all the same.
     NotPickedGoesOn,
+    /// Tasks that a run was started without keep those below them waiting.
+    LeftOutAwaited,
     /// That an attempt was sent to a site is remembered, and not written down.
     SentForgotten,
     /// A server whose queue died with it tells no run what that may have lost.
@@ -50,7 +52,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -67,6 +69,7 @@ impl Mutant {
         Self::LoopStoppedUnnoticed,
         Self::NoticeLost,
         Self::NotPickedGoesOn,
+        Self::LeftOutAwaited,
         Self::SentForgotten,
         Self::NothingRecalled,
         Self::HandedOverUnheard,

@@ -293,12 +293,21 @@ impl Plan {
 
     /// The tasks and all that follow them, ascending.
     pub fn with_downstream(&self, tasks: &[u32]) -> Vec<u32> {
+        self.reached(tasks, &self.downstream)
+    }
+
+    /// The tasks and all that they follow, ascending.
+    pub fn with_upstream(&self, tasks: &[u32]) -> Vec<u32> {
+        self.reached(tasks, &self.upstream)
+    }
+
+    fn reached(&self, tasks: &[u32], neighbours: &Adjacency) -> Vec<u32> {
         let mut seen = vec![false; self.rules.len()];
         let mut open: Vec<u32> = tasks.to_vec();
         while let Some(task) = open.pop() {
             if let Some(seen) = seen.get_mut(index(task)).filter(|seen| !**seen) {
                 *seen = true;
-                open.extend(self.downstream(task));
+                open.extend(neighbours.of(task));
             }
         }
         (0..self.len())

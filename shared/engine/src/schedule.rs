@@ -136,5 +136,6 @@ fn new_run(state: &State, project: ProjectId, instant: i64) -> Option<NewRun> {
         simulate: false,
         created: since,
         placement: crate::placement::Placement::default(),
+        only: None,
     })
 }

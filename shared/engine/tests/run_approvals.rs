@@ -15,9 +15,9 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use porpoise_engine::effect::{EffectKey, News};
 use porpoise_engine::input::RunCommand;
-use porpoise_engine::run::{Phase, View, reason};
+use porpoise_engine::run::{Phase, reason};
+use porpoise_model::RunState;
 use porpoise_model::workflow::{Kind, Occasion, Timeout, TimeoutAction};
-use porpoise_model::{Cause, RunState};
 use support::{Scenario, scenario};
 
 fn asking() -> Scenario {
@@ -36,19 +36,6 @@ fn answer(run: Scenario, approved: bool) -> Scenario {
     })
 }
 
-fn cause(run: &Scenario) -> String {
-    let plan = run.plan.as_ref().unwrap();
-    let mut view = View::default();
-    let created = porpoise_engine::run::RunFact::Created(Box::new(run.new.clone()));
-    view.apply(plan, &created, support::start_of_day());
-    for (at, fact) in &run.facts {
-        view.apply(plan, fact, *at);
-    }
-    let task = view.task(plan, run.index("release"));
-    task.cause
-        .map_or_else(String::new, |cause: Cause| cause.to_string())
-}
-
 fn phase(run: &Scenario, name: &str) -> Phase {
     run.state.tasks.phase(run.index(name))
 }
@@ -64,7 +51,7 @@ fn a_run_waits_for_an_approval_and_says_so() {
     assert_eq!(run.state.deadline(), None);
     let mut run = answer(run.at("05:00"), true);
     assert_eq!(
-        cause(&run),
+        run.cause_of("release"),
         "approved_by(ada via test): checked with finance"
     );
     run = run.succeeds("publish");
@@ -86,7 +73,7 @@ fn what_is_declined_fails() {
     run.workflow.notify.insert(Occasion::TaskFailed);
     let run = answer(run.start().succeeds("count"), false);
     assert_eq!(
-        cause(&run),
+        run.cause_of("release"),
         "declined_by(ada via test): checked with finance"
     );
     assert_eq!(phase(&run, "publish"), Phase::UpstreamFailed);
@@ -130,7 +117,7 @@ fn an_approval_that_nobody_gives_in_time_fails_or_warns() {
         run.start().succeeds("count").at("02:00")
     };
     let run = timed(TimeoutAction::Fail);
-    assert_eq!(cause(&run), "timeout");
+    assert_eq!(run.cause_of("release"), "timeout");
     assert_eq!(run.state.run_state(), RunState::Failed);
     let run = timed(TimeoutAction::Warn);
     assert_eq!(phase(&run, "release"), Phase::Queued);

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use porpoise_engine::input::{ReportKind, RunCommand};
-use porpoise_engine::run::{Phase, View};
+use porpoise_engine::run::Phase;
 use porpoise_model::workflow::{Case, Ending, FailureStrategy, Kind, Test, TriggerRule};
 use porpoise_model::{RunState, Value, ValueType};
 use support::{Scenario, scenario};
@@ -69,23 +69,10 @@ fn phase(run: &Scenario, name: &str) -> Phase {
     run.state.tasks.phase(run.index(name))
 }
 
-/// What people read of the end of a task.
-fn cause(run: &Scenario, name: &str) -> String {
-    let plan = run.plan.as_ref().unwrap();
-    let mut view = View::default();
-    let created = porpoise_engine::run::RunFact::Created(Box::new(run.new.clone()));
-    view.apply(plan, &created, support::start_of_day());
-    for (at, fact) in &run.facts {
-        view.apply(plan, fact, *at);
-    }
-    let cause = view.task(plan, run.index(name)).cause;
-    cause.map_or_else(String::new, |cause| cause.to_string())
-}
-
 #[test]
 fn a_switch_lets_go_on_what_it_picks() {
     let mut run = rows(by_size(), "120", ValueType::Integer);
-    assert_eq!(cause(&run, "choose"), "chose case 1: big");
+    assert_eq!(run.cause_of("choose"), "chose case 1: big");
     run = run.succeeds("big").succeeds("join");
     assert_snapshot!(run.log(), @"
     00:00 count#1 dispatched
@@ -100,7 +87,7 @@ fn a_switch_lets_go_on_what_it_picks() {
     00:00 run succeeded
     ");
     let run = rows(by_size(), "42", ValueType::Integer);
-    assert_eq!(cause(&run, "choose"), "chose otherwise: small");
+    assert_eq!(run.cause_of("choose"), "chose otherwise: small");
     assert_eq!(phase(&run, "big"), Phase::Skipped);
 }
 
@@ -118,7 +105,7 @@ fn a_value_is_what_it_is_declared_as() {
 fn without_an_otherwise_nothing_is_picked() {
     let none = counted(&[("false", &["big", "small"])], None);
     let run = rows(none, "1", ValueType::Integer);
-    assert_eq!(cause(&run, "choose"), "chose otherwise: nothing");
+    assert_eq!(run.cause_of("choose"), "chose otherwise: nothing");
     assert_eq!(run.state.run_state(), RunState::Succeeded);
     assert_eq!(phase(&run, "join"), Phase::Skipped);
 }
@@ -133,7 +120,7 @@ fn a_case_that_cannot_be_decided_fails_the_switch() {
     };
     let run = rows(cases(), "1", ValueType::Integer);
     assert_eq!(
-        cause(&run, "choose"),
+        run.cause_of("choose"),
         "unresolved: case 1: `count.lines` has no value"
     );
     assert_eq!(run.state.run_state(), RunState::Failed);
@@ -141,7 +128,7 @@ fn a_case_that_cannot_be_decided_fails_the_switch() {
     let mut later = cases();
     later.workflow.dialect = "dolphinscheduler/3.3".to_owned();
     let run = rows(later, "1", ValueType::Integer);
-    assert_eq!(cause(&run, "choose"), "chose case 2: big");
+    assert_eq!(run.cause_of("choose"), "chose case 2: big");
 }
 
 #[test]
@@ -150,14 +137,14 @@ fn an_imported_switch_without_a_default_fails_if_no_case_holds() {
     run.workflow.dialect = "dolphinscheduler/3.1".to_owned();
     let run = rows(run, "1", ValueType::Integer);
     assert_eq!(
-        cause(&run, "choose"),
+        run.cause_of("choose"),
         "unresolved: no case holds, and there is no `otherwise`"
     );
     // An empty condition is taken by 3.1 when it comes to it.
     let mut run = counted(&[("", &["big"])], None);
     run.workflow.dialect = "dolphinscheduler/3.1".to_owned();
     let run = rows(run, "1", ValueType::Integer);
-    assert_eq!(cause(&run, "choose"), "chose case 1: big");
+    assert_eq!(run.cause_of("choose"), "chose case 1: big");
 }
 
 /// What can be reached from what was picked stays, also if another branch names it.
@@ -222,7 +209,7 @@ fn a_failure_that_conditions_expect_fails_nothing() {
     let mut run = checked(Ending::Succeeded);
     run.workflow.on_failure = FailureStrategy::End;
     let mut run = run.start().fails("load").succeeds("alert");
-    assert_eq!(cause(&run, "check"), "chose otherwise: alert");
+    assert_eq!(run.cause_of("check"), "chose otherwise: alert");
     assert_snapshot!(run.log(), @"
     00:00 load#1 dispatched
     00:00 run running
@@ -234,7 +221,7 @@ fn a_failure_that_conditions_expect_fails_nothing() {
     00:00 run succeeded
     ");
     let run = checked(Ending::Succeeded).start().succeeds("load");
-    assert_eq!(cause(&run, "check"), "chose then: report");
+    assert_eq!(run.cause_of("check"), "chose then: report");
     assert_eq!(phase(&run, "alert"), Phase::Skipped);
 }
 
@@ -273,6 +260,7 @@ fn conditions_below_what_never_ran_do_not_run() {
         .command(RunCommand::Rerun {
             tasks: first.clone(),
             downstream: true,
+            upstream: false,
         })
         .command(RunCommand::Skip { tasks: first })
         .stops("first");
@@ -291,7 +279,7 @@ fn imported_conditions_tell_a_forced_success_from_a_real_one() {
         let run = run
             .command(RunCommand::MarkSucceeded { tasks })
             .stops("load");
-        cause(&run, "check")
+        run.cause_of("check")
     };
     assert_eq!(
         forced("porpoise/1", Ending::Succeeded),
@@ -311,7 +299,7 @@ fn what_failed_is_looked_at_again_once_it_ran_again() {
     let run = run.fails("alert");
     assert_eq!(run.state.run_state(), RunState::Failed);
     let run = run.command(RunCommand::RerunFailed).succeeds("load");
-    assert_eq!(cause(&run, "check"), "chose then: report");
+    assert_eq!(run.cause_of("check"), "chose then: report");
     let run = run.succeeds("report");
     assert_eq!(phase(&run, "alert"), Phase::Skipped);
     assert_eq!(run.state.run_state(), RunState::Succeeded);

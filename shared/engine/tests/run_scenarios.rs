@@ -10,6 +10,7 @@
     clippy::wildcard_enum_match_arm,
     reason = "test support"
 )]
+#![expect(dead_code, reason = "the support is shared with other tests")]
 
 mod support;
 
@@ -337,6 +338,7 @@ fn rerun_of_a_running_task_stops_it_first_and_takes_what_is_below_along() {
     let run = run.at("00:30").command(RunCommand::Rerun {
         tasks: a,
         downstream: true,
+        upstream: false,
     });
     let log = run
         .stops("b")
@@ -370,6 +372,7 @@ fn rerun_without_what_is_below_leaves_it_as_it_was() {
         .command(RunCommand::Rerun {
             tasks: a,
             downstream: false,
+            upstream: false,
         })
         .succeeds("a");
     assert_snapshot!(run.log(), @"
@@ -530,6 +533,7 @@ fn a_number_that_asked_for_slots_and_was_killed_is_not_used_again() {
     let run = run.command(RunCommand::Rerun {
         tasks: a,
         downstream: false,
+        upstream: false,
     });
     assert!(
         run.pending()

@@ -99,6 +99,9 @@ pub enum Cause {
     /// A later run of the workflow took its place.
     #[n(17)]
     Superseded,
+    /// The run was started with some of the workflow's tasks only, and this is none of them.
+    #[n(18)]
+    LeftOut,
     /// A person answered what was asked.
     #[n(16)]
     Answered {
@@ -133,6 +136,7 @@ impl fmt::Display for Cause {
             Self::Unresolved { message } => write!(f, "unresolved: {message}"),
             Self::DryRun => f.write_str("dry_run"),
             Self::Superseded => f.write_str("superseded"),
+            Self::LeftOut => f.write_str("left_out"),
             Self::Answered {
                 approved,
                 actor,

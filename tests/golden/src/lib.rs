@@ -8,6 +8,7 @@
 
 mod cron;
 mod dependent;
+mod fixture;
 mod import;
 mod time;
 
@@ -30,6 +31,12 @@ pub struct Table {
     pub equal: usize,
     /// The others, a line each.
     pub different: Vec<String>,
+    /// Rows that differ and are held to be wrong, a line each with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<String>,
+    /// Rows that nothing can play yet, a line each with what is missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
     /// Why it was not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_run: Option<&'static str>,
@@ -42,6 +49,8 @@ impl Table {
             rows: 0,
             equal: 0,
             different: Vec::new(),
+            held: Vec::new(),
+            lacking: Vec::new(),
             not_run: None,
         }
     }
@@ -54,6 +63,16 @@ impl Table {
         }
     }
 
+    fn hold(&mut self, line: String) {
+        self.rows += 1;
+        self.held.push(line);
+    }
+
+    fn lack(&mut self, line: String) {
+        self.rows += 1;
+        self.lacking.push(line);
+    }
+
     /// A line about it.
     pub fn line(&self) -> String {
         let Self {
@@ -63,7 +82,17 @@ impl Table {
             return format!("{name:<46} {rows:>5} rows  not run yet: {why}");
         }
         let different = self.different.len();
-        format!("{name:<46} {rows:>5} rows  {equal:>5} equal  {different:>5} different")
+        let mut line =
+            format!("{name:<46} {rows:>5} rows  {equal:>5} equal  {different:>5} different");
+        for (rows, what) in [
+            (&self.held, "held to be wrong"),
+            (&self.lacking, "not played yet"),
+        ] {
+            if !rows.is_empty() {
+                line.push_str(&format!("  {:>2} {what}", rows.len()));
+            }
+        }
+        line
     }
 }
 
@@ -79,11 +108,8 @@ pub fn tables(folder: &Path) -> anyhow::Result<Vec<Table>> {
     tables.push(dependent::table(&rows(
         &golden.join("dependent-intervals.csv"),
     )?)?);
-    tables.push(Table {
-        rows: rows(&folder.join("engine-fixtures/EXPECTED.csv"))?.len(),
-        not_run: Some("the engine lacks what they need"),
-        ..Table::new("engine fixtures")
-    });
+    let expected = rows(&folder.join("engine-fixtures/EXPECTED.csv"))?;
+    tables.push(fixture::table(folder, &expected)?);
     Ok(tables)
 }
 

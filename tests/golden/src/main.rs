@@ -47,6 +47,12 @@ fn main() -> anyhow::Result<ExitCode> {
         for difference in &table.different {
             println!("  {difference}");
         }
+        for held in &table.held {
+            println!("  held to be wrong: {held}");
+        }
+        for lacking in &table.lacking {
+            println!("  not played yet: {lacking}");
+        }
     }
     if let Some(file) = args.json {
         let text = serde_json::to_string_pretty(&json!({ "tables": tables }))?;

@@ -51,6 +51,8 @@ struct Task {
     could_not_run: bool,
     /// The branch that it picked.
     picked: Option<usize>,
+    /// The run was started without it, and it was not run since.
+    left_out: bool,
 }
 
 impl Task {
@@ -69,6 +71,7 @@ pub(crate) struct Naive {
     plan: Arc<Plan>,
     pub(crate) serial: bool,
     dry: bool,
+    only: Option<Vec<u32>>,
     begun: bool,
     /// Let in at least once: its tasks exist.
     entered: bool,
@@ -91,6 +94,7 @@ impl Naive {
             plan: Arc::clone(plan),
             serial: concurrency != Concurrency::Parallel,
             dry: new.dry_run,
+            only: new.only.as_ref().map(|only| only.iter().collect()),
             begun: false,
             entered: false,
             live: false,
@@ -291,8 +295,22 @@ impl Naive {
         if self.tasks.is_empty() {
             self.tasks = vec![Task::default(); self.plan.len() as usize];
         }
-        (self.live, self.entered) = (true, true);
+        self.live = true;
+        if !std::mem::replace(&mut self.entered, true) {
+            self.leave_out();
+        }
         self.look(0..self.plan.len());
+    }
+
+    fn leave_out(&mut self) {
+        let Some(only) = &self.only else {
+            return;
+        };
+        for (at, task) in (0_u32..).zip(&mut self.tasks) {
+            if !only.contains(&at) {
+                (task.end, task.left_out) = (Some(End::Skip), true);
+            }
+        }
     }
 
     fn end(&mut self) {
@@ -443,6 +461,7 @@ impl Naive {
             (Then::Cancel | Then::TimeOut, None) => self.finish(at, End::Failure),
             (Then::Cancel | Then::TimeOut, Some(_)) => {}
             (Then::Succeed | Then::Skip, Some(End::Success)) => {}
+            (Then::Skip, _) if self.tasks[at as usize].left_out => {}
             (Then::Succeed, _) => self.finish(at, End::Success),
             (Then::Skip, _) => self.finish(at, End::Skip),
         }
@@ -484,7 +503,7 @@ impl Naive {
         for at in tasks {
             let task = &mut self.tasks[*at as usize];
             (task.end, task.ready, task.active) = (None, false, false);
-            (task.could_not_run, task.picked) = (false, None);
+            (task.could_not_run, task.picked, task.left_out) = (false, None, false);
             task.free();
         }
         let mut again = tasks.to_vec();
@@ -504,6 +523,7 @@ impl Naive {
         let task = &mut self.tasks[at as usize];
         let news = task.end.is_none();
         (task.end, task.held, task.could_not_run) = (Some(end), false, false);
+        task.left_out = false;
         task.free();
         if news {
             self.spread(at);

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::input::RunCommand;
-use porpoise_engine::run::State;
+use porpoise_engine::run::{Ranges, State};
 use porpoise_model::workflow::{
     Backoff, Case, Concurrency, Ending, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
     Priority, Retry, Schedule, Task, Test, Timeout, TimeoutAction, TriggerRule, Workflow,
@@ -109,6 +109,7 @@ impl Profile {
             | M::LoopStoppedUnnoticed
             | M::NoticeLost
             | M::NotPickedGoesOn
+            | M::LeftOutAwaited
             | M::NothingRecalled => Self::SMALL,
         }
     }
@@ -529,7 +530,15 @@ fn new_run(id: WorkflowId, workflow: &Workflow, at: i64, chance: &mut Chance) ->
         created,
 
         placement: porpoise_engine::placement::Placement::default(),
+        only: chance.happens(0.1).then(|| some_of(workflow, chance)),
     }
+}
+
+/// Some of its tasks, whether they lead to each other or not.
+fn some_of(workflow: &Workflow, chance: &mut Chance) -> Ranges {
+    let count = workflow.tasks.len() as u64;
+    let some = chance.log_between(1, count);
+    Ranges::of((0..some).map(|_| chance.below(count) as u32))
 }
 
 /// A command for a run in this state.
@@ -582,6 +591,7 @@ pub(crate) fn command(state: &State, now: Timestamp, chance: &mut Chance) -> Run
         _ => RunCommand::Rerun {
             tasks: tasks(chance),
             downstream: chance.happens(0.5),
+            upstream: chance.happens(0.2),
         },
     }
 }

@@ -97,6 +97,11 @@ fn a_branch_that_goes_on_unpicked_is_found() {
 }
 
 #[test]
+fn a_task_that_waits_for_one_that_was_left_out_is_found() {
+    is_found(Mutant::LeftOutAwaited);
+}
+
+#[test]
 fn people_who_are_never_told_are_found() {
     is_found(Mutant::NoticeLost);
 }

@@ -42,6 +42,9 @@ pub(crate) struct RunCommandRequest {
     /// Of `rerun`: and all that comes after these tasks.
     #[serde(default)]
     pub(crate) downstream: bool,
+    /// Of `rerun`: and all that comes before these tasks.
+    #[serde(default)]
+    pub(crate) upstream: bool,
 }
 
 /// What can be commanded.
@@ -229,6 +232,7 @@ fn read(view: &RunView, request: RunCommandRequest) -> Result<RunCommand, Proble
         Word::Rerun => RunCommand::Rerun {
             tasks,
             downstream: request.downstream,
+            upstream: request.upstream,
         },
         Word::Approve | Word::Decline => RunCommand::Answer {
             tasks,
@@ -239,20 +243,5 @@ fn read(view: &RunView, request: RunCommandRequest) -> Result<RunCommand, Proble
 }
 
 fn indices(view: &RunView, names: &[String]) -> Result<Vec<u32>, Problem> {
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
-    for (at, name) in names.iter().enumerate() {
-        match task::find(view, name) {
-            Ok(task) => found.push(task),
-            Err(problem) => {
-                let message = format!("no task is named `{}`", short(name));
-                let path = format!("tasks[{at}]");
-                faults.push(fault(&path, message, problem.hint.as_deref()));
-            }
-        }
-    }
-    if faults.is_empty() {
-        return Ok(found);
-    }
-    let title = format!("workflow `{}` has no such task", view.run.workflow_name);
-    Err(Problem::absent(Code::NoTask, title).listing(faults))
+    task::find_all(&view.plan, &view.run.workflow_name, names)
 }

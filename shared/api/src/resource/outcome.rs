@@ -37,7 +37,8 @@ impl From<&Actor> for Who {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct CauseView {
     /// `exit`, `signal`, `timeout`, `killed_by`, `forced_by`, `upstream`, `lost`, `rejected`, `disabled`,
-    /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`, `approved_by`, `declined_by`, `superseded`.
+    /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`, `approved_by`, `declined_by`, `superseded`,
+    /// `left_out`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -67,6 +68,7 @@ impl From<&Cause> for CauseView {
             Cause::TasksFailed { .. } => ("tasks_failed", None, None),
             Cause::Unresolved { .. } => ("unresolved", None, None),
             Cause::DryRun => ("dry_run", None, None),
+            Cause::LeftOut => ("left_out", None, None),
             Cause::Failed { .. } => ("failed", None, None),
             Cause::Chose { .. } => ("chose", None, None),
             Cause::Answered {

@@ -8,7 +8,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use porpoise_app::workflow_store::Head;
+use porpoise_engine::Plan;
 use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_engine::run::selection::select;
+use porpoise_engine::run::{Ranges, Reach};
 use porpoise_model::limits::{ENTRIES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::workflow::{FailureStrategy, Priority, Workflow};
 use porpoise_model::{ProjectId, RunId};
@@ -16,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::workflow;
+use super::{task, workflow};
 use crate::access::Caller;
 use crate::extract::{Body, Segments, command_id};
 use crate::problem::{Problem, fault};
@@ -33,6 +36,10 @@ pub(crate) struct StartRun {
     /// The instant that the run stands for; now unless given.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) logical_date: Option<Timestamp>,
+    /// Only these tasks, and what is within `reach` of them; the others are left out. All unless given.
+    pub(crate) tasks: Vec<String>,
+    /// What runs beside `tasks`.
+    pub(crate) reach: ReachWord,
     /// Every task succeeds without a job.
     pub(crate) dry_run: bool,
     /// Kinds that no target here runs are replaced by `noop`.
@@ -43,6 +50,29 @@ pub(crate) struct StartRun {
     /// `continue` or `end`: instead of the workflow's.
     #[schema(value_type = Option<String>)]
     pub(crate) on_failure: Option<FailureStrategy>,
+}
+
+/// What runs beside the tasks that are named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReachWord {
+    /// Nothing.
+    Only,
+    /// All that comes before them.
+    Upstream,
+    /// All that comes after them.
+    #[default]
+    Downstream,
+}
+
+impl From<ReachWord> for Reach {
+    fn from(word: ReachWord) -> Self {
+        match word {
+            ReachWord::Only => Self::Only,
+            ReachWord::Upstream => Self::Upstream,
+            ReachWord::Downstream => Self::Downstream,
+        }
+    }
 }
 
 /// A run that exists now.
@@ -78,6 +108,7 @@ pub(crate) async fn start(
     let parameters = texts(&request.parameters)?;
     let plan = api.app.plan(project, head.version).await?;
     let notes = unknown(plan.workflow(), &parameters);
+    let only = only(&plan, &head, &request)?;
     let run = RunId::of_command(command);
     let new = new_run(
         &api,
@@ -89,8 +120,8 @@ pub(crate) async fn start(
         parameters,
         &caller,
     );
-    let explicit = new.1;
-    let created = api.app.create_run(new.0).await?;
+    let (new, explicit) = (NewRun { only, ..new.0 }, new.1);
+    let created = api.app.create_run(new).await?;
     if created.fresh {
         api.app.list_created(&created.run, plan.len()).await?;
     }
@@ -142,8 +173,19 @@ fn new_run(
         simulate: request.simulate,
         created: now,
         placement: porpoise_engine::placement::Placement::default(),
+        only: None,
     };
     (new, request.logical_date.is_some())
+}
+
+/// The tasks that it is started with; `None`: all.
+fn only(plan: &Plan, head: &Head, request: &StartRun) -> Result<Option<Ranges>, Problem> {
+    if request.tasks.is_empty() {
+        return Ok(None);
+    }
+    let named = task::find_all(plan, head.name.as_str(), &request.tasks)?;
+    let only = select(plan, &named, request.reach.into());
+    Ok((only.len() < plan.len()).then_some(only))
 }
 
 /// Values as texts, within the limits; every fault at once.
@@ -212,6 +254,7 @@ async fn same_request(api: &Api, new: &NewRun, dated: bool) -> Result<(), Proble
         && before.simulate == new.simulate
         && before.priority == new.priority
         && before.on_failure == new.on_failure
+        && before.only == new.only
         && (!dated || before.logical_date == new.logical_date);
     if same {
         return Ok(());

@@ -169,15 +169,38 @@ fn attempt(attempt: &AttemptView) -> Attempt {
 /// # Errors
 /// There is none; with the name that was most likely meant.
 pub(crate) fn find(view: &RunView, name: &str) -> Result<u32, Problem> {
+    find_in(&view.plan, &view.run.workflow_name, name)
+}
+
+fn find_in(plan: &Plan, workflow: &str, name: &str) -> Result<u32, Problem> {
     let wanted = name.parse::<Name>().ok();
-    let found = wanted.and_then(|wanted| view.plan.find(wanted.as_str()));
+    let found = wanted.and_then(|wanted| plan.find(wanted.as_str()));
     found.ok_or_else(|| {
         let title = format!(
-            "there is no task `{}` in workflow `{}`",
-            short(name),
-            view.run.workflow_name
+            "there is no task `{}` in workflow `{workflow}`",
+            short(name)
         );
-        let tasks = &view.plan.workflow().tasks;
+        let tasks = &plan.workflow().tasks;
         Problem::absent(Code::NoTask, title).near(name, tasks.iter().map(|task| task.name.as_str()))
     })
+}
+
+/// The indices of tasks; every name that is not there is told at once, with its place in `tasks`.
+pub(crate) fn find_all(plan: &Plan, workflow: &str, names: &[String]) -> Result<Vec<u32>, Problem> {
+    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    for (at, name) in names.iter().enumerate() {
+        match find_in(plan, workflow, name) {
+            Ok(task) => found.push(task),
+            Err(problem) => {
+                let message = format!("no task is named `{}`", short(name));
+                let path = format!("tasks[{at}]");
+                faults.push(fault(&path, message, problem.hint.as_deref()));
+            }
+        }
+    }
+    if faults.is_empty() {
+        return Ok(found);
+    }
+    let title = format!("workflow `{workflow}` has no such task");
+    Err(Problem::absent(Code::NoTask, title).listing(faults))
 }

@@ -118,6 +118,54 @@ async fn a_run_takes_what_it_is_started_with() {
 }
 
 #[tokio::test]
+async fn a_run_of_some_tasks_leaves_the_others_out() {
+    let server = Server::still();
+    server.apply("shop", DAILY).await;
+    let request = json!({"tasks": ["load"], "reach": "only"});
+    let started = server.post(RUNS, request.to_string()).await.expect(202);
+    server.drive().await;
+    let run = format!(
+        "/v1/projects/shop/runs/{}",
+        started["run_id"].as_str().unwrap()
+    );
+    let tasks = server.get(&format!("{run}/tasks")).await.expect(200);
+    for task in tasks["items"].as_array().unwrap() {
+        let (state, cause) = if task["name"] == "load" {
+            ("succeeded", json!(null))
+        } else {
+            ("skipped", json!("left_out"))
+        };
+        assert_eq!(task["state"], state, "{task}");
+        assert_eq!(task["cause"]["kind"], cause, "{task}");
+    }
+    assert_eq!(server.world.jobs_of("load"), 1);
+}
+
+#[tokio::test]
+async fn tasks_that_are_not_there_start_nothing_and_are_all_named() {
+    let server = Server::still();
+    server.apply("shop", DAILY).await;
+    let request = json!({"tasks": ["load", "lod", "nothing"]});
+    let problem = server
+        .post(RUNS, request.to_string())
+        .await
+        .problem(404, "PP0009");
+    let faults = problem["faults"].as_array().unwrap();
+    let paths: Vec<_> = faults.iter().map(|fault| &fault["path"]).collect();
+    assert_eq!(paths, ["tasks[1]", "tasks[2]"]);
+    let hint = faults[0]["hint"].as_str().unwrap();
+    assert!(hint.contains("`load`"), "{hint}");
+    assert_eq!(
+        server.get("/v1/projects/shop/runs").await.expect(200)["items"],
+        json!([])
+    );
+    server
+        .post(RUNS, "{\"tasks\": [\"load\"], \"reach\": \"sideways\"}")
+        .await
+        .problem(400, "PP0013");
+}
+
+#[tokio::test]
 async fn parameters_that_are_no_values_are_all_named() {
     let server = Server::still();
     server.apply("shop", DAILY).await;
@@ -221,6 +269,7 @@ async fn a_key_that_came_with_another_request_is_refused() {
         "{\"parameters\": {\"day\": \"tuesday\"}, \"dry_run\": true}",
         "{\"parameters\": {\"day\": \"tuesday\"}, \"simulate\": true}",
         "{\"parameters\": {\"day\": \"tuesday\"}, \"priority\": \"low\"}",
+        "{\"parameters\": {\"day\": \"tuesday\"}, \"tasks\": [\"load\"], \"reach\": \"only\"}",
         "{\"parameters\": {\"day\": \"tuesday\"}, \"on_failure\": \"end\"}",
         "{\"parameters\": {\"day\": \"tuesday\"}, \"logical_date\": \"2020-01-01T00:00:00Z\"}",
     ] {

@@ -57,5 +57,6 @@ pub(crate) fn new_run(workflow: WorkflowId, key: &str) -> NewRun {
         simulate: false,
         created: Timestamp::from_second(1_767_225_600).unwrap(),
         placement: Placement::default(),
+        only: None,
     }
 }

@@ -98,7 +98,7 @@ fn holds(state: &State, plan: &Plan, when: &Test) -> bool {
             Ending::Succeeded => phase.is_success() && by_itself,
             Ending::Failed if exact => phase == Phase::Failed && by_itself,
             Ending::Failed => phase.is_failure(),
-            Ending::Skipped => phase == Phase::Skipped,
+            Ending::Skipped => matches!(phase, Phase::Skipped | Phase::LeftOut),
         }
     })
 }
@@ -125,5 +125,7 @@ fn expected(state: &State, plan: &Plan, task: u32) -> bool {
             && (!phase.is_terminal() || phase == Phase::Succeeded)
     };
     let ran = state.tasks.phase(task) != Phase::UpstreamFailed;
-    ran && !below.is_empty() && below.iter().all(takes_account)
+    let there = |task: &&u32| state.tasks.phase(**task) != Phase::LeftOut;
+    let mut below = below.iter().filter(there).peekable();
+    ran && below.peek().is_some() && below.all(takes_account)
 }

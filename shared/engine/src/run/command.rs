@@ -6,6 +6,7 @@ use porpoise_model::{Actor, Cause, RunState};
 
 use super::fact::{After, RunFact};
 use super::ranges::Ranges;
+use super::selection::{Reach, select};
 use super::state::State;
 use super::tasks::Phase;
 use crate::Plan;
@@ -94,13 +95,17 @@ fn obey(
                 actor: actor.clone(),
             };
             settle_tasks(state, plan, tasks, &then, |phase| {
-                !phase.is_success() && phase != Phase::Skipped
+                !phase.is_success() && !matches!(phase, Phase::Skipped | Phase::LeftOut)
             })
         }
         RunCommand::RerunFailed => rerun(state, failed(state, plan)),
-        RunCommand::Rerun { tasks, downstream } => {
+        RunCommand::Rerun {
+            tasks,
+            downstream,
+            upstream,
+        } => {
             known(plan, tasks)?;
-            rerun(state, selected(plan, tasks, *downstream))
+            rerun(state, selected(plan, tasks, *downstream, *upstream))
         }
         RunCommand::Answer {
             tasks,
@@ -364,13 +369,12 @@ pub fn failed(state: &State, plan: &Plan) -> Ranges {
     Ranges::of(failed.iter().chain(&conditions).copied().chain(ruled_out))
 }
 
-/// Tasks, with or without all that follow them.
-pub fn selected(plan: &Plan, tasks: &[u32], downstream: bool) -> Ranges {
-    if downstream {
-        plan.with_downstream(tasks).into_iter().collect()
-    } else {
-        Ranges::of(tasks.iter().copied())
-    }
+/// Tasks, with or without all that follow them, and all that they follow.
+pub fn selected(plan: &Plan, tasks: &[u32], downstream: bool, upstream: bool) -> Ranges {
+    let reach = |asked: bool, reach| if asked { reach } else { Reach::Only };
+    let below = select(plan, tasks, reach(downstream, Reach::Downstream));
+    let above = select(plan, tasks, reach(upstream, Reach::Upstream));
+    Ranges::of(below.iter().chain(above.iter()))
 }
 
 fn rerun(state: &State, tasks: Ranges) -> Result<Vec<RunFact>, String> {
@@ -403,9 +407,13 @@ pub struct RerunPreview {
 pub fn preview(state: &State, plan: &Plan, command: &RunCommand) -> Result<RerunPreview, String> {
     let tasks = match command {
         RunCommand::RerunFailed => failed(state, plan),
-        RunCommand::Rerun { tasks, downstream } => {
+        RunCommand::Rerun {
+            tasks,
+            downstream,
+            upstream,
+        } => {
             known(plan, tasks)?;
-            selected(plan, tasks, *downstream)
+            selected(plan, tasks, *downstream, *upstream)
         }
         RunCommand::Pause
         | RunCommand::Resume

@@ -7,6 +7,7 @@ use porpoise_model::{Cause, Outputs, RunState};
 
 use super::fact::{After, RunFact};
 use super::ranges::Ranges;
+use super::selection;
 use super::state::{Gate, Hold, Slot, SlotStage, State, Time};
 use super::tasks::{Phase, Tasks};
 use super::transition::{RunEvent, TaskEvent, run_next, task_next};
@@ -175,6 +176,7 @@ fn let_in(state: &mut State, plan: &Plan, at: Timestamp) {
     if state.tasks.is_empty() {
         let waits = |task| u32::try_from(plan.upstream(task).len()).unwrap_or(u32::MAX);
         state.tasks = Tasks::new(plan.len(), waits);
+        selection::leave_out(state);
     }
     upstream::refresh(state, plan, state.tasks.indices(), at);
 }

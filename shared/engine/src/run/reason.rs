@@ -137,7 +137,8 @@ pub fn of(state: &State, plan: &Plan, task: u32) -> Option<Reason> {
         | Phase::Canceled
         | Phase::Skipped
         | Phase::UpstreamFailed
-        | Phase::Disabled => None,
+        | Phase::Disabled
+        | Phase::LeftOut => None,
     }
 }
 

@@ -1,5 +1,8 @@
 //! What follows from the state of a run alone: what is due happens, what is ready starts, what is over ends.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use porpoise_model::workflow::{FailureStrategy, TimeoutAction};
 use porpoise_model::{Cause, RunState};
@@ -9,6 +12,7 @@ use super::fact::RunFact;
 use super::parameters;
 use super::ranges::Ranges;
 use super::state::{State, Time};
+use super::tasks::Phase;
 use crate::Plan;
 
 /// The facts that follow by themselves. Called again until there are none.
@@ -102,7 +106,7 @@ fn ending(state: &State, plan: &Plan, state_now: RunState) -> Option<RunFact> {
 
 fn ended(state: &State, failures: u32) -> RunFact {
     let (state, cause) = match &state.stopping {
-        Some(cause @ (Cause::KilledBy { .. } | Cause::Superseded)) => {
+        Some(cause @ (Cause::KilledBy { .. } | Cause::Superseded)) if stopped_any(state) => {
             (RunState::Canceled, Some(cause.clone()))
         }
         Some(cause @ Cause::Timeout) => (RunState::Failed, Some(cause.clone())),
@@ -115,10 +119,16 @@ fn ended(state: &State, failures: u32) -> RunFact {
     RunFact::Ended { state, cause }
 }
 
+/// A kill that comes when everything has ended already stops nothing: then the tasks decide, as in `DolphinScheduler`.
+fn stopped_any(state: &State) -> bool {
+    let stopped = |task| state.tasks.phase(task) == Phase::Canceled;
+    state.tasks.indices().any(stopped)
+}
+
 /// Ready tasks ask for their slots or are dispatched; one whose parameters can't be resolved fails.
 fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
     let dry = state.new.as_ref().is_some_and(|new| new.dry_run);
-    let (mut ask, mut dispatch, mut facts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ask, mut dispatch, mut facts) = (BTreeMap::new(), Vec::new(), Vec::new());
     let due = state.parked.due(now);
     let startable = state.ready.iter().chain(&due).copied();
     for task in startable.filter(|task| !state.holds.contains_key(task)) {
@@ -127,18 +137,18 @@ fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
         } else if plan.is_branch(task) {
             facts.push(picked(state, plan, task, now));
         } else if plan.has_pool(task) && !state.slots.contains_key(&task) {
-            ask.push(task);
+            let asked: &mut Vec<u32> = ask.entry(turn(plan, task)).or_default();
+            asked.push(task);
         } else if let Err(message) = parameters::check(state, plan, task) {
             facts.push(unresolved(task, message, now));
         } else {
             dispatch.push(task);
         }
     }
-    if !ask.is_empty() {
-        facts.push(RunFact::SlotsAsked {
-            tasks: Ranges::of(ask),
-        });
-    }
+    let asked = ask.into_values().map(|tasks| RunFact::SlotsAsked {
+        tasks: Ranges::of(tasks),
+    });
+    facts.extend(asked);
     if !dispatch.is_empty() {
         let tasks = Ranges::of(dispatch);
         facts.push(if dry {
@@ -148,6 +158,13 @@ fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
         });
     }
     facts
+}
+
+/// Who asks a pool first among those that are ready together: a pool grants what fits when it is asked.
+fn turn(plan: &Plan, task: u32) -> (Reverse<i32>, u8) {
+    let pool = plan.task(task).and_then(|task| task.pool.as_ref());
+    let weight = pool.map(|pool| pool.weight).unwrap_or_default();
+    (Reverse(weight), plan.rank(task))
 }
 
 /// What a task picks among those below it.

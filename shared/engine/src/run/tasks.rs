@@ -8,7 +8,8 @@ use minicbor::encode::{Error as EncodeError, Write};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 use porpoise_model::TaskState;
 
-/// The state of a task instance as the fold keeps it: [`TaskState`], with a disabled task told from a skipped one.
+/// The state of a task instance as the fold keeps it: [`TaskState`], with a task that is disabled or
+/// left out told from a skipped one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// Its trigger rule does not hold yet.
@@ -35,11 +36,13 @@ pub enum Phase {
     UpstreamFailed,
     /// Not to be run: what follows goes on as if it had succeeded.
     Disabled,
+    /// The run was started without it: what follows goes on as if the edge were not there.
+    LeftOut,
 }
 
 impl Phase {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Pending,
         Self::Queued,
         Self::Dispatched,
@@ -52,6 +55,7 @@ impl Phase {
         Self::Skipped,
         Self::UpstreamFailed,
         Self::Disabled,
+        Self::LeftOut,
     ];
 
     const fn number(self) -> u8 {
@@ -68,6 +72,7 @@ impl Phase {
             Self::Skipped => 9,
             Self::UpstreamFailed => 10,
             Self::Disabled => 11,
+            Self::LeftOut => 12,
         }
     }
 
@@ -87,7 +92,7 @@ impl Phase {
             Self::Succeeded => TaskState::Succeeded,
             Self::Failed => TaskState::Failed,
             Self::Canceled => TaskState::Canceled,
-            Self::Skipped | Self::Disabled => TaskState::Skipped,
+            Self::Skipped | Self::Disabled | Self::LeftOut => TaskState::Skipped,
             Self::UpstreamFailed => TaskState::UpstreamFailed,
         }
     }

@@ -80,7 +80,7 @@ pub fn task_next(phase: Phase, event: TaskEvent) -> Option<Phase> {
         // A person may also decide of what has ended: the attempts stay as they were.
         (P::Succeeded | P::Disabled, E::Succeeded | E::Skipped) => None,
         (_, E::Succeeded) => Some(P::Succeeded),
-        (P::Skipped, E::Skipped) => None,
+        (P::Skipped | P::LeftOut, E::Skipped) => None,
         (_, E::Skipped) => Some(P::Skipped),
         (phase, E::Canceled) if !phase.is_terminal() => Some(P::Canceled),
         (P::Pending, E::Reset) => None,
@@ -138,7 +138,7 @@ impl RunEvent {
 ///
 /// ```text
 /// queued ─Admitted─▶ running ─PauseAsked─▶ pausing ─Paused─▶ paused ─Resumed─▶ running
-///    │                  ├─CancelAsked─▶ canceling ─Canceled | Failed─▶ canceled | failed
+///    │                  ├─CancelAsked─▶ canceling ─Canceled | Failed | Succeeded─▶ canceled | failed | succeeded
 ///    └─CancelAsked | Canceled └─Succeeded | Failed─▶ succeeded | failed ─Reopened | Requeued─▶ running | queued
 /// ```
 pub fn run_next(state: RunState, event: RunEvent) -> Option<RunState> {
@@ -149,7 +149,7 @@ pub fn run_next(state: RunState, event: RunEvent) -> Option<RunState> {
         (S::Running, E::PauseAsked) => Some(S::Pausing),
         (S::Pausing, E::Paused) => Some(S::Paused),
         (S::Queued | S::Running | S::Pausing | S::Paused, E::CancelAsked) => Some(S::Canceling),
-        (S::Running | S::Pausing, E::Succeeded) => Some(S::Succeeded),
+        (S::Running | S::Pausing | S::Canceling, E::Succeeded) => Some(S::Succeeded),
         (S::Queued | S::Running | S::Pausing | S::Canceling, E::Failed) => Some(S::Failed),
         (S::Queued | S::Canceling, E::Canceled) => Some(S::Canceled),
         (S::Succeeded | S::Failed | S::Canceled, E::Reopened) => Some(S::Running),

@@ -87,12 +87,15 @@ fn after_one(state: &State, plan: &Plan, task: u32, how: End, left: u32) -> Opti
 
 /// What the rule of a pending task says, from nothing but the phases above it.
 fn evaluate(state: &State, plan: &Plan, task: u32) -> Option<TaskEvent> {
-    let above = plan.upstream(task);
+    let there = |above: &&u32| {
+        state.tasks.phase(**above) != Phase::LeftOut || mutant::on(Mutant::LeftOutAwaited)
+    };
+    let above = || plan.upstream(task).iter().filter(there);
     let rule = plan.rule(task);
-    if above.is_empty() || rule == TriggerRule::Always {
+    if above().next().is_none() || rule == TriggerRule::Always {
         return Some(TaskEvent::Ready);
     }
-    let ends = || above.iter().map(|above| seen(state, plan, *above, task));
+    let ends = || above().map(|above| seen(state, plan, *above, task));
     let any = |wanted: End| ends().any(|end| end == Some(wanted));
     let done = ends().all(|end| end.is_some());
     match rule {
@@ -112,7 +115,7 @@ fn evaluate(state: &State, plan: &Plan, task: u32) -> Option<TaskEvent> {
             Some(TaskEvent::RuledOut)
         }
         TriggerRule::AllDoneMinOneRan
-            if done && !above.iter().any(|above| ran(state, plan, *above, task)) =>
+            if done && !above().any(|above| ran(state, plan, *above, task)) =>
         {
             Some(if any(End::Failure) {
                 TaskEvent::UpstreamFailed

@@ -311,6 +311,7 @@ impl View {
             Phase::Skipped => decided.unwrap_or((None, Some(Cause::Upstream))),
             Phase::UpstreamFailed => (None, Some(Cause::Upstream)),
             Phase::Disabled => (None, Some(Cause::Disabled)),
+            Phase::LeftOut => (None, Some(Cause::LeftOut)),
             Phase::UpForRetry => by_attempt,
             Phase::Pending
             | Phase::Queued

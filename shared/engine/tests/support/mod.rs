@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use porpoise_engine::aggregate::{Aggregate, decide_batch};
 use porpoise_engine::effect::{Attempt, Effect, NewRun, Trigger};
 use porpoise_engine::input::{Command, Report, ReportKind, RunCommand, RunInput};
-use porpoise_engine::run::{Run, RunFact, State};
+use porpoise_engine::run::{Run, RunFact, State, View};
 use porpoise_engine::{EffectKey, Plan};
 use porpoise_model::workflow::{Kind, STORED_FORM, Task, Workflow};
 use porpoise_model::{Actor, Cause, CommandId, ProjectId, RunId, TaskState, WorkflowId};
@@ -129,6 +129,7 @@ pub(crate) fn scenario(edges: &str) -> Scenario {
         simulate: false,
         created: start_of_day(),
         placement: porpoise_engine::placement::Placement::default(),
+        only: None,
     };
     Scenario {
         workflow: workflow(edges),
@@ -355,6 +356,19 @@ impl Scenario {
             RunFact::Commanded { .. } => Some(None),
             _ => None,
         })?
+    }
+
+    /// What people read of the end of a task.
+    pub(crate) fn cause_of(&self, name: &str) -> String {
+        let plan = self.plan.as_ref().expect("started");
+        let mut view = View::default();
+        let created = RunFact::Created(Box::new(self.new.clone()));
+        view.apply(plan, &created, start_of_day());
+        for (at, fact) in &self.facts {
+            view.apply(plan, fact, *at);
+        }
+        let cause = view.task(plan, self.index(name)).cause;
+        cause.map_or_else(String::new, |cause| cause.to_string())
     }
 
     pub(crate) fn state_of(&self, name: &str) -> TaskState {

@@ -84,8 +84,10 @@ impl Naive {
             looked && self.tasks[*below as usize].end == Some(End::Success)
         };
         let failed = |(at, task): (u32, &Task)| {
-            let below = self.plan.downstream(at);
-            let expected = !below.is_empty() && below.iter().all(seen);
+            let below = self.plan.downstream(at).iter();
+            let below = below.filter(|below| !self.tasks[**below as usize].left_out);
+            let below: Vec<&u32> = below.collect();
+            let expected = !below.is_empty() && below.into_iter().all(seen);
             task.end == Some(End::Failure) && (task.could_not_run || !expected)
         };
         let failed = (0_u32..).zip(&self.tasks).any(failed);
@@ -113,13 +115,14 @@ impl Naive {
 
     /// The rule of a task, from nothing but how those above it ended.
     pub(super) fn evaluate(&self, at: u32) -> Says {
-        let above = self.plan.upstream(at);
+        let there = |above: &&u32| !self.tasks[**above as usize].left_out;
+        let above: Vec<&u32> = self.plan.upstream(at).iter().filter(there).collect();
         let count = |end: End| {
-            let ends = above.iter().map(|above| self.seen(*above, at));
+            let ends = above.iter().map(|above| self.seen(**above, at));
             ends.filter(|other| *other == Some(end)).count()
         };
         let could_not = above.iter();
-        let could_not = could_not.filter(|above| self.tasks[**above as usize].could_not_run);
+        let could_not = could_not.filter(|above| self.tasks[***above as usize].could_not_run);
         let could_not = could_not.count();
         let (good, bad, skipped) = (count(End::Success), count(End::Failure), count(End::Skip));
         let done = good + bad + skipped == above.len();
