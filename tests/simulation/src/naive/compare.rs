@@ -30,6 +30,7 @@ impl Naive {
             let same = match task.end {
                 Some(End::Success) => phase.is_success(),
                 Some(End::Failure) => phase.is_failure(),
+                Some(End::Skip) if task.left_out => phase == Phase::LeftOut,
                 Some(End::Skip) => phase == Phase::Skipped,
                 None if task.active => phase.is_active(),
                 None if task.ready => matches!(phase, Phase::Queued | Phase::UpForRetry),
