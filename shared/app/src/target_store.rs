@@ -223,10 +223,7 @@ impl App {
             self.home == Place::Local
                 && matches!(
                     kind,
-                    Kind::Shell { .. }
-                        | Kind::Python { .. }
-                        | Kind::Command { .. }
-                        | Kind::Http(_)
+                    Kind::Shell { .. } | Kind::Python { .. } | Kind::Command { .. } | Kind::Http(_)
                 )
         };
         let placed = |task: &Task| {

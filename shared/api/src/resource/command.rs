@@ -16,12 +16,12 @@ use utoipa::ToSchema;
 
 use super::outcome::{CommandOutcome, WaitParams, until};
 use super::{run, task};
+use crate::Api;
 use crate::access::Caller;
 use crate::extract::{Body, Params, Segments, command_id};
-use crate::problem::{Problem, fault};
+use crate::problem::Problem;
 use crate::time;
 use crate::time::short;
-use crate::{Api, Code};
 
 /// A command to a run.
 #[derive(Debug, Deserialize, ToSchema)]

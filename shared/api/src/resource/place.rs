@@ -324,6 +324,7 @@ fn said(cause: &Cause) -> Result<&str, String> {
         | Cause::FailureStrategy
         | Cause::Discarded
         | Cause::Superseded
+        | Cause::LeftOut
         | Cause::TasksFailed { .. }
         | Cause::DryRun
         | Cause::Chose { .. }

@@ -53,7 +53,7 @@ pub(crate) struct StartRun {
 }
 
 /// What runs beside the tasks that are named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReachWord {
     /// Nothing.

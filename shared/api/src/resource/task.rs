@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use porpoise_app::view::RunView;
+use porpoise_engine::Plan;
 use porpoise_engine::run::view::AttemptView;
 use porpoise_model::Name;
 use serde::Serialize;
@@ -16,7 +17,7 @@ use super::outcome::{CauseView, HoldView, ReasonView};
 use super::run;
 use crate::extract::{Params, Segments};
 use crate::page::{Page, PageParams};
-use crate::problem::Problem;
+use crate::problem::{Problem, fault};
 use crate::time::short;
 use crate::{Api, Code};
 
