@@ -316,6 +316,10 @@ pub(crate) struct Logs {
 
 #[derive(Debug, ClapArgs)]
 #[command(group(ArgGroup::new("which").required(true).args(["from_failed", "tasks"])))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Rerun {
     #[command(flatten)]
     pub(crate) run: RunRef,
