@@ -70,6 +70,7 @@ impl Shape {
             dialect: "porpoise/1".to_owned(),
             schedule: None,
             parameters: indexmap::IndexMap::new(),
+            outputs: indexmap::IndexMap::new(),
             timeout: None,
             on_failure: FailureStrategy::Continue,
             concurrency: Concurrency::Parallel,

@@ -331,7 +331,7 @@ fn until_sweep(failed: u32) -> Duration {
 
 /// Whether all went well.
 async fn swept(app: &App) -> bool {
-    let recalled = guarded(app.recall(HOME)).await;
+    let recalled = Box::pin(guarded(app.recall(HOME))).await;
     match &recalled {
         Ok(0) => {}
         Ok(messages) => tracing::info!(messages, "recalled"),

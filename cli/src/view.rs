@@ -22,6 +22,7 @@ pub(crate) struct Run {
     pub(crate) workflow: String,
     pub(crate) state: String,
     pub(crate) trigger: Value,
+    pub(crate) parent: Option<Parent>,
     pub(crate) logical_date: Option<String>,
     #[serde(alias = "created_at")]
     pub(crate) created: Option<Timestamp>,
@@ -36,6 +37,13 @@ pub(crate) struct Run {
     #[serde(alias = "tasks")]
     pub(crate) counts: Value,
     pub(crate) sequence: u64,
+}
+
+/// The run above.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Parent {
+    pub(crate) run_id: String,
 }
 
 /// A task instance.
@@ -53,6 +61,7 @@ pub(crate) struct Task {
     pub(crate) ended: Option<Timestamp>,
     pub(crate) cause: Value,
     pub(crate) reason: Value,
+    pub(crate) child_run_id: Option<String>,
     pub(crate) upstream: Vec<String>,
     pub(crate) attempts: Vec<Attempt>,
 }
@@ -95,6 +104,7 @@ pub(crate) struct Attempt {
     #[serde(alias = "ended_at")]
     pub(crate) ended: Option<Timestamp>,
     pub(crate) cause: Value,
+    pub(crate) child_run_id: Option<String>,
 }
 
 /// Whether a run or a task of this state is over.

@@ -54,7 +54,7 @@ fn run_text(session: &Session, at: &RunAt, run: &Run, tasks: &[Task]) -> String 
             let _ = writeln!(text, "  {name:<13}{value}");
         }
     };
-    line("trigger", view::words(&run.trigger));
+    line("trigger", trigger_text(run));
     line(
         "logical date",
         run.logical_date
@@ -85,6 +85,15 @@ fn run_text(session: &Session, at: &RunAt, run: &Run, tasks: &[Task]) -> String 
         line(name, view::words(value));
     }
     text
+}
+
+/// `parent, run 4xh…`
+fn trigger_text(run: &Run) -> String {
+    let word = view::words(&run.trigger);
+    match &run.parent {
+        None => word,
+        Some(above) => format!("{word}, run {}", above.run_id),
+    }
 }
 
 /// `141 tasks did nothing, as nothing here runs their kinds: spark 68, sql 73`
@@ -139,6 +148,7 @@ fn attempt_line(session: &Session, attempt: &Attempt) -> String {
         at.map(|at| session.time(at)).unwrap_or_default(),
         took.unwrap_or_default(),
         view::words(&attempt.cause),
+        tree::child(attempt.child_run_id.as_deref()),
     ];
     parts
         .into_iter()

@@ -92,6 +92,9 @@ fn padded(session: &Session, task: &Task, column: usize) -> String {
         };
         duration(ended.unwrap_or_else(now).duration_since(started))
     });
+    let (cause, reason) = (view::words(&task.cause), view::words(&task.reason));
+    let below = task.child_run_id.as_deref();
+    let below = below.filter(|run| !cause.contains(run) && !reason.contains(run));
     let parts = [
         format!(
             "{} {}{}",
@@ -112,14 +115,20 @@ fn padded(session: &Session, task: &Task, column: usize) -> String {
         } else {
             String::new()
         },
-        view::words(&task.cause),
-        view::words(&task.reason),
+        cause,
+        reason,
+        child(below),
     ];
     parts
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("  ")
+}
+
+/// The run that a task or an attempt has made: `run 4xh…`
+pub(crate) fn child(run: Option<&str>) -> String {
+    run.map_or_else(String::new, |run| format!("run {run}"))
 }
 
 fn mark(state: &str) -> String {

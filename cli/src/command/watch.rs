@@ -142,6 +142,10 @@ impl Story {
             let said = match fact.kind.as_str() {
                 "paused" | "resumed" | "discarded" => format!("run {}", fact.kind),
                 "gate_waiting" => "run waits for its turn".to_owned(),
+                "turned" => format!(
+                    "{} from the run above",
+                    fact.text.as_deref().unwrap_or_default()
+                ),
                 "held" => format!("run held: {}", fact.text.as_deref().unwrap_or_default()),
                 "released" => "run released".to_owned(),
                 "stopping" => format!("run is stopped: {}", view::words(&fact.cause)),
@@ -171,12 +175,18 @@ impl Story {
                 }
                 Vec::new()
             }
+            "child_waiting" => line(
+                at,
+                format!("{name} waits: its run waits at its gate"),
+                false,
+            ),
+            "child_paused" => line(at, format!("{name} waits: its run is paused"), false),
             "approved" | "declined" => line(at, format!("{name} {}", fact.kind), false),
             "chose" => {
                 let chose = fact.text.as_deref().unwrap_or_default();
                 line(at, format!("{name} chose {chose}"), false)
             }
-            "started" => {
+            "started" | "child_running" => {
                 let since = fact.started.unwrap_or(at);
                 self.running.insert(task.clone(), since);
                 line(since, format!("{name} running"), false)

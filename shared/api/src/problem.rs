@@ -325,7 +325,10 @@ impl From<CreateRunError> for Problem {
             CreateRunError::Place(error @ (PlaceError::Store(_) | PlaceError::Residency(_))) => {
                 Self::failed(&error)
             }
-            CreateRunError::Store(_) | CreateRunError::Start(_) => Self::failed(&error),
+            CreateRunError::Circular(_)
+            | CreateRunError::TooDeep(_)
+            | CreateRunError::Store(_)
+            | CreateRunError::Start(_) => Self::failed(&error),
         }
     }
 }

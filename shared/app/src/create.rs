@@ -1,11 +1,12 @@
 //! Creating a run: three parts, each harmless to repeat.
 
 use porpoise_engine::Input;
-use porpoise_engine::effect::NewRun;
+use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::input::RunInput;
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::record::Record;
 use porpoise_engine::run::RunFact;
+use porpoise_model::limits::RUNS_ABOVE_MAX;
 use porpoise_model::{Address, ProjectId, WorkflowId};
 use porpoise_ports::Unavailable;
 use porpoise_ports::table::{Condition, Item};
@@ -32,6 +33,12 @@ pub enum CreateRunError {
     /// Never applied, or deleted.
     #[error("there is no workflow `{1}` in project `{0}`")]
     UnknownWorkflow(ProjectId, WorkflowId),
+    /// It would run below itself.
+    #[error("workflow `{0}` runs above it already: it would run itself without end")]
+    Circular(String),
+    /// Too many runs wait for each other above it.
+    #[error("{0} runs wait for each other above it, more than {RUNS_ABOVE_MAX}")]
+    TooDeep(usize),
     /// The workflow's current version could not be found out.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -54,6 +61,8 @@ impl CreateRunError {
     pub const fn is_final(&self) -> bool {
         match self {
             Self::UnknownWorkflow(..)
+            | Self::Circular(_)
+            | Self::TooDeep(_)
             | Self::Place(
                 PlaceError::Unknown { .. } | PlaceError::None { .. } | PlaceError::Outside { .. },
             ) => true,
@@ -72,6 +81,36 @@ impl CreateRunError {
     }
 }
 
+impl CreateRunError {
+    /// Why, and what to do, for whoever wanted it as part of something else.
+    pub fn in_words(&self) -> String {
+        if let Self::UnknownWorkflow(..) = self {
+            return "it does not exist: apply it, or mend the name".to_owned();
+        }
+        let mut words = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            words = format!("{words}: {cause}");
+            source = cause.source();
+        }
+        words
+    }
+}
+
+/// Whether a run may stand where it would: not below itself, nor endlessly deep.
+fn may_stand(new: &NewRun) -> Result<(), CreateRunError> {
+    let Trigger::Parent { above, .. } = &new.trigger else {
+        return Ok(());
+    };
+    if above.contains(&new.workflow) {
+        return Err(CreateRunError::Circular(new.workflow_name.clone()));
+    }
+    if above.len() > RUNS_ABOVE_MAX {
+        return Err(CreateRunError::TooDeep(above.len()));
+    }
+    Ok(())
+}
+
 impl App {
     /// Creates a run: open index entry if absent, first record if absent, `Start`. A second delivery repeats all
     /// three; the first record that was written stands.
@@ -79,6 +118,7 @@ impl App {
     /// A version that is left open becomes the workflow's current one, and its name the current name. Costs two puts
     /// and a message; a read more when the version is left open or was not used lately.
     pub async fn create_run(&self, mut new: NewRun) -> Result<Created, CreateRunError> {
+        may_stand(&new)?;
         let version = if let Some(version) = new.version {
             version
         } else {

@@ -35,9 +35,11 @@ pub(crate) fn notice(state: &State, plan: &Plan, effect: &Effect) -> Option<Noti
     let (what, at) = match effect {
         Effect::List(listing) => ended(state, plan, listing)?,
         Effect::Announce { news, at } => (happened(plan, *news)?, *at),
-        Effect::Tell { .. } | Effect::Dispatch(_) | Effect::Cancel(_) | Effect::CreateRun(_) => {
-            return None;
-        }
+        Effect::Tell { .. }
+        | Effect::Dispatch(_)
+        | Effect::Cancel(_)
+        | Effect::CreateRun(_)
+        | Effect::StopRun { .. } => return None,
     };
     let new = state.new.as_deref()?;
     Some(Notice {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
-use porpoise_engine::Effect;
-use porpoise_engine::effect::{CancelIntent, EffectKey, Intent, Listing, NewRun};
+use porpoise_engine::effect::{CancelIntent, EffectKey, Intent, Listing, NewRun, Trigger};
+use porpoise_engine::input::{Command, RunCommand, RunInput};
+use porpoise_engine::mutant::{self, Mutant};
+use porpoise_engine::{Effect, Input};
 use porpoise_model::Address;
 use porpoise_ports::Unavailable;
 use porpoise_ports::notices::Notice;
@@ -64,10 +66,30 @@ pub enum SendError {
 /// What the shell carries out by itself.
 enum Own {
     Create(Box<NewRun>),
+    /// With the command that stops it.
+    Stop(Box<NewRun>, Command<RunCommand>),
     /// With what is to be told then.
     List(Listing, Option<Box<Notice>>),
     /// To nobody, if there is no channel.
     Announce(Option<Box<Notice>>),
+}
+
+/// What became of what the shell carried out by itself.
+enum Done {
+    Whole,
+    /// To be told now.
+    But(Box<Notice>),
+    /// Whoever it was done for says so.
+    Unsaid,
+    /// It can never be done.
+    Never(String),
+}
+
+/// What the aggregate is to hear of that.
+#[derive(Default)]
+struct Said {
+    acks: Vec<EffectKey>,
+    refusals: Vec<(EffectKey, String)>,
 }
 
 #[derive(Default)]
@@ -75,6 +97,8 @@ struct Outgoing {
     messages: Vec<Message>,
     orders: BTreeMap<String, Vec<Bytes>>,
     own: Vec<(Option<EffectKey>, Own)>,
+    /// Taken for heard, by a bug on purpose.
+    unheard: Option<EffectKey>,
     /// Effects of the outbox.
     count: usize,
 }
@@ -109,9 +133,10 @@ impl App {
             }
         }
         let count = outgoing.count.max(outgoing.messages.len());
-        let acks = self.send_out(&mut outgoing).await?;
+        let said = self.send_out(&mut outgoing).await?;
         copy.sent.note(&due, A::outbox(state), now);
-        copy.acks.extend(acks);
+        copy.acks.extend(said.acks);
+        copy.refusals.extend(said.refusals);
         Ok(count)
     }
 
@@ -126,7 +151,7 @@ impl App {
     }
 
     /// Orders first: jobs start while the rest is sent. Everything is tried before the first error is returned.
-    async fn send_out(&self, outgoing: &mut Outgoing) -> Result<Vec<EffectKey>, SendError> {
+    async fn send_out(&self, outgoing: &mut Outgoing) -> Result<Said, SendError> {
         let mut result = Ok(());
         for (place, orders) in std::mem::take(&mut outgoing.orders) {
             for batch in batches(orders, Bytes::len) {
@@ -139,37 +164,57 @@ impl App {
             let sent = self.ports.queue.send(messages).await;
             result = result.and(sent.map_err(SendError::from));
         }
-        let (mut acks, mut notices) = (Vec::new(), Vec::new());
+        let (mut said, mut notices) = (Said::default(), Vec::new());
+        said.acks.extend(std::mem::take(&mut outgoing.unheard));
         for (key, own) in std::mem::take(&mut outgoing.own) {
             match self.carry_out(own).await {
-                Ok(None) => acks.extend(key),
-                Ok(Some(notice)) => notices.push((key, notice)),
+                Ok(Done::Whole) => said.acks.extend(key),
+                Ok(Done::But(notice)) => notices.push((key, notice)),
+                Ok(Done::Unsaid) => {}
+                Ok(Done::Never(why)) => said.refusals.extend(key.map(|key| (key, why))),
                 Err(error) => result = result.and(Err(error)),
             }
         }
         result?;
         // People last: nothing waits for them, and they hear nothing twice because something else failed.
-        acks.extend(self.announce(notices).await);
-        Ok(acks)
+        said.acks.extend(self.announce(notices).await);
+        Ok(said)
     }
 
-    /// What is to be told before it is done.
-    async fn carry_out(&self, own: Own) -> Result<Option<Box<Notice>>, SendError> {
+    async fn carry_out(&self, own: Own) -> Result<Done, SendError> {
         match own {
             Own::List(listing, notice) => {
                 self.list(&listing).await.map_err(SendError::List)?;
-                Ok(notice)
+                Ok(notice.map_or(Done::Whole, Done::But))
             }
-            Own::Announce(notice) => Ok(notice),
-            Own::Create(new) => match self.create_run(*new).await {
-                Ok(_) => Ok(None),
-                // Nothing that anybody does later makes this run possible.
-                Err(error) if error.is_final() => {
-                    tracing::error!(%error, "run of a schedule cannot be created");
-                    Ok(None)
+            Own::Announce(notice) => Ok(notice.map_or(Done::Whole, Done::But)),
+            Own::Create(new) => self.create(*new).await,
+            Own::Stop(new, command) => {
+                let address = Address::run(new.project, new.run);
+                let done = self.create(*new).await?;
+                if !matches!(done, Done::Never(_)) {
+                    let input = Input::Run(RunInput::Commanded(command));
+                    let kill = self.message(address, &input);
+                    self.ports.queue.send(vec![kill]).await?;
                 }
-                Err(error) => Err(SendError::Create(Box::new(error))),
-            },
+                Ok(done)
+            }
+        }
+    }
+
+    /// What can never be created is told to the run above it, or else to the log alone: nothing that anybody does later
+    /// makes it possible.
+    async fn create(&self, new: NewRun) -> Result<Done, SendError> {
+        let below = matches!(new.trigger, Trigger::Parent { .. });
+        match self.create_run(new).await {
+            Ok(_) if below => Ok(Done::Unsaid),
+            Ok(_) => Ok(Done::Whole),
+            Err(error) if !error.is_final() => Err(SendError::Create(Box::new(error))),
+            Err(error) if below => Ok(Done::Never(error.in_words())),
+            Err(error) => {
+                tracing::error!(%error, "run of a schedule cannot be created");
+                Ok(Done::Whole)
+            }
         }
     }
 }
@@ -177,11 +222,16 @@ impl App {
 impl Outgoing {
     fn add(&mut self, app: &App, key: Option<EffectKey>, effect: Effect, notice: Option<Notice>) {
         self.count += usize::from(key.is_some());
+        if mutant::on(Mutant::ParentUnheard) {
+            let told = key.filter(|key| matches!(key, EffectKey::TellParent(_)));
+            self.unheard = told.or(self.unheard);
+        }
         match effect {
             Effect::Tell { to, input } => self.messages.push(app.message(to, &input)),
             Effect::Dispatch(intent) => self.order(intent.place.clone(), &Order::Dispatch(intent)),
             Effect::Cancel(cancel) => self.order(cancel.place.clone(), &Order::Cancel(cancel)),
             Effect::CreateRun(new) => self.own.push((key, Own::Create(Box::new(new)))),
+            Effect::StopRun { new, command } => self.own.push((key, Own::Stop(new, command))),
             Effect::Announce { .. } => {
                 let own = Own::Announce(notice.map(Box::new));
                 self.own.push((key, own));

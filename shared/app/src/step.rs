@@ -277,7 +277,8 @@ impl App {
             let replies = decided.replies;
             report.sent += self.send(address, &mut copy, replies, now).await?;
             let said_now = copy.nothing_else_comes() || copy.has_told();
-            if copy.acks.is_empty() || !said_now || commit == COMMITS_MAX {
+            let nothing_to_say = copy.acks.is_empty() || !said_now;
+            if (nothing_to_say && copy.refusals.is_empty()) || commit == COMMITS_MAX {
                 break;
             }
             inputs = &[];
@@ -341,7 +342,9 @@ impl App {
     ) -> Result<bool, StepError> {
         let moved = self.catch_up(address, &mut copy.loaded, reads).await?;
         if moved {
-            for key in std::mem::take(&mut copy.acks) {
+            let refused = std::mem::take(&mut copy.refusals).into_iter();
+            let refused = refused.map(|(key, _)| key);
+            for key in std::mem::take(&mut copy.acks).into_iter().chain(refused) {
                 copy.sent.acknowledge(key);
             }
         }
@@ -360,14 +363,18 @@ impl App {
         cause: Cause,
     ) -> Result<Result<Decided<A>, Undecided>, StepError> {
         let acks = std::mem::take(&mut copy.acks);
-        for key in &acks {
+        let refusals = std::mem::take(&mut copy.refusals);
+        let refused = refusals.iter().map(|(key, _)| key);
+        for key in acks.iter().chain(refused) {
             copy.sent.acknowledge(*key);
         }
-        let decided = if acks.is_empty() {
+        let decided = if acks.is_empty() && refusals.is_empty() {
             decide(&mut copy.loaded, inputs, cause.now, prefetched)
         } else {
             let acks = acks.into_iter().map(A::acknowledged);
-            let all: Vec<A::Input> = acks.chain(inputs.iter().cloned()).collect();
+            let refusals = refusals.into_iter().map(|(key, why)| A::refused(key, why));
+            let said = acks.chain(refusals);
+            let all: Vec<A::Input> = said.chain(inputs.iter().cloned()).collect();
             decide(&mut copy.loaded, &all, cause.now, prefetched)
         };
         let empty = match &decided {

@@ -218,7 +218,12 @@ impl App {
             ..Placement::default()
         };
         let tasks = &plan.workflow().tasks;
-        let passes = |kind: &Kind| matches!(kind, Kind::Noop | Kind::Sleep { .. });
+        let passes = |kind: &Kind| {
+            matches!(
+                kind,
+                Kind::Noop | Kind::Sleep { .. } | Kind::Workflow { .. }
+            )
+        };
         let local = |kind: &Kind| {
             self.home == Place::Local
                 && matches!(

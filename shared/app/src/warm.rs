@@ -29,6 +29,8 @@ pub(crate) struct Copy<A: Aggregate> {
     pub(crate) loaded: Loaded<A>,
     /// What this process has carried out and not yet told the aggregate.
     pub(crate) acks: Vec<EffectKey>,
+    /// What this process can never carry out, why, and has not yet told the aggregate.
+    pub(crate) refusals: Vec<(EffectKey, String)>,
     pub(crate) sent: Sent,
     pub(crate) armed: Armed,
     /// Closed, and known to be out of the open index.
@@ -49,6 +51,7 @@ impl<A: Aggregate> Copy<A> {
         Self {
             loaded,
             acks: Vec::new(),
+            refusals: Vec::new(),
             sent,
             armed: Armed::default(),
             unlisted: false,

@@ -185,6 +185,7 @@ fn fan(tasks: u32, with: With) -> Arc<Workflow> {
         dialect: "porpoise/1".to_owned(),
         schedule: None,
         parameters: IndexMap::from([("region".to_owned(), region)]),
+        outputs: IndexMap::new(),
         timeout: None,
         on_failure: FailureStrategy::Continue,
         concurrency: Concurrency::Parallel,

@@ -66,6 +66,7 @@ fn chain(tasks: u32) -> Workflow {
         dialect: "porpoise/1".to_owned(),
         schedule: None,
         parameters: IndexMap::new(),
+        outputs: IndexMap::new(),
         timeout: None,
         on_failure: porpoise_model::workflow::FailureStrategy::Continue,
         concurrency: porpoise_model::workflow::Concurrency::Parallel,

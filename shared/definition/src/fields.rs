@@ -34,6 +34,7 @@ pub(crate) const KINDS: &[&str] = &[
     "state_machine",
     "switch",
     "conditions",
+    "workflow",
     "approval",
     "noop",
     "sleep",
@@ -71,6 +72,11 @@ pub(crate) static WORKFLOW: Object = Object {
             "parameters",
             Shape::Map(&PARAMETER),
             "Values that its tasks use, resolved once when a run starts. A text may hold `${name}` of another parameter and dates such as `$[yyyy-MM-dd-1]`.",
+        ),
+        field(
+            "outputs",
+            Shape::Map(&PARAMETER),
+            "What a run hands to the task of another workflow that has made it: texts such as `${load.rows}`.",
         ),
         field(
             "timeout",
@@ -152,7 +158,7 @@ pub(crate) static SCHEDULE: Object = Object {
 
 pub(crate) static TASK: Object = Object {
     name: "Task",
-    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `http`, `function`, `state_machine`, `switch`, `conditions`, `approval`, `noop`, `sleep`, `external`), after which others, and how.",
+    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `http`, `function`, `state_machine`, `switch`, `conditions`, `workflow`, `approval`, `noop`, `sleep`, `external`), after which others, and how.",
     required: &[],
     one_of: KINDS,
     fields: &[
@@ -206,6 +212,11 @@ pub(crate) static TASK: Object = Object {
             "conditions",
             Shape::Object(&CONDITIONS),
             "Picks which of the tasks below go on, by how tasks above ended.",
+        ),
+        field(
+            "workflow",
+            Shape::Name,
+            "Runs another workflow of the project, and ends as that run ends: its name. It is given the task's `parameters`.",
         ),
         field(
             "approval",

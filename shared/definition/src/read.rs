@@ -1,6 +1,7 @@
 //! From nodes to workflows: a typed reader that goes on after a fault.
 
 mod branch;
+mod child;
 mod context;
 mod edge;
 mod http;

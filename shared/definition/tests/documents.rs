@@ -198,6 +198,7 @@ fn as_json(yaml: &str) -> Value {
         | Kind::StateMachine { .. }
         | Kind::Switch { .. }
         | Kind::Conditions { .. }
+        | Kind::Workflow { .. }
         | Kind::Approval { .. }) => panic!("{other:?}"),
     }
 }

@@ -51,7 +51,7 @@ tasks:
     f.yaml:10:64: tasks.load.pool.slots: `0` is no whole number from 1 to 100000
     f.yaml:10:76: tasks.load.sleep: `1h1h` is no duration; write it like `90s`, `5m`, `1h30m` or `2d`
     f.yaml:11:3: tasks."": a name must not be empty
-    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, http, function, state_machine, switch, conditions, approval, noop, sleep, external
+    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, http, function, state_machine, switch, conditions, workflow, approval, noop, sleep, external
     f.yaml:13:9: tasks.list: expected a map, found a list
     f.yaml:14:9: tasks.text: expected what the task does, found a text; write `{ shell: … }` to run `echo hi`
     "#);
@@ -290,4 +290,27 @@ fn tasks_that_pick_name_their_neighbours() {
     f.yaml:20:14: tasks.check.conditions.then[0]: no task named `smal`; did you mean `small`?
     f.yaml:21:31: tasks.nothing.switch.cases: there is no case
     ");
+}
+
+#[test]
+fn workflows_as_tasks_say_what_they_cannot_have() {
+    insta::assert_snapshot!(faults("
+workflow: night
+parameters: { key: '${secret:key}' }
+outputs: { rows: '${load.row}', day: '${dya}', key: '${secret:key}' }
+tasks:
+  load: { workflow: orders, outputs: [rows], env: { A: b }, target: here }
+  again: { workflow: night }
+  list: { workflow: [a] }
+  secret: { workflow: orders, parameters: { password: '${secret:password}' } }
+"), @r#"
+    f.yaml:4:19: outputs.rows: task `load` declares no output `row`; did you mean `rows`?
+    f.yaml:4:39: outputs.day: no parameter named `dya`
+    f.yaml:4:53: outputs.key: the secret `key` cannot be handed to another run; let the task that needs it name it itself
+    f.yaml:6:46: tasks.load.env: a task that is a workflow has no process, and so no `env`; say it in that workflow; `parameters` are handed to it
+    f.yaml:6:61: tasks.load.target: a task that is a workflow has no process, and so no `target`; say it in that workflow; `parameters` are handed to it
+    f.yaml:7:22: tasks.again.workflow: workflow `night` would run itself without end
+    f.yaml:8:21: tasks.list.workflow: expected a name, found a list
+    f.yaml:9:55: tasks.secret.parameters.password: the secret `password` cannot be handed to another run; let the task that needs it name it itself
+    "#);
 }

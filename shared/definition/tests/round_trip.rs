@@ -300,6 +300,8 @@ fn tasks() -> impl Strategy<Value = Vec<Task>> {
         for (at, by_values, bits) in picks {
             if at < tasks.len() && bits % 4 == 0 {
                 ask(tasks.get_mut(at).unwrap());
+            } else if at < tasks.len() && bits % 4 == 1 {
+                call(tasks.get_mut(at).unwrap());
             } else if at < tasks.len() {
                 pick(&mut tasks, at, by_values, bits);
             }
@@ -315,6 +317,15 @@ fn ask(task: &mut Task) {
     asking.after.clone_from(&task.after);
     (asking.trigger, asking.timeout) = (task.trigger, task.timeout);
     *task = asking;
+}
+
+/// Makes a task another workflow.
+fn call(task: &mut Task) {
+    let workflow = format!("below {}", task.name).parse();
+    task.kind = Kind::Workflow {
+        workflow: workflow.unwrap_or_else(|_| task.name.clone()),
+    };
+    (task.env, task.target) = (IndexMap::new(), None);
 }
 
 /// Makes a task one that picks among those below it, as `bits` say.
@@ -411,6 +422,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     );
     let rest = (
         indexed(key(), value()),
+        indexed(key(), value()),
         timeout(),
         on_failure,
         concurrency,
@@ -420,7 +432,8 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     );
     (head, rest, tasks()).prop_map(
         |((project, name, description, dialect, schedule), rest, tasks)| {
-            let (parameters, timeout, on_failure, concurrency, priority, notify, labels) = rest;
+            let (parameters, outputs, timeout, on_failure, concurrency, priority, notify, labels) =
+                rest;
             Workflow {
                 form: STORED_FORM,
                 project,
@@ -429,6 +442,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
                 dialect: dialect.to_owned(),
                 schedule,
                 parameters,
+                outputs,
                 timeout,
                 on_failure,
                 concurrency,

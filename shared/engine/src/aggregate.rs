@@ -67,6 +67,11 @@ pub trait Aggregate: Debug + Send + Sync + 'static {
     /// The input that says that the shell itself has carried out the effect of this key.
     fn acknowledged(key: EffectKey) -> Self::Input;
 
+    /// The input that says that the shell cannot carry out the effect of this key, ever.
+    fn refused(key: EffectKey, _why: String) -> Self::Input {
+        Self::acknowledged(key)
+    }
+
     /// The earliest deadline of its own (time-outs, retries, holds, instants), resends of the outbox left out.
     fn deadline(state: &Self::State) -> Option<Timestamp>;
 

@@ -8,7 +8,9 @@ use porpoise_model::{
     Actor, Address, AttemptKey, ProjectId, RunId, RunState, ScheduleId, VersionHash, WorkflowId,
 };
 
-use crate::input::Input;
+use crate::family::Turn;
+use crate::input::{Command, Input, RunCommand};
+use crate::mutant::{self, Mutant};
 use crate::placement::Placement;
 use crate::run::Ranges;
 
@@ -57,6 +59,12 @@ pub enum EffectKey {
     /// Tell people of this.
     #[n(12)]
     Announce(#[n(0)] News),
+    /// Tell the run above how this one stands: the word of that number.
+    #[n(14)]
+    TellParent(#[n(0)] u64),
+    /// Have the run of an attempt pause, or go on.
+    #[n(15)]
+    Turn(#[n(0)] Turn),
 }
 
 /// What happened to a run while it went on, for people who asked to be told.
@@ -98,7 +106,9 @@ impl EffectKey {
             | Self::CheckHolder(_)
             | Self::Admit(_)
             | Self::Discard(_)
-            | Self::Supersede(_) => false,
+            | Self::Supersede(_)
+            | Self::TellParent(_)
+            | Self::Turn(_) => false,
         }
     }
 }
@@ -125,6 +135,19 @@ impl Attempt {
             map: 0,
             number,
         }
+    }
+
+    /// The run that it makes, where its task is another workflow.
+    pub fn child(self, run: RunId) -> RunId {
+        let told_apart = Self {
+            number: if mutant::on(Mutant::ChildOfTask) {
+                1
+            } else {
+                self.number
+            },
+            ..self
+        };
+        RunId::of_attempt(told_apart.key(run))
     }
 
     /// Its idempotency key.
@@ -158,8 +181,17 @@ pub enum Effect {
     Dispatch(Intent),
     /// Stop an attempt's job. Acknowledged by the report of its end.
     Cancel(CancelIntent),
-    /// Create a run: open index, first record if absent, `Start`. Acknowledged by the shell.
+    /// Create a run: open index, first record if absent, `Start`. Acknowledged by the shell, or, where it is the run of an
+    /// attempt, by what that run says; the shell says so where it can never be created.
     CreateRun(NewRun),
+    /// Stop a run, which is created first where that was not done: what would create it later finds it stopped.
+    /// Acknowledged by what that run says.
+    StopRun {
+        /// Which.
+        new: Box<NewRun>,
+        /// By what.
+        command: Command<RunCommand>,
+    },
     /// Write the run's line in the lists, unless a newer one stands there. Acknowledged by the shell.
     List(Listing),
     /// Tell people, if there is anybody to tell. Acknowledged by the shell.
@@ -292,6 +324,19 @@ pub enum Trigger {
     /// A program.
     #[n(2)]
     Api,
+    /// An attempt of a task of another run of the project.
+    #[n(3)]
+    Parent {
+        /// That run.
+        #[n(0)]
+        run: RunId,
+        /// The attempt.
+        #[n(1)]
+        attempt: Attempt,
+        /// The workflows of the runs above, the topmost first: none of them may run again below itself.
+        #[n(2)]
+        above: Vec<WorkflowId>,
+    },
 }
 
 impl Trigger {
@@ -301,6 +346,7 @@ impl Trigger {
             Self::Schedule { .. } => "schedule",
             Self::Manual => "manual",
             Self::Api => "api",
+            Self::Parent { .. } => "parent",
         }
     }
 }

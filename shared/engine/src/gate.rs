@@ -82,6 +82,8 @@ impl Aggregate for Gate {
             | EffectKey::LeaveGate(_)
             | EffectKey::Listing(_)
             | EffectKey::Announce(_)
+            | EffectKey::TellParent(_)
+            | EffectKey::Turn(_)
             | EffectKey::GrantSlot(_)
             | EffectKey::CheckHolder(_)
             | EffectKey::Fire(_) => return None,

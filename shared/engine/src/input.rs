@@ -6,6 +6,7 @@ use porpoise_model::workflow::{Concurrency, Priority, Schedule};
 use porpoise_model::{Actor, AggregateKind, Cause, CommandId, Outputs, RunId};
 
 use crate::effect::{Attempt, EffectKey, Holder};
+use crate::family::{ChildWord, Turn};
 
 /// An input for an aggregate of any sort: what a message of the queue holds.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -77,6 +78,22 @@ pub enum RunInput {
     /// Something is to be kept beside the log. Nothing is decided by it.
     #[n(7)]
     Annotated(#[n(0)] Annotation),
+    /// A run that an attempt of this one has made says how it stands.
+    #[n(8)]
+    Child(#[n(0)] ChildWord),
+    /// The run above wants this one to pause, or to go on.
+    #[n(9)]
+    Turned(#[n(0)] Turn),
+    /// The shell cannot carry out an effect, ever.
+    #[n(10)]
+    Refused {
+        /// Which.
+        #[n(0)]
+        key: EffectKey,
+        /// In words.
+        #[n(1)]
+        why: String,
+    },
 }
 
 /// What is kept beside a log, once: another one of the same name changes nothing.

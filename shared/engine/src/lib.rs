@@ -10,6 +10,7 @@
 pub mod aggregate;
 pub mod commands;
 pub mod effect;
+pub mod family;
 pub mod gate;
 pub mod input;
 pub mod mutant;

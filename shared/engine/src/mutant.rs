@@ -48,11 +48,15 @@ pub enum Mutant {
     HandedOverUnheard,
     /// An agent is answered that home has heard it, whether that is so or not.
     ReportUnheard,
+    /// The run of a task is told by its task alone, not by its attempt.
+    ChildOfTask,
+    /// What a run says to the one above is taken for heard when it is sent.
+    ParentUnheard,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -74,6 +78,8 @@ impl Mutant {
         Self::NothingRecalled,
         Self::HandedOverUnheard,
         Self::ReportUnheard,
+        Self::ChildOfTask,
+        Self::ParentUnheard,
     ];
 }
 

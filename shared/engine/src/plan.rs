@@ -30,6 +30,7 @@ mod mark {
     pub(super) const TEXTS: u8 = 8;
     pub(super) const BRANCH: u8 = 16;
     pub(super) const APPROVAL: u8 = 32;
+    pub(super) const WORKFLOW: u8 = 64;
 }
 
 /// Why a workflow cannot be compiled.
@@ -242,6 +243,11 @@ impl Plan {
         self.has(task, mark::APPROVAL)
     }
 
+    /// Has a run of another workflow made.
+    pub fn is_workflow(&self, task: u32) -> bool {
+        self.has(task, mark::WORKFLOW)
+    }
+
     /// Whether any task picks by how tasks above ended.
     pub const fn has_conditions(&self) -> bool {
         self.conditions
@@ -333,6 +339,7 @@ fn marks(workflow: &Workflow, task: &Task) -> u8 {
         (texts || !task.outputs.is_empty(), mark::TEXTS),
         (task.kind.is_branch(), mark::BRANCH),
         (matches!(task.kind, Kind::Approval { .. }), mark::APPROVAL),
+        (matches!(task.kind, Kind::Workflow { .. }), mark::WORKFLOW),
     ]
     .into_iter()
     .fold(

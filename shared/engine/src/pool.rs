@@ -78,6 +78,8 @@ impl Aggregate for Pool {
             | EffectKey::LeaveGate(_)
             | EffectKey::Listing(_)
             | EffectKey::Announce(_)
+            | EffectKey::TellParent(_)
+            | EffectKey::Turn(_)
             | EffectKey::Admit(_)
             | EffectKey::Discard(_)
             | EffectKey::Supersede(_)

@@ -5,17 +5,20 @@
 //! the fold.
 
 mod branch;
+mod child;
 pub mod command;
 pub mod decide;
 pub mod effects;
 pub mod evolve;
 pub mod fact;
 pub mod parameters;
+mod parent;
 pub mod ranges;
 pub mod reason;
 pub mod retry;
 pub mod selection;
 pub mod settle;
+mod slot;
 pub mod state;
 pub mod tasks;
 pub mod timed;
@@ -79,6 +82,10 @@ impl Aggregate for Run {
 
     fn acknowledged(key: EffectKey) -> RunInput {
         RunInput::Done(key)
+    }
+
+    fn refused(key: EffectKey, why: String) -> RunInput {
+        RunInput::Refused { key, why }
     }
 
     fn deadline(state: &State) -> Option<Timestamp> {

@@ -79,6 +79,8 @@ impl Aggregate for Schedule {
             | EffectKey::LeaveGate(_)
             | EffectKey::Listing(_)
             | EffectKey::Announce(_)
+            | EffectKey::TellParent(_)
+            | EffectKey::Turn(_)
             | EffectKey::GrantSlot(_)
             | EffectKey::CheckHolder(_)
             | EffectKey::Admit(_)

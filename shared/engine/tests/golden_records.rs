@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use porpoise_engine::EffectKey;
 use porpoise_engine::commands::Outcome;
 use porpoise_engine::effect::{Attempt, NewRun, News, Trigger};
+use porpoise_engine::family::{ChildStage, Turn};
 use porpoise_engine::placement::Placement;
 use porpoise_engine::record::Record;
 use porpoise_engine::run::fact::After;
@@ -240,6 +241,63 @@ fn records_of_runs_of_some_tasks_still_read() {
         new.only = Some(Ranges::of([1, 2, 300]));
     }
     still_read("run-some-tasks-1.cbor", facts);
+}
+
+#[test]
+fn records_of_runs_below_and_above_still_read() {
+    let turn = |pause| Turn {
+        attempt: Attempt::of(7, 2),
+        number: 300,
+        pause,
+    };
+    let child = |stage, started| RunFact::Child {
+        task: 7,
+        said: 300,
+        stage,
+        started,
+    };
+    let Some(RunFact::Created(mut new)) = run_facts().into_iter().next() else {
+        return;
+    };
+    new.trigger = Trigger::Parent {
+        run: RunId::from_bytes([9; 16]),
+        attempt: Attempt::of(7, 2),
+        above: vec![WorkflowId::from_bytes([3; 16])],
+    };
+    let record = Record {
+        at: at(100),
+        facts: vec![
+            RunFact::Created(new),
+            child(ChildStage::Waiting, None),
+            child(ChildStage::Running, Some(at(7))),
+            child(ChildStage::Paused, Some(at(7))),
+            RunFact::Turned { turn: turn(true) },
+            RunFact::Done {
+                key: EffectKey::Turn(turn(false)),
+            },
+            RunFact::Done {
+                key: EffectKey::TellParent(300),
+            },
+            RunFact::Failed {
+                task: 7,
+                started: None,
+                ended: at(9),
+                cause: Cause::Child {
+                    run: RunId::from_bytes([8; 16]),
+                    ended: RunState::Canceled,
+                    why: "killed".to_owned(),
+                },
+                retry: None,
+            },
+        ],
+    };
+    let bytes = golden("run-child-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub use condition::{CONDITION_NESTING_MAX, Condition, ConditionError, ConditionF
 pub use dialect::{Dialect, UnknownDialect};
 pub use fault::{DateProblem, ExpressionError, UnknownName};
 pub use instant::{Instant, builtin};
-pub use parameters::{PARAMETERS_BYTES_MAX, ParameterError, resolve_parameters};
+pub use parameters::{PARAMETERS_BYTES_MAX, ParameterError, resolve_parameters, resolve_with_data};
 pub use render::{
     EXPANSION_BYTES_MAX, EXPANSION_DEPTH_MAX, Rendered, SecretReference, Unknown, render,
     render_with_secrets,

@@ -40,7 +40,32 @@ pub fn resolve_parameters<'a>(
     instant: &Instant,
     dialect: Dialect,
 ) -> Result<Vec<(String, String)>, Vec<ParameterError>> {
-    let (order, texts) = merged(declared, overrides);
+    let (order, texts) = merged(declared, overrides, BTreeSet::new());
+    resolve(order, &texts, instant, dialect)
+}
+
+/// The same, but `data`, given instead of overrides, is put in as it is: whatever stands in it is only text.
+///
+/// # Errors
+/// Every fault of every parameter that is declared and not given.
+pub fn resolve_with_data<'a>(
+    declared: impl IntoIterator<Item = (&'a str, &'a str)>,
+    data: impl IntoIterator<Item = (&'a str, &'a str)>,
+    instant: &Instant,
+    dialect: Dialect,
+) -> Result<Vec<(String, String)>, Vec<ParameterError>> {
+    let data: Vec<_> = data.into_iter().collect();
+    let names = data.iter().map(|(name, _)| *name).collect();
+    let (order, texts) = merged(declared, data, names);
+    resolve(order, &texts, instant, dialect)
+}
+
+fn resolve(
+    order: Vec<&str>,
+    texts: &Texts<'_>,
+    instant: &Instant,
+    dialect: Dialect,
+) -> Result<Vec<(String, String)>, Vec<ParameterError>> {
     let rules = Rules {
         instant,
         dialect,
@@ -50,12 +75,12 @@ pub fn resolve_parameters<'a>(
             Unknown::Keep
         },
     };
-    let mut expansion = Expansion::new(&texts, rules, PARAMETERS_BYTES_MAX);
+    let mut expansion = Expansion::new(texts, rules, PARAMETERS_BYTES_MAX);
     let mut resolved = Vec::with_capacity(order.len());
     let mut faults = Faults::default();
     for name in order {
-        let text = texts.0.get(name).copied().unwrap_or_default();
-        if is_frozen(text, dialect) {
+        let text = texts.all.get(name).copied().unwrap_or_default();
+        if texts.data.contains(name) || is_frozen(text, dialect) {
             resolved.push((name.to_owned(), text.to_owned()));
             continue;
         }
@@ -75,11 +100,20 @@ fn is_frozen(text: &str, dialect: Dialect) -> bool {
     }
 }
 
-struct Texts<'a>(BTreeMap<&'a str, &'a str>);
+struct Texts<'a> {
+    all: BTreeMap<&'a str, &'a str>,
+    /// Those in which nothing is expanded.
+    data: BTreeSet<&'a str>,
+}
 
 impl Scope for Texts<'_> {
     fn lookup(&self, name: &str) -> Option<Value<'_>> {
-        self.0.get(name).map(|text| Value::Text((*text).into()))
+        let text = (*self.all.get(name)?).into();
+        Some(if self.data.contains(name) {
+            Value::Data(text)
+        } else {
+            Value::Text(text)
+        })
     }
 }
 
@@ -87,15 +121,16 @@ impl Scope for Texts<'_> {
 fn merged<'a>(
     declared: impl IntoIterator<Item = (&'a str, &'a str)>,
     overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
+    data: BTreeSet<&'a str>,
 ) -> (Vec<&'a str>, Texts<'a>) {
     let mut order = Vec::new();
-    let mut texts = BTreeMap::new();
+    let mut all = BTreeMap::new();
     for (name, text) in declared.into_iter().chain(overrides) {
-        if texts.insert(name, text).is_none() {
+        if all.insert(name, text).is_none() {
             order.push(name);
         }
     }
-    (order, Texts(texts))
+    (order, Texts { all, data })
 }
 
 /// The faults of all parameters, without the echoes in parameters that refer to faulty ones.

@@ -1,6 +1,7 @@
 //! From a tree to workflows: reads on after a fault, and marks what it used.
 
 mod branch;
+mod child;
 mod graph;
 mod http;
 mod index;
@@ -64,7 +65,7 @@ pub(crate) fn workflows(
         problems: Problems::default(),
         notes: Notes::default(),
         is_state_known: false,
-        index: Index::of(files, &names, foreign),
+        index: Index::of(files, &names, owners, foreign),
     };
     let mut all = Vec::new();
     let mut problems = Vec::new();

@@ -73,10 +73,8 @@ fn an_export_of_1_3() {
         panic!()
     };
     assert_eq!((&**then, &**otherwise), (&[2][..], &[3][..]));
-    let Kind::External { parameters, .. } = &child.kind else {
-        panic!()
-    };
-    assert_eq!(*parameters, json!({"processDefinitionName": "old child"}));
+    let workflow = "old child".parse().unwrap();
+    assert_eq!(child.kind, Kind::Workflow { workflow });
     insta::assert_snapshot!(shown(&imported));
 }
 
@@ -210,10 +208,9 @@ fn files_of_one_import_know_each_other_and_all_or_none_come() {
         .map(|each| &*each.file_name)
         .collect();
     assert_eq!(names, ["minimal.yaml", "minimal-2.yaml"]);
-    let Kind::External { parameters, .. } = &imported.workflows[1].workflow.tasks[1].kind else {
-        panic!()
-    };
-    assert_eq!(*parameters, json!({"processDefinitionName": "minimal"}));
+    let workflow = "minimal".parse().unwrap();
+    let kind = &imported.workflows[1].workflow.tasks[1].kind;
+    assert_eq!(*kind, Kind::Workflow { workflow });
     let renamed = imported
         .report
         .entries

@@ -5,7 +5,7 @@ use std::fmt;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::Actor;
+use crate::{Actor, RunId, RunState};
 
 /// Why a run, a task instance or an attempt ended as it did. States say what, causes say why: triggers and imports
 /// can so tell a kill from a failure, and a forced success from a real one.
@@ -96,6 +96,19 @@ pub enum Cause {
         #[n(0)]
         branch: String,
     },
+    /// The run that it had made did not end well.
+    #[n(19)]
+    Child {
+        /// Which.
+        #[n(0)]
+        run: RunId,
+        /// How it ended.
+        #[n(1)]
+        ended: RunState,
+        /// Why, in words; may be empty.
+        #[n(2)]
+        why: String,
+    },
     /// A later run of the workflow took its place.
     #[n(17)]
     Superseded,
@@ -135,6 +148,23 @@ impl fmt::Display for Cause {
             Self::TasksFailed { count } => write!(f, "{count} tasks did not succeed"),
             Self::Unresolved { message } => write!(f, "unresolved: {message}"),
             Self::DryRun => f.write_str("dry_run"),
+            Self::Child { run, ended, why } => {
+                write!(f, "run {run} ")?;
+                f.write_str(match ended {
+                    RunState::Canceled => "was canceled",
+                    RunState::Failed
+                    | RunState::Succeeded
+                    | RunState::Queued
+                    | RunState::Running
+                    | RunState::Pausing
+                    | RunState::Paused
+                    | RunState::Canceling => "failed",
+                })?;
+                if why.is_empty() {
+                    return Ok(());
+                }
+                write!(f, ": {why}")
+            }
             Self::Superseded => f.write_str("superseded"),
             Self::LeftOut => f.write_str("left_out"),
             Self::Answered {

@@ -188,6 +188,11 @@ impl RunId {
         Self(derive("run/command", &[&command.0]))
     }
 
+    /// The run that an attempt of a task has made, whoever makes it and however often.
+    pub fn of_attempt(attempt: AttemptKey) -> Self {
+        Self(derive("run/attempt", &[&attempt.0]))
+    }
+
     /// The run of a schedule's instant, whatever fires it and however often (invariant once-per-instant).
     pub fn of_instant(schedule: ScheduleId, instant: jiff::Timestamp) -> Self {
         Self(derive(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Name;
 use crate::branch::{Case, Test};
 use crate::http::Http;
 use crate::job::Work;
@@ -118,6 +119,11 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         otherwise: Vec<u32>,
     },
+    /// Has a run of another workflow of the project made, and ends as that does. Has no job.
+    Workflow {
+        /// What people call that workflow.
+        workflow: Name,
+    },
     /// Waits until a person lets the run go on, or not. Has no job.
     Approval {
         /// What is asked, for people.
@@ -151,6 +157,7 @@ impl Kind {
             Self::StateMachine { .. } => "state_machine".into(),
             Self::Switch { .. } => "switch".into(),
             Self::Conditions { .. } => "conditions".into(),
+            Self::Workflow { .. } => "workflow".into(),
             Self::Approval { .. } => "approval".into(),
             Self::External { name, .. } => name.to_lowercase().into(),
         }
@@ -167,6 +174,7 @@ impl Kind {
             | Self::Http(_)
             | Self::Switch { .. }
             | Self::Conditions { .. }
+            | Self::Workflow { .. }
             | Self::Approval { .. }
             | Self::External { .. } => false,
             Self::Spark { .. }
@@ -213,6 +221,7 @@ impl Kind {
             | Self::Http(_)
             | Self::Function { .. }
             | Self::StateMachine { .. }
+            | Self::Workflow { .. }
             | Self::Approval { .. }
             | Self::External { .. } => Vec::new(),
         }
@@ -228,6 +237,7 @@ impl Kind {
             | Self::Python { .. }
             | Self::Switch { .. }
             | Self::Conditions { .. }
+            | Self::Workflow { .. }
             | Self::Approval { .. }
             | Self::External { .. } => {}
             Self::Command { argv } => texts.extend(argv.iter().map(String::as_str)),
@@ -297,7 +307,10 @@ impl Kind {
         Ok(match self {
             Self::Noop => Work::Noop,
             // Never handed to a target.
-            Self::Switch { .. } | Self::Conditions { .. } | Self::Approval { .. } => Work::Noop,
+            Self::Switch { .. }
+            | Self::Conditions { .. }
+            | Self::Workflow { .. }
+            | Self::Approval { .. } => Work::Noop,
             Self::Sleep { duration } => Work::Sleep {
                 millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             },

@@ -48,6 +48,10 @@ pub const SCHEDULE_FIRES_MAX: usize = 61;
 pub const COMMANDS_REMEMBERED_HOURS: i64 = 24;
 /// After how long an effect that nothing acknowledged is due again (design.md, "Outbox").
 pub const EFFECT_RESEND_SECONDS: i64 = 120;
+/// Runs above a run that another one had made: each waits for the next.
+pub const RUNS_ABOVE_MAX: usize = 16;
+/// Bytes of all that a run hands to the run above it: it goes into one record there.
+pub const RESULTS_BYTES_MAX: usize = 32 * 1024;
 /// Runs that one page of a list shows at the most.
 pub const LIST_PAGE_MAX: usize = 500;
 /// Nodes of a definition file, aliases counted in full: 100,000 tasks with a million edges need half of it.

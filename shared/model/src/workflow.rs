@@ -38,6 +38,9 @@ pub struct Workflow {
     /// Its parameters, resolved once when a run starts, in this order.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub parameters: IndexMap<String, Value>,
+    /// What a run of it hands to the run that had it made: expressions over outputs of its tasks and its parameters.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub outputs: IndexMap<String, Value>,
     /// How long a run may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Timeout>,
@@ -531,6 +534,7 @@ mod tests {
             dialect: "porpoise/1".into(),
             schedule: None,
             parameters: IndexMap::new(),
+            outputs: IndexMap::new(),
             timeout: None,
             on_failure: FailureStrategy::Continue,
             concurrency: Concurrency::Parallel,

@@ -18,6 +18,7 @@ use porpoise_model::{
 };
 use porpoise_ports::notices::Notice;
 
+use crate::family::Families;
 use crate::naive::{Naive, Wrong};
 use crate::notice::Bulletin;
 use crate::target::{Target, Who};
@@ -66,6 +67,7 @@ pub(crate) struct Checks {
     /// Runs whose creation was acknowledged.
     pub(crate) created: BTreeSet<Address>,
     bulletin: Bulletin,
+    families: Families,
     pub(crate) records: u64,
     pub(crate) facts: u64,
 }
@@ -159,6 +161,7 @@ impl Checks {
             let run = RunId::from_bytes(address.id);
             self.bulletin
                 .read(run, fact, naive, &folded.context, record.at);
+            self.families.read(run, &folded.context, fact, naive)?;
             naive.read(fact, target)?;
             if naive.serial && was_live != naive.live {
                 let run = RunId::from_bytes(address.id);
@@ -219,6 +222,7 @@ impl Checks {
                 return Err(("once-per-instant", what));
             }
         }
+        self.families.created(new)?;
         let folded = Folded {
             version: new.version,
             ..Folded::new(Arc::clone(plan))

@@ -20,6 +20,7 @@
 )]
 
 mod check;
+mod family;
 mod fault;
 mod mail;
 mod many;

@@ -170,7 +170,9 @@ impl Naive {
                     matches!(state, target::State::Ended(JobState::Succeeded { started: s, ended: e, .. })
                         if s == started && e == ended)
                 };
-                self.over(*task, target, said, "succeeded")?;
+                if !self.plan.is_workflow(*task) {
+                    self.over(*task, target, said, "succeeded")?;
+                }
                 match self.close(*task) {
                     Some(Then::Rerun) => self.reset(&[*task]),
                     Some(Then::Skip) => self.finish(*task, End::Skip),
@@ -265,6 +267,8 @@ impl Naive {
             | RunFact::TimedOut { stopped: false, .. }
             | RunFact::Commanded { .. }
             | RunFact::Paused
+            | RunFact::Child { .. }
+            | RunFact::Turned { .. }
             | RunFact::Done { .. } => {}
         }
         Ok(())
@@ -277,6 +281,7 @@ impl Naive {
             | RunFact::Commanded { .. }
             | RunFact::Decided { .. }
             | RunFact::Rerun { .. }
+            | RunFact::Turned { .. }
             | RunFact::Done { .. } => Ok(()),
             other => Err(("terminal-is-final", format!("after its end: {other:?}"))),
         }

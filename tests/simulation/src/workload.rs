@@ -1,18 +1,21 @@
 //! What is asked of the application: random workflows, runs, commands at random moments, all from the seed.
 
+mod command;
+mod family;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
 use porpoise_engine::effect::{NewRun, Trigger};
-use porpoise_engine::input::RunCommand;
-use porpoise_engine::run::{Ranges, State};
+use porpoise_engine::run::Ranges;
 use porpoise_model::workflow::{
     Backoff, Case, Concurrency, Ending, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
     Priority, Retry, Schedule, Task, Test, Timeout, TimeoutAction, TriggerRule, Workflow,
 };
 use porpoise_model::{Actor, CommandId, Name, RunId, WorkflowId};
+
+pub(crate) use command::command;
 
 use crate::check::project;
 use crate::random::Chance;
@@ -32,6 +35,8 @@ pub struct Profile {
     pub schedules: u64,
     /// One simulation in so many has a site; 0: none.
     pub sites: u64,
+    /// One simulation in so many has workflows that are tasks of others; 0: none.
+    pub families: u64,
 }
 
 impl Profile {
@@ -42,6 +47,7 @@ impl Profile {
         commands: 12,
         schedules: 4,
         sites: 3,
+        families: 3,
     };
     /// Small and quick: for finding mutants.
     pub const SMALL: Self = Self {
@@ -50,6 +56,7 @@ impl Profile {
         commands: 8,
         schedules: 3,
         sites: 3,
+        families: 3,
     };
     /// Between the two.
     pub const MEDIUM: Self = Self {
@@ -58,6 +65,12 @@ impl Profile {
         commands: 12,
         schedules: 4,
         sites: 3,
+        families: 3,
+    };
+    /// Small, with workflows that are tasks of others.
+    pub const FAMILIES: Self = Self {
+        families: 1,
+        ..Self::SMALL
     };
     /// Large DAGs only: logs that outgrow their snapshots.
     pub const LARGE: Self = Self {
@@ -66,6 +79,7 @@ impl Profile {
         commands: 3,
         schedules: 0,
         sites: 0,
+        families: 0,
     };
 
     /// The profile of a seed in a long run: mostly small, where events of different sorts meet most often.
@@ -74,6 +88,7 @@ impl Profile {
             63 => Self::LARGE,
             15 | 31 | 47 => Self::FULL,
             other if other % 4 == 1 => Self::MEDIUM,
+            other if other % 4 == 2 => Self::FAMILIES,
             _ => Self::SMALL,
         }
     }
@@ -91,6 +106,7 @@ impl Profile {
                 commands: 30,
                 ..Self::SMALL
             },
+            M::ChildOfTask | M::ParentUnheard => Self::FAMILIES,
             M::SentForgotten | M::ReportUnheard => Self {
                 sites: 1,
                 ..Self::SMALL
@@ -138,6 +154,8 @@ pub(crate) struct Workload {
     pub(crate) pools: Vec<String>,
     /// How many of the tasks that can be are for a site; `None`: there is none.
     pub(crate) sited: Option<f64>,
+    /// Workflows that tasks of others are, the upper ones first.
+    below: Vec<String>,
     /// When faults stop.
     pub(crate) calm: i64,
     /// Tasks of the largest workflow.
@@ -167,6 +185,7 @@ impl Workload {
         let mut it = Self {
             actions: Vec::new(),
             workflows: Vec::new(),
+            below: Vec::new(),
             pools: (0..chance.below(4)).map(|n| format!("pool {n}")).collect(),
             calm: begin + span + chance.log_between(60, 1_800) as i64 * SECOND,
             largest: 0,
@@ -181,6 +200,7 @@ impl Workload {
                 it.actions.push((some_time(chance), action));
             }
         }
+        it.add_family(profile, span, chance);
         for n in 0..chance.between(1, 2) {
             it.add_workflow(n, profile, span, chance);
         }
@@ -274,6 +294,7 @@ impl Workload {
         if !plain && chance.happens(0.5) {
             branches(&mut tasks, chance);
         }
+        family::call(&mut tasks, &self.below, chance);
         Workflow {
             form: 1,
             project: name("sim"),
@@ -282,6 +303,7 @@ impl Workload {
             dialect: "porpoise/1".to_owned(),
             schedule: None,
             parameters: IndexMap::new(),
+            outputs: IndexMap::new(),
             timeout: (count <= 600 && chance.happens(0.08))
                 .then(|| timeout(chance, 1_000, 3_600_000)),
             on_failure: match count {
@@ -539,59 +561,4 @@ fn some_of(workflow: &Workflow, chance: &mut Chance) -> Ranges {
     let count = workflow.tasks.len() as u64;
     let some = chance.log_between(1, count);
     Ranges::of((0..some).map(|_| chance.below(count) as u32))
-}
-
-/// A command for a run in this state.
-pub(crate) fn command(state: &State, now: Timestamp, chance: &mut Chance) -> RunCommand {
-    let count = u64::from(state.tasks.len()).max(1);
-    let tasks = |chance: &mut Chance| {
-        let some = chance.log_between(1, count.min(20));
-        (0..some)
-            .map(|_| chance.below(count) as u32)
-            .collect::<Vec<u32>>()
-    };
-    match chance.below(17) {
-        0 | 1 => RunCommand::Pause,
-        2 | 3 => RunCommand::Resume,
-        4 => RunCommand::Kill,
-        5..8 => RunCommand::KillTasks {
-            tasks: tasks(chance),
-        },
-        8 | 9 => {
-            let span = Duration::from_millis(chance.log_between(100, 600_000));
-            RunCommand::Hold {
-                tasks: if chance.happens(0.5) {
-                    tasks(chance)
-                } else {
-                    Vec::new()
-                },
-                why: "a test".to_owned(),
-                until: chance.happens(0.5).then(|| now + span),
-            }
-        }
-        10 => RunCommand::Release {
-            tasks: if chance.happens(0.5) {
-                tasks(chance)
-            } else {
-                Vec::new()
-            },
-        },
-        11 => RunCommand::MarkSucceeded {
-            tasks: tasks(chance),
-        },
-        12 => RunCommand::Skip {
-            tasks: tasks(chance),
-        },
-        13 | 14 => RunCommand::RerunFailed,
-        15 => RunCommand::Answer {
-            tasks: tasks(chance),
-            approved: chance.happens(0.7),
-            why: String::new(),
-        },
-        _ => RunCommand::Rerun {
-            tasks: tasks(chance),
-            downstream: chance.happens(0.5),
-            upstream: chance.happens(0.2),
-        },
-    }
 }

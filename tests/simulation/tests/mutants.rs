@@ -130,3 +130,13 @@ fn an_agent_that_is_answered_and_was_not_heard_is_found() {
 fn a_loop_that_was_stopped_and_not_noticed_is_found() {
     is_found(Mutant::LoopStoppedUnnoticed);
 }
+
+#[test]
+fn a_run_that_is_told_by_its_task_and_not_its_attempt_is_found() {
+    is_found(Mutant::ChildOfTask);
+}
+
+#[test]
+fn what_a_run_said_and_nobody_heard_is_found() {
+    is_found(Mutant::ParentUnheard);
+}

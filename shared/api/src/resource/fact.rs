@@ -14,6 +14,7 @@ use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
 use porpoise_engine::Plan;
 use porpoise_engine::commands::Outcome;
+use porpoise_engine::family::ChildStage;
 use porpoise_engine::record::Record;
 use porpoise_engine::run::fact::After;
 use porpoise_engine::run::ranges::Ranges;
@@ -82,7 +83,8 @@ pub(crate) struct Fact {
     /// `created`, `begun`, `gate_waiting`, `admitted`, `discarded`, `left_gate`, `slots_asked`, `slots_queued`,
     /// `slots_granted`, `slot_freed`, `dispatched`, `accepted`, `waiting`, `started`, `succeeded`, `failed`,
     /// `canceled`, `timed_out`, `passed_dry`, `commanded`, `pausing`, `paused`, `resumed`, `stopping`,
-    /// `cancel_asked`, `decided`, `held`, `released`, `rerun`, `ended`, `done`.
+    /// `cancel_asked`, `decided`, `held`, `released`, `rerun`, `ended`, `done`; of the run that a task has
+    /// made: `child_waiting`, `child_running`, `child_paused`; `turned`, for what the run above wants.
     #[serde(rename = "type")]
     pub(crate) kind: &'static str,
     /// The tasks that it is about; none: the run.
@@ -410,6 +412,24 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
             state: Some(state.as_str()),
             cause: cause.as_ref().map(CauseView::from),
             ..plain("ended")
+        },
+        RunFact::Child {
+            task,
+            stage,
+            started,
+            ..
+        } => Fact {
+            tasks: one(*task),
+            started: *started,
+            ..plain(match stage {
+                ChildStage::Waiting => "child_waiting",
+                ChildStage::Running => "child_running",
+                ChildStage::Paused => "child_paused",
+            })
+        },
+        RunFact::Turned { turn } => Fact {
+            text: Some(if turn.pause { "pause" } else { "resume" }.to_owned()),
+            ..plain("turned")
         },
         RunFact::Done { .. } => plain("done"),
     }

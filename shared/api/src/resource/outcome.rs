@@ -38,7 +38,7 @@ impl From<&Actor> for Who {
 pub(crate) struct CauseView {
     /// `exit`, `signal`, `timeout`, `killed_by`, `forced_by`, `upstream`, `lost`, `rejected`, `disabled`,
     /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`, `approved_by`, `declined_by`, `superseded`,
-    /// `left_out`.
+    /// `left_out`, `child`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -64,6 +64,7 @@ impl From<&Cause> for CauseView {
             Cause::Disabled => ("disabled", None, None),
             Cause::FailureStrategy => ("failure_strategy", None, None),
             Cause::Discarded => ("discarded", None, None),
+            Cause::Child { .. } => ("child", None, None),
             Cause::Superseded => ("superseded", None, None),
             Cause::TasksFailed { .. } => ("tasks_failed", None, None),
             Cause::Unresolved { .. } => ("unresolved", None, None),
@@ -91,7 +92,7 @@ impl From<&Cause> for CauseView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ReasonView {
     /// `beginning`, `gate`, `hold`, `run_hold`, `paused`, `upstream`, `delay`, `retry`, `pool`, `dispatch`, `target`,
-    /// `submitted`, `approval`, `cancel`.
+    /// `submitted`, `approval`, `child`, `cancel`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -99,7 +100,7 @@ pub(crate) struct ReasonView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) until: Option<Timestamp>,
-    /// The pool whose slots it waits for, or the first task.
+    /// The pool whose slots it waits for, the first task, or the workflow whose run it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) of: Option<String>,
 }
@@ -120,6 +121,7 @@ impl From<&Reason> for ReasonView {
             Reason::Target { .. } => ("target", None, None),
             Reason::Submitted => ("submitted", None, None),
             Reason::Approval { .. } => ("approval", None, None),
+            Reason::Child { workflow, .. } => ("child", None, Some(workflow)),
             Reason::Cancel => ("cancel", None, None),
         };
         Self {

@@ -325,6 +325,7 @@ fn said(cause: &Cause) -> Result<&str, String> {
         | Cause::Discarded
         | Cause::Superseded
         | Cause::LeftOut
+        | Cause::Child { .. }
         | Cause::TasksFailed { .. }
         | Cause::DryRun
         | Cause::Chose { .. }

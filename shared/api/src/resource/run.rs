@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use porpoise_app::view::RunView;
+use porpoise_engine::effect::Trigger;
 use porpoise_engine::placement::{Placed, Placement};
 use porpoise_engine::run::reason::Reason;
 use porpoise_engine::run::state::{Gate, State as RunFold};
@@ -39,8 +40,10 @@ pub(crate) struct RunDetail {
     pub(crate) cause: Option<CauseView>,
     /// Why it does not go on, if something keeps all of it.
     pub(crate) reason: Option<ReasonView>,
-    /// `schedule`, `manual`, `api`.
+    /// `schedule`, `manual`, `api`, `parent`.
     pub(crate) trigger: &'static str,
+    /// The run whose task has made it, if one has.
+    pub(crate) parent: Option<ParentView>,
     /// Who asked for it.
     pub(crate) actor: Who,
     /// The instant that it stands for, as the clocks of its time zone show it.
@@ -74,6 +77,31 @@ pub(crate) struct RunDetail {
     pub(crate) task_count: u32,
     /// The last record of its log that is told here: where `…/facts?after=` goes on.
     pub(crate) sequence: u64,
+}
+
+/// The run above.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Parent)]
+pub(crate) struct ParentView {
+    /// Its id.
+    pub(crate) run_id: String,
+    /// Index of the task there, in the order of its definition.
+    pub(crate) task: u32,
+    /// Which attempt of that task.
+    pub(crate) attempt: u32,
+}
+
+impl ParentView {
+    fn of(trigger: &Trigger) -> Option<Self> {
+        match trigger {
+            Trigger::Parent { run, attempt, .. } => Some(Self {
+                run_id: run.to_string(),
+                task: attempt.task,
+                attempt: attempt.number,
+            }),
+            Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => None,
+        }
+    }
 }
 
 /// Where the tasks of a run execute.
@@ -157,6 +185,7 @@ fn shown(project: String, view: &RunView) -> RunDetail {
         cause: state.cause.as_ref().map(CauseView::from),
         reason: reason(state).as_ref().map(ReasonView::from),
         trigger: new.trigger.as_str(),
+        parent: ParentView::of(&new.trigger),
         actor: Who::from(&new.actor),
         logical_date: in_zone(new.logical_date, &new.timezone),
         timezone: new.timezone.clone(),

@@ -8,6 +8,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use porpoise_app::view::RunView;
 use porpoise_engine::Plan;
+use porpoise_engine::effect as engine;
 use porpoise_engine::run::view::AttemptView;
 use porpoise_model::Name;
 use serde::Serialize;
@@ -45,6 +46,8 @@ pub(crate) struct Task {
     pub(crate) cause: Option<CauseView>,
     /// Why it waits.
     pub(crate) reason: Option<ReasonView>,
+    /// The run that its latest attempt has made, if it is another workflow.
+    pub(crate) child_run_id: Option<String>,
     /// The tasks that it comes after.
     pub(crate) upstream: Vec<String>,
 }
@@ -85,6 +88,8 @@ pub(crate) struct Attempt {
     pub(crate) cause: Option<CauseView>,
     /// What the target calls the job.
     pub(crate) external_id: Option<String>,
+    /// The run that it has made, if its task is another workflow.
+    pub(crate) child_run_id: Option<String>,
     /// It ran longer than it should.
     pub(crate) overdue: bool,
 }
@@ -126,7 +131,7 @@ pub(crate) async fn show(
             .map(|(name, value)| (name.clone(), value.text.clone()))
             .collect(),
         hold: state.holds.get(&task).map(HoldView::from),
-        attempts: attempts.map(attempt).collect(),
+        attempts: attempts.map(|made| attempt(&view, task, made)).collect(),
     }))
 }
 
@@ -143,8 +148,17 @@ fn shown(view: &RunView, task: u32) -> Task {
         ended: now.ended,
         cause: now.cause.as_ref().map(CauseView::from),
         reason: now.reason.as_ref().map(ReasonView::from),
+        child_run_id: child(view, task, now.attempt),
         upstream: names(view, view.plan.upstream(task)),
     }
+}
+
+/// The run that an attempt has made: its id is known before it is there.
+fn child(view: &RunView, task: u32, number: u32) -> Option<String> {
+    let made = view.view.attempts.get(&task);
+    let made = made.is_some_and(|made| made.iter().any(|attempt| attempt.number == number));
+    let child = || engine::Attempt::of(task, number).child(view.run.run);
+    (view.plan.is_workflow(task) && made).then(|| child().to_string())
 }
 
 fn names(view: &RunView, tasks: &[u32]) -> Vec<String> {
@@ -152,8 +166,9 @@ fn names(view: &RunView, tasks: &[u32]) -> Vec<String> {
     tasks.iter().filter_map(name).collect()
 }
 
-fn attempt(attempt: &AttemptView) -> Attempt {
+fn attempt(view: &RunView, task: u32, attempt: &AttemptView) -> Attempt {
     Attempt {
+        child_run_id: child(view, task, attempt.number),
         number: attempt.number,
         state: attempt.state.as_str(),
         dispatched: attempt.dispatched,

@@ -27,6 +27,7 @@ pub(crate) fn workflow(tasks: Vec<Task>) -> Workflow {
         dialect: "porpoise/1".to_owned(),
         schedule: None,
         parameters: IndexMap::new(),
+        outputs: IndexMap::new(),
         timeout: None,
         on_failure: FailureStrategy::Continue,
         concurrency: Concurrency::Parallel,

@@ -49,6 +49,8 @@ pub(crate) struct Reader<'t> {
     pub(crate) texts: Texts,
     /// Names of tasks that tasks give beside `after`, to be checked once all edges are known.
     pub(crate) branches: Branches,
+    /// The name of the workflow that is being read.
+    pub(crate) own_name: Option<Name>,
 }
 
 /// Which task is being read, and what the others are called.
@@ -112,6 +114,7 @@ impl<'t> Reader<'t> {
             strict: true,
             texts: Texts::default(),
             branches: Branches::default(),
+            own_name: None,
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) enum Use {
     /// A parameter with this position in its list.
     Parameter(usize),
     Value,
+    /// What a workflow hands on once all of its tasks have ended.
+    Result,
 }
 
 /// Texts with expressions.
@@ -257,6 +259,7 @@ impl Reader<'_> {
         let user = text.task.and_then(|index| known.task(index));
         match known.meant(found.name, user) {
             Meant::Known => {}
+            Meant::Output(_) if text.r#use == Use::Result => {}
             Meant::Output(above) => match text.task {
                 Some(below) if above == below => {
                     self.problem(

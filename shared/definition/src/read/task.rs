@@ -120,7 +120,15 @@ impl Reader<'_> {
                 }
             }
         }
-        let mut env = defaults.env.clone();
+        let child = !fields.present(&["workflow"]).is_empty();
+        if child {
+            self.no_process(fields);
+        }
+        let mut env = if child {
+            IndexMap::new()
+        } else {
+            defaults.env.clone()
+        };
         env.extend(
             fields
                 .get("env")
@@ -152,7 +160,8 @@ impl Reader<'_> {
         let disabled = fields.get("disabled").and_then(|at| self.boolean(at));
         let timeout = self.or_default(fields, "timeout", defaults.timeout.as_ref(), Self::timeout);
         let pool = self.or_default(fields, "pool", defaults.pool.as_ref(), Self::pool);
-        let target = self.or_default(fields, "target", defaults.target.as_ref(), |reader, at| {
+        let target = defaults.target.as_ref().filter(|_| !child);
+        let target = self.or_default(fields, "target", target, |reader, at| {
             reader.name(at).map(|name| name.to_string())
         });
         Some(Task {

@@ -46,15 +46,20 @@ impl Reader<'_> {
         at: At<'_>,
         task: Option<u32>,
     ) -> Option<IndexMap<String, Value>> {
+        self.values(at, task, Use::Parameter)
+    }
+
+    /// Values that may hold expressions.
+    pub(super) fn values(
+        &mut self,
+        at: At<'_>,
+        task: Option<u32>,
+        r#use: impl Fn(usize) -> Use,
+    ) -> Option<IndexMap<String, Value>> {
         self.named(at, |reader, at, position| {
             let value = reader.parameter(at)?;
             let node = reader.value_node(at);
-            reader.text_with(
-                At { node, ..at },
-                &value.text,
-                task,
-                Use::Parameter(position),
-            );
+            reader.text_with(At { node, ..at }, &value.text, task, r#use(position));
             Some(value)
         })
     }

@@ -39,6 +39,7 @@ impl<'t> Reader<'t> {
             Some(at) => self.name(at),
         };
         let name = fields.get("workflow").and_then(|at| self.name(at));
+        self.own_name.clone_from(&name);
         let description = fields
             .get("description")
             .and_then(|at| self.text(at, SCRIPT_BYTES_MAX));
@@ -47,6 +48,7 @@ impl<'t> Reader<'t> {
             .get("parameters")
             .and_then(|at| self.parameters(at, None))
             .unwrap_or_default();
+        let outputs = fields.get("outputs").and_then(|at| self.results(at));
         let timeout = fields.get("timeout").and_then(|at| self.timeout(at));
         let on_failure = fields
             .get("on_failure")
@@ -71,6 +73,7 @@ impl<'t> Reader<'t> {
             dialect: dialect?.as_str().to_owned(),
             schedule,
             parameters,
+            outputs: outputs.unwrap_or_default(),
             timeout,
             on_failure: on_failure.unwrap_or_default(),
             concurrency: concurrency.unwrap_or_default(),

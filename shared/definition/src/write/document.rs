@@ -84,6 +84,7 @@ pub(super) fn of(workflow: &Workflow) -> Document {
     }
     entries.some("schedule", workflow.schedule.as_ref().map(schedule));
     entries.map("parameters", &workflow.parameters, parameter);
+    entries.map("outputs", &workflow.outputs, parameter);
     entries.some("timeout", workflow.timeout.map(timeout));
     entries.word("on_failure", &workflow.on_failure);
     entries.word("concurrency", &workflow.concurrency);

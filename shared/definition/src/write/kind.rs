@@ -57,6 +57,9 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
         Kind::Http(call) => http(entries, call),
         Kind::Function { name, input } => call(entries, "function", name, input),
         Kind::StateMachine { name, input } => call(entries, "state_machine", name, input),
+        Kind::Workflow { workflow } => {
+            entries.put("workflow", Document::Text(workflow.to_string()));
+        }
         Kind::Approval { question } => {
             entries.put("approval", Document::Text(question.clone()));
         }

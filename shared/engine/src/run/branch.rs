@@ -42,6 +42,7 @@ pub(super) fn choose(state: &State, plan: &Plan, task: u32) -> Result<u32, Strin
         | Kind::Function { .. }
         | Kind::Http(_)
         | Kind::StateMachine { .. }
+        | Kind::Workflow { .. }
         | Kind::Approval { .. }
         | Kind::External { .. }) => {
             return Err(format!("`{}` picks nothing", other.word()));

@@ -142,7 +142,7 @@ fn answer(
     }])
 }
 
-fn pause(state: &State) -> Result<Vec<RunFact>, String> {
+pub(super) fn pause(state: &State) -> Result<Vec<RunFact>, String> {
     match state.run_state() {
         RunState::Running if state.stopping.is_none() => Ok(vec![RunFact::Pausing]),
         other @ (RunState::Queued
@@ -167,7 +167,7 @@ fn in_words(state: &State, run: RunState) -> String {
     }
 }
 
-fn resume(state: &State) -> Result<Vec<RunFact>, String> {
+pub(super) fn resume(state: &State) -> Result<Vec<RunFact>, String> {
     match state.run_state() {
         RunState::Pausing | RunState::Paused => Ok(vec![RunFact::Resumed]),
         other @ (RunState::Queued

@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use porpoise_model::workflow::Kind;
 use porpoise_model::{Address, Cause, Outputs};
 
+use super::child;
 use super::command;
 use super::fact::{After, RunFact};
 use super::parameters;
+use super::parent;
 use super::ranges::Ranges;
 use super::retry;
 use super::state::{Gate, SlotStage, State};
@@ -34,6 +36,11 @@ pub fn decide(state: &State, plan: &Plan, input: &RunInput, now: Timestamp) -> D
         RunInput::Commanded(command) => Decision::facts(command::decide(state, plan, command, now)),
         RunInput::Slot(answer) => slot(state, plan, answer),
         RunInput::Gate(answer) => gate(state, *answer),
+        RunInput::Child(word) => child::heard(state, plan, word, now),
+        RunInput::Turned(turn) => parent::turned(state, *turn),
+        RunInput::Refused { key, why } => {
+            Decision::facts(child::refused(state, plan, *key, why, now))
+        }
         RunInput::Done(key) if state.outbox.contains(key) => {
             Decision::fact(RunFact::Done { key: *key })
         }
@@ -89,7 +96,7 @@ fn reported(state: &State, plan: &Plan, reports: &[Report], now: Timestamp) -> V
     let mut over = BTreeSet::new();
     for report in reports {
         let task = report.attempt.task;
-        if !is_current(state, report.attempt) || over.contains(&task) {
+        if !is_current(state, report.attempt) || plan.is_workflow(task) || over.contains(&task) {
             continue;
         }
         if report.what == ReportKind::Accepted {
@@ -121,7 +128,7 @@ fn reported(state: &State, plan: &Plan, reports: &[Report], now: Timestamp) -> V
     facts
 }
 
-fn is_current(state: &State, attempt: Attempt) -> bool {
+pub(super) fn is_current(state: &State, attempt: Attempt) -> bool {
     let same = attempt.map == 0 && attempt.number == state.tasks.attempts(attempt.task);
     (same || mutant::on(Mutant::LateReportAccepted)) && state.tasks.phase(attempt.task).is_active()
 }
@@ -188,8 +195,11 @@ fn taken_in(plan: &Plan, task: u32, outputs: &Outputs) -> Outputs {
         | Kind::Http(_)
         | Kind::StateMachine { .. }
         | Kind::External { .. } => outputs.clone(),
-        // They have no attempts of which anybody could report.
-        Kind::Switch { .. } | Kind::Conditions { .. } | Kind::Approval { .. } => Outputs::new(),
+        // Nobody reports of them: they have no attempts, or attempts without a job.
+        Kind::Switch { .. }
+        | Kind::Conditions { .. }
+        | Kind::Workflow { .. }
+        | Kind::Approval { .. } => Outputs::new(),
         Kind::Noop
         | Kind::Sleep { .. }
         | Kind::Shell { .. }
@@ -204,7 +214,7 @@ fn taken_in(plan: &Plan, task: u32, outputs: &Outputs) -> Outputs {
 }
 
 /// The attempt failed by itself, whatever we may have wanted of it meanwhile.
-fn failed(
+pub(super) fn failed(
     state: &State,
     plan: &Plan,
     task: u32,
@@ -229,7 +239,13 @@ fn failed(
 }
 
 /// The attempt was stopped: by its time-out, which is a failure, or because somebody wanted it.
-fn canceled(state: &State, plan: &Plan, task: u32, ended: Timestamp, now: Timestamp) -> RunFact {
+pub(super) fn canceled(
+    state: &State,
+    plan: &Plan,
+    task: u32,
+    ended: Timestamp,
+    now: Timestamp,
+) -> RunFact {
     if state.canceling.get(&task) == Some(&After::TimeOut) {
         return failed(state, plan, task, (None, ended), &Cause::Timeout, now);
     }

@@ -7,16 +7,30 @@ use porpoise_model::job::{Job, Work};
 use porpoise_model::workflow::Task;
 use porpoise_model::{Address, PoolId};
 
+use super::child;
 use super::parameters::{self, Rendered};
+use super::parent;
 use super::state::State;
 use crate::Plan;
 use crate::effect::{Attempt, CancelIntent, Effect, EffectKey, Holder, Intent, Listing, NewRun};
-use crate::input::{GateInput, Input, PoolInput};
+use crate::input::{GateInput, Input, PoolInput, RunInput};
 
 /// The effect behind a key of a run's outbox.
 pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
     let new = state.new.as_deref()?;
     match key {
+        EffectKey::Dispatch(attempt) if plan.is_workflow(attempt.task) => {
+            child::new_run(state, plan, new, attempt, key).map(Effect::CreateRun)
+        }
+        EffectKey::Cancel(attempt) if plan.is_workflow(attempt.task) => {
+            let below = child::new_run(state, plan, new, attempt, key)?;
+            Some(child::stop(state, below, attempt.task))
+        }
+        EffectKey::TellParent(said) => parent::word(state, plan, new, said),
+        EffectKey::Turn(turn) => {
+            let below = turn.attempt.child(new.run);
+            Some(child::tell(new.project, below, RunInput::Turned(turn)))
+        }
         EffectKey::Dispatch(attempt) => {
             intent(state, plan, new, attempt, key).map(Effect::Dispatch)
         }

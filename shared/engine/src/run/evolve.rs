@@ -5,10 +5,13 @@ use porpoise_model::limits::RETRIES_MAX;
 use porpoise_model::workflow::{Concurrency, Timeout};
 use porpoise_model::{Cause, Outputs, RunState};
 
+use super::child;
 use super::fact::{After, RunFact};
+use super::parent;
 use super::ranges::Ranges;
 use super::selection;
-use super::state::{Gate, Hold, Slot, SlotStage, State, Time};
+use super::slot::{answer_slot, ask_slot, free_slot};
+use super::state::{Gate, Hold, SlotStage, State, Time};
 use super::tasks::{Phase, Tasks};
 use super::transition::{RunEvent, TaskEvent, run_next, task_next};
 use super::upstream;
@@ -25,7 +28,7 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
             list(state, at);
         }
         RunFact::Begun { parameters } => begin(state, plan, parameters, at),
-        RunFact::GateWaiting => gate_waiting(state),
+        RunFact::GateWaiting => gate_waiting(state, at),
         RunFact::Admitted => admit(state, plan, at),
         RunFact::Discarded => {
             leave_gate_unseen(state);
@@ -67,9 +70,15 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
                 .for_each(|task| finish(state, plan, task, TaskEvent::Succeeded, at));
         }
         RunFact::Commanded { id, outcome, .. } => state.commands.record(*id, outcome.clone(), at),
-        RunFact::Pausing => turn(state, RunEvent::PauseAsked, at),
+        RunFact::Pausing => {
+            turn(state, RunEvent::PauseAsked, at);
+            child::turn_all(state, true, at);
+        }
         RunFact::Paused => turn(state, RunEvent::Paused, at),
-        RunFact::Resumed => turn(state, RunEvent::Resumed, at),
+        RunFact::Resumed => {
+            turn(state, RunEvent::Resumed, at);
+            child::turn_all(state, false, at);
+        }
         RunFact::Stopping { cause } => stop_all(state, cause, at),
         RunFact::CancelAsked { tasks, then } => tasks
             .iter()
@@ -118,6 +127,13 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
             .iter()
             .for_each(|task| answered(state, plan, task, *approved, at)),
         RunFact::Chose { task, branch } => chose(state, plan, *task, *branch, at),
+        RunFact::Child {
+            task,
+            said,
+            stage,
+            started,
+        } => child::said(state, plan, *task, (*said, *stage), *started, at),
+        RunFact::Turned { turn } => parent::heard(state, *turn),
     }
 }
 
@@ -125,6 +141,7 @@ fn list(state: &mut State, at: Timestamp) {
     state.outbox.remove(&EffectKey::Listing(state.listed));
     state.listed += 1;
     state.outbox.add(EffectKey::Listing(state.listed), at);
+    parent::tell(state, at);
 }
 
 /// Moves the run, if the table has an arrow for it.
@@ -151,10 +168,11 @@ fn knock(state: &mut State, plan: &Plan, at: Timestamp) {
     }
 }
 
-fn gate_waiting(state: &mut State) {
+fn gate_waiting(state: &mut State, at: Timestamp) {
     if state.gate == Gate::Asked {
         state.gate = Gate::Waiting;
         state.outbox.remove(&EffectKey::EnterGate(state.entry));
+        parent::tell(state, at);
     }
 }
 
@@ -208,61 +226,6 @@ fn end(state: &mut State, event: RunEvent, cause: Option<Cause>, at: Timestamp) 
     }
 }
 
-fn ask_slot(state: &mut State, task: u32, at: Timestamp) {
-    if matches!(state.tasks.phase(task), Phase::Queued | Phase::UpForRetry)
-        && !state.slots.contains_key(&task)
-    {
-        let attempt = state.next(task);
-        state.ready.remove(&task);
-        state.parked.remove(task);
-        if let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Ready) {
-            state.tasks.set_phase(task, next);
-        }
-        state.slots.insert(
-            task,
-            Slot {
-                attempt,
-                stage: SlotStage::Asked,
-            },
-        );
-        state.outbox.add(EffectKey::AskSlot(attempt), at);
-    }
-}
-
-fn answer_slot(state: &mut State, task: u32, stage: SlotStage) {
-    let Some(slot) = state
-        .slots
-        .get_mut(&task)
-        .filter(|slot| slot.stage != SlotStage::Held)
-    else {
-        return;
-    };
-    slot.stage = stage;
-    state.outbox.remove(&EffectKey::AskSlot(slot.attempt));
-    if stage == SlotStage::Held {
-        state.parked.remove(task);
-        state.ready.insert(task);
-    }
-}
-
-/// The task no longer needs slots: what it asked for or holds goes back.
-fn free_slot(state: &mut State, task: u32, at: Timestamp) {
-    if let Some(slot) = state.slots.remove(&task) {
-        burn(state, task, slot.attempt);
-        state.outbox.remove(&EffectKey::AskSlot(slot.attempt));
-        state.outbox.add(EffectKey::FreeSlot(slot.attempt), at);
-    }
-}
-
-/// The number of an attempt that asked for slots and was never dispatched is not used again: a pool could take a late
-/// word about the one for a word about the other. It does not count as a try.
-fn burn(state: &mut State, task: u32, attempt: Attempt) {
-    if attempt.number > state.tasks.attempts(task) {
-        state.tasks.next_attempt(task);
-        *state.base.entry(task).or_default() += 1;
-    }
-}
-
 fn dispatch(state: &mut State, task: u32, at: Timestamp) {
     let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Dispatched) else {
         return;
@@ -277,12 +240,12 @@ fn dispatch(state: &mut State, task: u32, at: Timestamp) {
 }
 
 /// The dispatcher knows of the current attempt.
-fn acknowledge(state: &mut State, task: u32) {
+pub(super) fn acknowledge(state: &mut State, task: u32) {
     let current = state.current(task);
     state.outbox.remove(&EffectKey::Dispatch(current));
 }
 
-fn start(state: &mut State, plan: &Plan, task: u32, started: Timestamp) {
+pub(super) fn start(state: &mut State, plan: &Plan, task: u32, started: Timestamp) {
     acknowledge(state, task);
     let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Started) else {
         return;
@@ -301,6 +264,7 @@ fn close_attempt(state: &mut State, task: u32, at: Timestamp) -> Option<After> {
     state.outbox.remove(&EffectKey::Cancel(current));
     state.waiting.remove(&task);
     state.timeouts.remove(task);
+    child::forget(state, task);
     let then = state.canceling.remove(&task);
     let killed = matches!(then, Some(After::Cancel { .. }));
     if killed && mutant::on(Mutant::SlotKeptOnKill) {

@@ -11,6 +11,7 @@ use porpoise_model::{Actor, Cause, CommandId, Outputs};
 use super::ranges::Ranges;
 use crate::commands::Outcome;
 use crate::effect::{Attempt, EffectKey, NewRun};
+use crate::family::{ChildStage, Turn};
 
 /// A fact of a run's log.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -300,6 +301,30 @@ pub enum RunFact {
         /// For people.
         #[n(3)]
         why: String,
+    },
+    /// The run that the current attempt has made says how it stands.
+    #[n(33)]
+    Child {
+        /// Of this task.
+        #[n(0)]
+        task: u32,
+        /// The number of the word.
+        #[n(1)]
+        said: u64,
+        /// How far that run is.
+        #[n(2)]
+        stage: ChildStage,
+        /// When it was let in, if it was.
+        #[n(3)]
+        #[cbor(with = "porpoise_model::codec::timestamp_option")]
+        started: Option<Timestamp>,
+    },
+    /// What the run above wants was heard; nothing older changes anything any more.
+    #[n(34)]
+    Turned {
+        /// What.
+        #[n(0)]
+        turn: Turn,
     },
 }
 

@@ -4,6 +4,8 @@
 //! the run's parameters, built-ins. Native scripts are passed as they are; values reach them as environment variables
 //! (docs/adr/0004-values.md).
 
+mod handed;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +17,9 @@ use porpoise_model::workflow::{Kind, Task, Workflow};
 
 use super::state::State;
 use crate::Plan;
-use crate::effect::NewRun;
+use crate::effect::{NewRun, Trigger};
+
+pub use handed::{handed_down, results};
 
 /// A task with every expression resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,8 +95,16 @@ pub fn resolve(new: &NewRun, workflow: &Workflow) -> Result<Vec<(String, String)
         .parameters
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));
-    let resolved =
-        porpoise_expression::resolve_parameters(declared, given, &reading.instant, reading.dialect);
+    let (instant, dialect) = (&reading.instant, reading.dialect);
+    let resolved = match &new.trigger {
+        // What another run hands down is resolved, and may hold what its tasks have set.
+        Trigger::Parent { .. } => {
+            porpoise_expression::resolve_with_data(declared, given, instant, dialect)
+        }
+        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => {
+            porpoise_expression::resolve_parameters(declared, given, instant, dialect)
+        }
+    };
     resolved.map_err(|errors| {
         let texts: Vec<String> = errors
             .iter()

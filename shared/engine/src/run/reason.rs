@@ -4,12 +4,14 @@ use std::fmt;
 
 use jiff::Timestamp;
 use porpoise_model::workflow::Kind;
-use porpoise_model::{Name, RunState};
+use porpoise_model::{Name, RunId, RunState};
 
+use super::child;
 use super::state::{Gate, Hold, SlotStage, State};
 use super::tasks::Phase;
 use crate::Plan;
 use crate::effect::EffectKey;
+use crate::family::ChildStage;
 
 /// What a waiting task waits for. Always something that has a name (invariant nothing-stuck).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,15 @@ pub enum Reason {
         /// What is asked.
         question: String,
     },
+    /// The run that it has made.
+    Child {
+        /// Which.
+        run: RunId,
+        /// Of which workflow.
+        workflow: Name,
+        /// How far that is; `None`: it has said nothing yet.
+        stage: Option<ChildStage>,
+    },
     /// Its job is being stopped; the target has not yet confirmed.
     Cancel,
 }
@@ -96,6 +107,19 @@ impl fmt::Display for Reason {
             Self::Target { why } => write!(f, "waits at the dispatcher: {why}"),
             Self::Submitted => f.write_str("submitted, not started yet"),
             Self::Approval { question } => write!(f, "waits for an approval: {question}"),
+            Self::Child {
+                run,
+                workflow,
+                stage,
+            } => {
+                write!(f, "waits for run {run} of workflow `{workflow}`, which ")?;
+                f.write_str(match stage {
+                    None => "is about to begin",
+                    Some(ChildStage::Waiting) => "waits at its gate",
+                    Some(ChildStage::Running) => "runs",
+                    Some(ChildStage::Paused) => "is paused: resume it",
+                })
+            }
             Self::Cancel => f.write_str("being stopped"),
         }
     }
@@ -117,6 +141,8 @@ pub fn of(state: &State, plan: &Plan, task: u32) -> Option<Reason> {
     match state.tasks.phase(task) {
         Phase::Pending => Some(upstream(state, plan, task)),
         Phase::Queued | Phase::UpForRetry => Some(waiting(state, plan, task)),
+        Phase::Dispatched if plan.is_workflow(task) => child(state, plan, task),
+        Phase::Running if child::rests(state, task) => child(state, plan, task),
         Phase::Dispatched
             if state
                 .outbox
@@ -140,6 +166,17 @@ pub fn of(state: &State, plan: &Plan, task: u32) -> Option<Reason> {
         | Phase::Disabled
         | Phase::LeftOut => None,
     }
+}
+
+fn child(state: &State, plan: &Plan, task: u32) -> Option<Reason> {
+    let Kind::Workflow { workflow } = &plan.task(task)?.kind else {
+        return None;
+    };
+    Some(Reason::Child {
+        run: state.current(task).child(state.new.as_ref()?.run),
+        workflow: workflow.clone(),
+        stage: state.child(task).map(|child| child.stage),
+    })
 }
 
 fn upstream(state: &State, plan: &Plan, task: u32) -> Reason {

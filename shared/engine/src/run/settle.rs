@@ -8,6 +8,7 @@ use porpoise_model::workflow::{FailureStrategy, TimeoutAction};
 use porpoise_model::{Cause, RunState};
 
 use super::branch;
+use super::child;
 use super::fact::RunFact;
 use super::parameters;
 use super::ranges::Ranges;
@@ -99,7 +100,7 @@ fn ending(state: &State, plan: &Plan, state_now: RunState) -> Option<RunFact> {
         !state
             .tasks
             .indices()
-            .any(|task| state.tasks.phase(task).is_active())
+            .any(|task| state.tasks.phase(task).is_active() && !child::rests(state, task))
     };
     (state_now == RunState::Pausing && idle()).then_some(RunFact::Paused)
 }

@@ -13,6 +13,7 @@ use super::timed::Timed;
 use crate::Plan;
 use crate::commands::Commands;
 use crate::effect::{Attempt, NewRun};
+use crate::family::{ChildStage, Turn};
 use crate::outbox::Outbox;
 
 /// A run. Three bytes a task, and more only for what is in flight, held, or has set outputs.
@@ -98,6 +99,40 @@ pub struct State {
     #[n(25)]
     #[cbor(default)]
     pub not_by_itself: BTreeSet<u32>,
+    /// What it has with runs that it made, and with the one that made it; none with neither.
+    #[n(26)]
+    pub family: Option<Box<Family>>,
+}
+
+/// What a run has with the runs of its attempts, and with the run above.
+#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
+pub struct Family {
+    /// What runs of current attempts have said last, by task.
+    #[n(0)]
+    pub children: BTreeMap<u32, Child>,
+    /// Counts what this run has wanted of them.
+    #[n(1)]
+    pub turns: u32,
+    /// Counts what it has said to the run above.
+    #[n(2)]
+    pub told: u64,
+    /// The latest that it has heard the run above want.
+    #[n(3)]
+    pub heard: u32,
+}
+
+/// A run of the current attempt of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Child {
+    /// The number of its last word.
+    #[n(0)]
+    pub said: u64,
+    /// How far it is.
+    #[n(1)]
+    pub stage: ChildStage,
+    /// What is wanted of it and not acknowledged, or was before.
+    #[n(2)]
+    pub turn: Option<Turn>,
 }
 
 /// A time, stored as whole milliseconds.
@@ -200,6 +235,11 @@ impl State {
         self.tasks
             .attempts(task)
             .saturating_sub(self.base.get(&task).copied().unwrap_or_default())
+    }
+
+    /// What the run of a task's current attempt has said last, if it has said anything.
+    pub fn child(&self, task: u32) -> Option<&Child> {
+        self.family.as_ref()?.children.get(&task)
     }
 
     /// Whether tasks may start now, as far as the run goes.

@@ -14,6 +14,7 @@ use super::state::State;
 use super::tasks::Phase;
 use crate::Plan;
 use crate::commands::Outcome;
+use crate::family::ChildStage;
 
 /// A run as people see it.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +99,15 @@ impl View {
             } => self.update(*task, |attempt| {
                 (attempt.state, attempt.started) = (TaskState::Running, Some(*at));
                 attempt.external_id = Some(external_id.clone());
+            }),
+            RunFact::Child {
+                task,
+                stage: ChildStage::Running | ChildStage::Paused,
+                started,
+                ..
+            } => self.update(*task, |attempt| {
+                attempt.state = TaskState::Running;
+                attempt.started = attempt.started.or(*started).or(Some(at));
             }),
             RunFact::Succeeded {
                 task,
@@ -199,6 +209,8 @@ impl View {
             | RunFact::SlotsGranted { .. }
             | RunFact::SlotFreed { .. }
             | RunFact::Accepted { .. }
+            | RunFact::Child { .. }
+            | RunFact::Turned { .. }
             | RunFact::Waiting { .. }
             | RunFact::TimedOut { task: None, .. }
             | RunFact::Pausing

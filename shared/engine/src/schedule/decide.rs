@@ -55,6 +55,8 @@ fn forgotten(state: &State, now: Timestamp) -> impl Iterator<Item = ScheduleFact
         | EffectKey::LeaveGate(_)
         | EffectKey::Listing(_)
         | EffectKey::Announce(_)
+        | EffectKey::TellParent(_)
+        | EffectKey::Turn(_)
         | EffectKey::GrantSlot(_)
         | EffectKey::CheckHolder(_)
         | EffectKey::Admit(_)

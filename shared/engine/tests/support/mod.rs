@@ -69,6 +69,7 @@ pub(crate) fn workflow(edges: &str) -> Workflow {
         dialect: "porpoise/1".to_owned(),
         schedule: None,
         parameters: indexmap::IndexMap::new(),
+        outputs: indexmap::IndexMap::new(),
         timeout: None,
         on_failure: porpoise_model::workflow::FailureStrategy::default(),
         concurrency: porpoise_model::workflow::Concurrency::default(),

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use porpoise_model::Name;
+use porpoise_model::{Name, ValueType};
 
-use super::{File, scalar};
+use super::child::can_stand;
+use super::parameter::{DIRECTIONS, Direction, TYPES};
+use super::scalar::known_word;
+use super::{File, Owners, scalar};
 use crate::json::At;
+
+/// Names with their types.
+type HandedUp = Vec<(String, ValueType)>;
 
 /// Names by code. Codes of workflows and of tasks are separate: one number may be both.
 #[derive(Debug, Default)]
@@ -15,6 +21,10 @@ pub(super) struct Index<'t> {
     owners: BTreeMap<i64, &'t Name>,
     /// By workflow and task.
     tasks: BTreeMap<(i64, i64), Name>,
+    /// The projects of workflows that the files hold.
+    homes: BTreeMap<i64, &'t Name>,
+    /// What workflows hand to those above them, by project and name.
+    outputs: BTreeMap<&'t Name, BTreeMap<&'t Name, HandedUp>>,
 }
 
 impl<'t> Index<'t> {
@@ -22,6 +32,7 @@ impl<'t> Index<'t> {
     pub(super) fn of(
         files: &[File<'t>],
         names: &'t [Vec<Option<Name>>],
+        owners: &'t Owners,
         foreign: &'t BTreeMap<i64, (Option<Name>, Name)>,
     ) -> Self {
         let mut index = Self::default();
@@ -30,10 +41,15 @@ impl<'t> Index<'t> {
                 let element = tree.at(element.shaped);
                 let definition = element.get("processDefinition");
                 let code = definition.and_then(|at| at.get("code")?.integer());
+                if let (Some(definition), Some(name)) = (definition, name) {
+                    let of_project = index.outputs.entry(owners.of(element)).or_default();
+                    of_project.insert(name, handed_up(definition));
+                }
                 let (Some(code), Some(name)) = (code, name) else {
                     continue;
                 };
                 index.workflows.entry(code).or_insert(name);
+                index.homes.entry(code).or_insert(owners.of(element));
                 let tasks = element
                     .get("taskDefinitionList")
                     .into_iter()
@@ -61,9 +77,33 @@ impl<'t> Index<'t> {
         self.owners.get(&code).copied()
     }
 
+    /// Whether a workflow is of this project here; one of which nothing else is known is.
+    pub(super) fn is_of(&self, code: i64, project: &Name) -> bool {
+        let home = self.homes.get(&code).or_else(|| self.owners.get(&code));
+        home.is_none_or(|home| *home == project)
+    }
+
+    /// What the workflow of this name hands on; `None` if the files have none of that name in the project.
+    pub(super) fn outputs(&self, project: &Name, name: &Name) -> Option<&[(String, ValueType)]> {
+        self.outputs.get(project)?.get(name).map(Vec::as_slice)
+    }
+
     pub(super) fn task(&self, workflow: i64, task: i64) -> Option<&Name> {
         self.tasks.get(&(workflow, task))
     }
+}
+
+/// The OUT parameters of a workflow.
+fn handed_up(definition: At<'_>) -> HandedUp {
+    let globals = definition.get("globalParams").into_iter();
+    let out = globals.flat_map(At::items).filter_map(|at| {
+        let is_out = known_word(at.get("direct")?, DIRECTIONS) == Some(Direction::Out);
+        let name = at.get("prop")?.text()?.trim().parse::<Name>().ok()?;
+        let kind = at.get("type").and_then(|at| known_word(at, TYPES));
+        let name = Some(name.to_string()).filter(|name| is_out && can_stand(name))?;
+        Some((name, kind.unwrap_or_default()))
+    });
+    out.collect()
 }
 
 fn named(at: At<'_>) -> Option<(i64, Name)> {

@@ -4,7 +4,7 @@ use porpoise_model::limits::{SCRIPT_BYTES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::workflow::Kind;
 
 use super::parameter::Parameters;
-use super::{Mapper, branch};
+use super::{Mapper, branch, child};
 use crate::json::At;
 use crate::report::{Rule, Topic};
 
@@ -65,6 +65,12 @@ impl<'t> Mapper<'t> {
                 let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
                 Self::ignore(task, &[(Rule::Copy, &["resourceIds"])]);
                 (Some(kind), self.locals(params))
+            }
+            _ if child::TYPES.contains(&name) => {
+                let mut parameters = self.locals(params);
+                let kind = self.child(params, own, &mut parameters);
+                let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
+                (Some(kind), parameters)
             }
             _ => {
                 let kind = branch::pending(name);

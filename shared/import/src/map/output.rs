@@ -153,7 +153,7 @@ fn used(task: &Task) -> BTreeSet<String> {
             texts.for_each(|text| names_in(text, &mut names));
         }
         Kind::External { parameters, .. } => texts_in(parameters, &mut names),
-        // no importer makes the others
+        // no importer makes the others; another workflow is given all that is set above it
         Kind::Noop
         | Kind::Sleep { .. }
         | Kind::Command { .. }
@@ -163,6 +163,7 @@ fn used(task: &Task) -> BTreeSet<String> {
         | Kind::Function { .. }
         | Kind::StateMachine { .. }
         | Kind::Conditions { .. }
+        | Kind::Workflow { .. }
         | Kind::Approval { .. } => {}
         Kind::Switch { cases, .. } => {
             for case in cases {

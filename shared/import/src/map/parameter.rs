@@ -5,6 +5,7 @@ use porpoise_model::limits::{ENTRIES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::{Name, Value, ValueType};
 
 use super::Mapper;
+use super::child::can_stand;
 use super::scalar::{Words, plain};
 use crate::json::{At, Content};
 use crate::report::Topic;
@@ -16,15 +17,22 @@ pub(super) struct Parameters {
     pub(super) outward: IndexMap<String, Value>,
 }
 
+/// Parameters and outputs of a workflow.
+#[derive(Debug, Default)]
+pub(super) struct Globals {
+    pub(super) parameters: IndexMap<String, Value>,
+    pub(super) outputs: IndexMap<String, Value>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
+pub(super) enum Direction {
     In,
     Out,
 }
 
-const DIRECTIONS: Words<Direction> = &[("IN", Direction::In), ("OUT", Direction::Out)];
+pub(super) const DIRECTIONS: Words<Direction> = &[("IN", Direction::In), ("OUT", Direction::Out)];
 
-const TYPES: Words<ValueType> = &[
+pub(super) const TYPES: Words<ValueType> = &[
     ("VARCHAR", ValueType::Varchar),
     ("INTEGER", ValueType::Integer),
     ("LONG", ValueType::Long),
@@ -47,16 +55,22 @@ struct Property<'t> {
 }
 
 impl<'t> Mapper<'t> {
-    /// The parameters of a workflow: OUT ones as well, it has no outputs here.
-    pub(super) fn globals(&mut self, definition: At<'t>) -> IndexMap<String, Value> {
-        let mut globals = IndexMap::new();
+    /// The parameters of a workflow, and its outputs. OUT ones are both: what a task sets under that name is handed to
+    /// the workflow above, or else the value of the parameter.
+    pub(super) fn globals(&mut self, definition: At<'t>) -> Globals {
+        let mut globals = Globals::default();
         for property in self.properties(definition, "globalParams") {
-            if property.direction == Direction::Out {
-                let message = format!("`{}` is a plain parameter", property.name);
-                self.notes
-                    .add(property.at, Topic::GlobalOut, &property.name, message);
+            let name = &property.name;
+            if property.direction == Direction::Out && can_stand(name) {
+                let message = format!("`{name}` is handed to the workflow above");
+                self.notes.add(property.at, Topic::GlobalOut, name, message);
+                let output = Value {
+                    kind: property.value.kind,
+                    text: format!("${{{name}}}"),
+                };
+                globals.outputs.insert(name.clone(), output);
             }
-            self.put(&mut globals, property);
+            self.put(&mut globals.parameters, property);
         }
         globals
     }

@@ -82,6 +82,7 @@ impl<'t> Mapper<'t> {
         task.pool = self.pool(at);
         task.disabled = !self.word(at, "flag", FLAGS, true);
         task.labels = labels;
+        self.retried(at, &task);
         if !variable::variables(&mut task) {
             let message = "a reference to a secret stands in the script: let it read a variable";
             self.notes.add(at, Topic::SecretInScript, "", message);

@@ -48,7 +48,7 @@ impl<'t> Mapper<'t> {
         } else {
             &[]
         };
-        let parameters = self.globals(definition);
+        let globals = self.globals(definition);
         let (timeout, concurrency) = (self.run_timeout(definition), self.concurrency(definition));
         let mut tasks = self.tasks(element, definition);
         self.edges(element, &mut tasks);
@@ -84,7 +84,8 @@ impl<'t> Mapper<'t> {
             description: self.description(definition),
             dialect: self.version.dialect().to_string(),
             schedule: schedule.flatten(),
-            parameters,
+            parameters: globals.parameters,
+            outputs: globals.outputs,
             timeout,
             on_failure,
             concurrency,

@@ -196,8 +196,11 @@ topics! {
     TaskGroup, CarriedWithDifference, "uses of task groups, now pools of 1 slot each",
         "an export does not hold the sizes of groups: `porpoise pool NAME --slots SIZE` sets them, once it is applied";
     /// An OUT parameter of a workflow.
-    GlobalOut, CarriedWithDifference, "OUT parameters of workflows, imported as plain ones",
-        "a workflow hands nothing to its parent yet";
+    GlobalOut, Note, "OUT parameters of workflows, handed to the workflow above",
+        "nothing; where no task sets one, its own value is handed on";
+    /// A task that is a workflow, and is tried again.
+    ChildRetries, CarriedWithDifference, "tasks that are other workflows and are tried again",
+        "DolphinScheduler tries them once; take `retries` away if that is meant";
     /// A task whose edges are missing.
     Detached, CarriedWithDifference, "tasks without any edge, imported disabled",
         "DolphinScheduler does not run a task that has not even a root edge; enable it if it should run";

@@ -1,0 +1,149 @@
+//! Workflows that are tasks of others, through the real binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    dead_code,
+    reason = "test code"
+)]
+
+mod support;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::{Place, masked};
+
+const BELOW: &str = "workflow: below\nparameters: { pause: 0 }\noutputs: { rows: '${b.rows}' }\ntasks:\n  a: { shell: 'sleep $pause' }\n  b: { after: [a], shell: 'echo rows=7 >> \"$PORPOISE_OUTPUT\"', outputs: [rows] }\n";
+
+fn above(pause: &str) -> String {
+    format!(
+        "workflow: above\ntasks:\n  call: {{ workflow: below, parameters: {{ pause: {pause} }}, outputs: [rows] }}\n  \
+         use: {{ after: [call], env: {{ ROWS: '${{call.rows}}' }}, shell: 'echo \"rows $ROWS\"' }}\n"
+    )
+}
+
+/// A server with both, and a run of the upper one.
+fn begun(pause: &str) -> (Place, String) {
+    let place = Place::up();
+    place.file("below.yaml", BELOW);
+    place.file("above.yaml", &above(pause));
+    place.ok(&["apply", "below.yaml", "above.yaml"]);
+    let run = place.ok(&["run", "above", "--no-watch"]).trim().to_owned();
+    (place, run)
+}
+
+fn below(place: &Place, run: &str) -> String {
+    let shown = place.json(&["show", run, "call"]);
+    shown["child_run_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_task_that_is_a_workflow_ends_as_its_run_ends_and_hands_on_what_that_set() {
+    let (place, run) = begun("0");
+    place.wait_for(&run, None, "succeeded");
+    let said = place.ok(&["logs", &run, "use"]);
+    assert!(said.ends_with(" out rows 7\n"), "{said}");
+    let child = below(&place, &run);
+    let shown = place.json(&["show", &child]);
+    assert_eq!(
+        (&shown["state"], &shown["trigger"]),
+        (&"succeeded".into(), &"parent".into())
+    );
+    assert_eq!(shown["parent"]["run_id"], Value::from(run.as_str()));
+    assert_eq!(shown["parameters"]["pause"], "0");
+    let texts = [place.ok(&["show", &run]), place.ok(&["show", &child])];
+    insta::assert_snapshot!(masked(&texts.concat(), &place.data()));
+    let listed = place.ok(&["runs", "--workflow", "below"]);
+    assert!(listed.contains(&child), "{listed}");
+}
+
+#[test]
+fn a_kill_goes_down_and_so_do_a_pause_and_its_end() {
+    let (place, run) = begun("30");
+    place.wait_for(&run, Some("call"), "running");
+    let child = below(&place, &run);
+    place.wait_for(&child, Some("a"), "running");
+    place.ok(&["pause", &run]);
+    place.wait_for(&child, None, "pausing");
+    place.ok(&["resume", &run]);
+    place.wait_for(&child, None, "running");
+    place.ok(&["kill", &run]);
+    place.wait_for(&run, None, "canceled");
+    place.wait_for(&child, None, "canceled");
+    assert_eq!(place.json(&["show", &run, "call"])["state"], "canceled");
+}
+
+#[test]
+fn a_run_that_is_killed_alone_cancels_its_task_which_says_so() {
+    let (place, run) = begun("30");
+    place.wait_for(&run, Some("call"), "running");
+    let child = below(&place, &run);
+    place.ok(&["kill", &child]);
+    place.wait_for(&run, None, "failed");
+    let shown = place.json(&["show", &run, "call"]);
+    let why = shown["cause"]["text"].as_str().unwrap();
+    assert!(
+        why.starts_with(&format!("run {child} was canceled: killed_by(")),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_server_that_is_killed_goes_on_with_both_runs() {
+    let (mut place, run) = begun("1");
+    place.wait_for(&run, Some("call"), "running");
+    let child = below(&place, &run);
+    place.stop(Signal::KILL);
+    place.start();
+    place.wait_for(&run, None, "succeeded");
+    assert_eq!(below(&place, &run), child);
+    let said = place.ok(&["logs", &run, "use"]);
+    assert!(said.ends_with(" out rows 7\n"), "{said}");
+}
+
+#[test]
+fn a_workflow_that_is_not_there_fails_the_task_until_it_is() {
+    let place = Place::up();
+    place.file("above.yaml", &above("0"));
+    place.ok(&["apply", "above.yaml"]);
+    assert_eq!(place.run(&["run", "above"]).status.code(), Some(1));
+    let why = place.json(&["show", "latest", "call"])["cause"]["text"].clone();
+    assert_eq!(
+        why,
+        "rejected: workflow `below` of project `default` cannot be run from here: it does not exist: \
+         apply it, or mend the name"
+    );
+    place.file("below.yaml", BELOW);
+    place.ok(&["apply", "below.yaml"]);
+    let run = place.json(&["show", "latest"])["id"].clone();
+    let run = run.as_str().unwrap();
+    place.ok(&["rerun", run, "--from-failed"]);
+    place.wait_for(run, None, "succeeded");
+}
+
+#[test]
+fn workflows_that_run_each_other_are_stopped() {
+    let place = Place::up();
+    let file = "workflow: NAME\ntasks: { call: { workflow: OTHER } }\n";
+    for (name, other) in [("ping", "pong"), ("pong", "ping")] {
+        let text = file.replace("NAME", name).replace("OTHER", other);
+        place.file(&format!("{name}.yaml"), &text);
+        place.ok(&["apply", &format!("{name}.yaml")]);
+    }
+    assert_eq!(place.run(&["run", "ping"]).status.code(), Some(1));
+    let shown = place.json(&["show", "latest"]);
+    let mut task = place.json(&["show", shown["id"].as_str().unwrap(), "call"]);
+    // `latest` may be either of the two.
+    if let Some(child) = task["child_run_id"]
+        .as_str()
+        .filter(|_| shown["workflow"] == "ping")
+    {
+        task = place.json(&["show", child, "call"]);
+    }
+    let why = task["cause"]["text"].as_str().unwrap();
+    assert!(
+        why.contains("workflow `ping` runs above it already"),
+        "{why}"
+    );
+}
