@@ -54,13 +54,7 @@ const HELD: [(&str, &str); 6] = [
     ),
 ];
 /// Rows that nothing can play yet.
-const LACKING: [(&str, &str); 2] = [
-    ("backfillWorkflow", "there are no backfills yet"),
-    (
-        "workflow_with_sub_workflow_task",
-        "there are no sub-workflows yet",
-    ),
-];
+const LACKING: [(&str, &str); 1] = [("backfillWorkflow", "there are no backfills yet")];
 
 /// A row of the table.
 #[derive(Debug)]
