@@ -54,6 +54,10 @@ fn a_task_that_is_a_workflow_ends_as_its_run_ends_and_hands_on_what_that_set() {
     assert_eq!(shown["parameters"]["pause"], "0");
     let texts = [place.ok(&["show", &run]), place.ok(&["show", &child])];
     insta::assert_snapshot!(masked(&texts.concat(), &place.data()));
+    assert_eq!(
+        place.json(&["show", "latest"])["id"],
+        Value::from(run.as_str())
+    );
     let listed = place.ok(&["runs", "--workflow", "below"]);
     assert!(listed.contains(&child), "{listed}");
 }

@@ -10,6 +10,8 @@ use super::text;
 
 /// The characters of a run's id.
 const RUN_ID_CHARS: usize = 26;
+/// The latest run of a project is looked for among so many.
+const LATEST_AMONG: usize = 50;
 /// So many of the latest runs of a project are searched for the beginning of an id.
 const SEARCHED_MAX: usize = 1_000;
 
@@ -126,12 +128,15 @@ pub(crate) fn run(session: &Session, client: &Client, given: &str) -> Result<Run
     found.pop().ok_or_else(|| unknown(given))
 }
 
+/// The latest run that was not made by a task of another: people mean the one that they, or a schedule, started.
 fn latest(client: &Client, projects: &[String]) -> Result<RunAt, Failure> {
     let mut found = Vec::new();
     for project in projects {
-        let runs = client.list(&format!("{}/runs", project_path(project)), 1)?;
+        let path = format!("{}/runs", project_path(project));
+        let runs = client.list(&path, LATEST_AMONG)?;
+        let own = runs.iter().find(|run| text(run, "trigger") != "parent");
         found.extend(
-            runs.first()
+            own.or(runs.first())
                 .map(view::read::<Run>)
                 .map(|run| (run.created, project.clone(), run.id)),
         );
