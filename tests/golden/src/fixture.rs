@@ -96,7 +96,7 @@ pub(crate) fn table(folder: &Path, rows: &[Vec<String>]) -> anyhow::Result<Table
         let difference = play_row(folder, &row).unwrap_or_else(|error| Some(format!("{error:#}")));
         match (difference, HELD.iter().find(known)) {
             (Some(difference), Some((_, why))) => {
-                table.hold(format!("{what}: {difference}; {why}"))
+                table.hold(format!("{what}: {difference}; {why}"));
             }
             (None, Some(_)) => table.row(Some(format!("{what}: held to be wrong, and is equal"))),
             (difference, None) => table.row(difference.map(|text| format!("{what}: {text}"))),

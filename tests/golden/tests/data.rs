@@ -1,5 +1,4 @@
 //! Every table of the folder that `PORPOISE_DS_DATA` names.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::path::Path;
 
