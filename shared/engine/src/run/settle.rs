@@ -136,7 +136,10 @@ fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
         if dry {
             dispatch.push(task);
         } else if plan.is_branch(task) {
-            facts.push(picked(state, plan, task, now));
+            // What ends in this round is not in the state yet: who picks by it waits for the next one.
+            if facts.is_empty() {
+                facts.push(picked(state, plan, task, now));
+            }
         } else if plan.has_pool(task) && !state.slots.contains_key(&task) {
             let asked: &mut Vec<u32> = ask.entry(turn(plan, task)).or_default();
             asked.push(task);
