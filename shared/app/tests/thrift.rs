@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+#[path = "support/retail.rs"]
+mod retail;
 mod support;
 
 use std::collections::BTreeMap;
@@ -20,18 +22,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{join_all, poll_fn};
-use indexmap::IndexMap;
 use jiff::Timestamp;
 use porpoise_app::{App, Delivery, Executors, Order, Ports};
 use porpoise_engine::Input;
-use porpoise_engine::effect::{Attempt, Intent, NewRun, Trigger};
+use porpoise_engine::effect::{Attempt, Intent};
 use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::workflow::{Kind, Task, Workflow};
-use porpoise_model::{Actor, Address, AttemptKey, CommandId, ProjectId, RunId, VersionHash};
+use porpoise_model::{Actor, Address, AttemptKey, ProjectId, RunId, VersionHash};
 use porpoise_ports::executor::JobState;
 use porpoise_ports::meter::{Counts, Meter, Metered};
 use porpoise_ports::{Blobs, Loops, Unavailable};
+use retail::{new_run, project};
 use support::{Fault, Port, World};
 
 const PLACE: &str = "local";
@@ -39,10 +41,6 @@ const SECOND: i64 = 1_000;
 
 fn now<T>(work: impl Future<Output = T>) -> T {
     work.now_or_never().unwrap()
-}
-
-fn project() -> ProjectId {
-    ProjectId::of_name("retail")
 }
 
 fn run(number: u8) -> RunId {
@@ -58,23 +56,7 @@ fn chain(tasks: u32) -> Workflow {
         task.after = at.checked_sub(1).into_iter().collect();
         task
     };
-    Workflow {
-        form: 1,
-        project: "retail".parse().unwrap(),
-        name: "chain".parse().unwrap(),
-        description: String::new(),
-        dialect: "porpoise/1".to_owned(),
-        schedule: None,
-        parameters: IndexMap::new(),
-        outputs: IndexMap::new(),
-        timeout: None,
-        on_failure: porpoise_model::workflow::FailureStrategy::Continue,
-        concurrency: porpoise_model::workflow::Concurrency::Parallel,
-        priority: porpoise_model::workflow::Priority::Medium,
-        notify: std::collections::BTreeSet::new(),
-        labels: BTreeMap::new(),
-        tasks: (0..tasks).map(task).collect(),
-    }
+    retail::workflow((0..tasks).map(task).collect())
 }
 
 /// Functions over one table, whose reads are counted.
@@ -116,26 +98,7 @@ impl Home {
     fn begun(&self) -> (App, Address) {
         let app = self.function();
         let head = now(app.apply(&chain(3), &Actor::engine())).unwrap().head;
-        let new = NewRun {
-            project: project(),
-            run: RunId::of_command(CommandId::of_key("test", "create")),
-            workflow: head.workflow,
-            workflow_name: String::new(),
-            version: None,
-            trigger: Trigger::Manual,
-            logical_date: Timestamp::UNIX_EPOCH,
-            timezone: "UTC".to_owned(),
-            parameters: BTreeMap::new(),
-            actor: Actor::engine(),
-            priority: None,
-            on_failure: None,
-            concurrency: None,
-            dry_run: false,
-            simulate: false,
-            created: Timestamp::from_millisecond(self.world.now_millis()).unwrap(),
-            placement: porpoise_engine::placement::Placement::default(),
-            only: None,
-        };
+        let new = new_run(head.workflow, "create");
         let address = Address::run(new.project, new.run);
         now(app.create_run(new)).unwrap();
         step(&app, address, RunInput::Start);
