@@ -191,7 +191,7 @@ pub(crate) async fn rerun_preview(
 
 /// The command, with indices for names; every name that is not there is told at once.
 fn read(view: &RunView, request: RunCommandRequest) -> Result<RunCommand, Problem> {
-    let tasks = indices(view, &request.tasks)?;
+    let tasks = task::find_all(&view.plan, &view.run.workflow_name, &request.tasks)?;
     let superfluous = match request.command {
         Word::Pause | Word::Resume | Word::Kill | Word::RerunFailed => !tasks.is_empty(),
         Word::KillTasks
@@ -240,8 +240,4 @@ fn read(view: &RunView, request: RunCommandRequest) -> Result<RunCommand, Proble
             why: request.why,
         },
     })
-}
-
-fn indices(view: &RunView, names: &[String]) -> Result<Vec<u32>, Problem> {
-    task::find_all(&view.plan, &view.run.workflow_name, names)
 }
