@@ -6,6 +6,7 @@
 //!
 //! Start reading at [`row`].
 
+mod compare;
 mod own;
 mod play;
 mod project;
@@ -24,7 +25,6 @@ use porpoise_model::RunId;
 use crate::Table;
 use play::{Look, Play, Start};
 use project::{Instance, Project};
-use remark::Remark;
 
 /// Rows that are held to be wrong: a part of what they name and do, and why.
 const HELD: [(&str, &str); 6] = [
@@ -130,7 +130,7 @@ fn play_row(folder: &Path, row: &Row<'_>) -> anyhow::Result<Option<String>> {
     } else {
         play.to_the_end()?;
     }
-    compare(&play, row, &looks)
+    compare::difference(&play, row, &looks)
 }
 
 /// The row's states are those that it stays in.
@@ -286,195 +286,4 @@ fn again(play: &mut Play, instance: &Instance) -> anyhow::Result<RunId> {
     play.machine.fail_none();
     play.repeat(run)?;
     Ok(run)
-}
-
-fn compare(play: &Play, row: &Row<'_>, looks: &[Look]) -> anyhow::Result<Option<String>> {
-    let all = play.all()?;
-    let mut finals = Vec::new();
-    for run in &all {
-        finals.push(play.look(*run)?);
-    }
-    if let Some(difference) = runs_differ(play, row, looks, &finals)? {
-        return Ok(Some(difference));
-    }
-    let main = play.runs.last().copied().context("nothing ran")?;
-    let main_look = play.look(main)?;
-    let remarks = match remark::read(row.remarks) {
-        Ok(remarks) => remarks,
-        Err(strange) => return Ok(Some(strange)),
-    };
-    for (at, remark) in remarks.iter().enumerate() {
-        let later = remarks.get(at + 1..).unwrap_or_default();
-        let difference = differs(play, main, &main_look, remark, later, looks, &finals)?;
-        if difference.is_some() {
-            return Ok(difference);
-        }
-    }
-    Ok(None)
-}
-
-/// Every state that is asserted was seen, and every run ended in one of them, the run that was started in the last.
-fn runs_differ(
-    play: &Play,
-    row: &Row<'_>,
-    looks: &[Look],
-    finals: &[Look],
-) -> anyhow::Result<Option<String>> {
-    let ends: Vec<&str> = finals.iter().map(|look| look.run).collect();
-    let seen: Vec<&str> = looks
-        .iter()
-        .map(|look| look.run)
-        .chain(ends.iter().copied())
-        .collect();
-    let words = |state: &str| -> Vec<String> {
-        let upper = |c: char| !(c.is_ascii_uppercase() || c == '_');
-        let words = state.split(upper).filter(|word| word.len() > 3);
-        words.map(str::to_owned).collect()
-    };
-    let asserted: Vec<String> = row.states.iter().flat_map(|state| words(state)).collect();
-    if let Some(missing) = asserted
-        .iter()
-        .find(|state| !seen.contains(&state.as_str()))
-    {
-        return Ok(Some(format!("no run was {missing}: {seen:?}")));
-    }
-    if asserted.is_empty() {
-        let all_well = ends.iter().all(|end| *end == "SUCCESS");
-        return Ok((!all_well).then(|| format!("not all runs succeeded: {ends:?}")));
-    }
-    if row.fixture.contains("SERIAL_WAIT") {
-        return in_turn(play);
-    }
-    if row.fixture.contains("SERIAL_DISCARD") {
-        let ends: Result<Vec<&str>, _> = play
-            .runs
-            .iter()
-            .map(|run| Ok::<_, anyhow::Error>(play.look(*run)?.run))
-            .collect();
-        let ends = ends?;
-        return Ok((ends != ["SUCCESS", "STOP", "STOP"]).then(|| format!("they ended as {ends:?}")));
-    }
-    let main = play
-        .look(play.runs.last().copied().context("nothing ran")?)?
-        .run;
-    let last = asserted.last().map(String::as_str).unwrap_or_default();
-    if main != last {
-        return Ok(Some(format!("it ended as {main}, not {last}")));
-    }
-    let strange = ends
-        .iter()
-        .find(|end| !asserted.iter().any(|state| state == *end));
-    Ok(strange.map(|end| format!("a run ended as {end}")))
-}
-
-/// All succeeded, each after the one before.
-fn in_turn(play: &Play) -> anyhow::Result<Option<String>> {
-    let mut before: Option<Timestamp> = None;
-    for run in &play.runs {
-        let look = play.look(*run)?;
-        if look.run != "SUCCESS" {
-            return Ok(Some(format!("a run ended as {}", look.run)));
-        }
-        let (began, ended) = play.times(*run, "A")?;
-        if before.is_some_and(|before| began < before) {
-            return Ok(Some("a run began while another was there".to_owned()));
-        }
-        before = Some(ended);
-    }
-    Ok(None)
-}
-
-fn differs(
-    play: &Play,
-    main: RunId,
-    look: &Look,
-    remark: &Remark,
-    later: &[Remark],
-    looks: &[Look],
-    finals: &[Look],
-) -> anyhow::Result<Option<String>> {
-    let of = |look: &Look, task: &str| look.tasks.get(task).copied();
-    Ok(match remark {
-        Remark::State(task, state) => {
-            let again = |other: &Remark| matches!(other, Remark::State(name, _) if name == task);
-            let known = finals.iter().any(|look| of(look, task).is_some());
-            if !known {
-                Some(format!("there is no task {task}"))
-            } else if later.iter().any(again) {
-                let was = |look: &Look| of(look, task).flatten() == Some(state);
-                let seen = looks.iter().any(was);
-                (!seen).then(|| format!("{task} was never {state}"))
-            } else {
-                let mut ends = finals.iter().filter_map(|look| of(look, task));
-                let end = of(look, task).or_else(|| ends.next()).flatten();
-                let same = end == Some(state.as_str());
-                (!same).then(|| format!("{task} ended as {end:?}, not {state}"))
-            }
-        }
-        Remark::After(task, seconds) => {
-            let view = play.view(main)?;
-            let index = view.plan.find(task).context("no such task")?;
-            let ended = view.view.task(&view.plan, index).ended;
-            let began = view.view.state.started.map(|started| started.0);
-            let took = ended
-                .zip(began)
-                .map(|(ended, began)| ended.duration_since(began).as_secs());
-            let within = took.is_some_and(|took| (*seconds..=*seconds + 1).contains(&took));
-            (!within).then(|| format!("{task} ended after {took:?} s, not {seconds}"))
-        }
-        Remark::None(tasks) => {
-            let there = tasks.iter().find(|task| of(look, task) != Some(None));
-            there.map(|task| format!("{task} is {:?}", of(look, task)))
-        }
-        Remark::Only(tasks) => {
-            let differ = look
-                .tasks
-                .iter()
-                .find(|(task, state)| tasks.contains(task) != state.is_some());
-            differ.map(|(task, state)| format!("{task} is {state:?}"))
-        }
-        Remark::NoTask => {
-            let there = look.tasks.iter().find(|(_, state)| state.is_some());
-            there.map(|(task, state)| format!("{task} is {state:?}"))
-        }
-        Remark::NoChild => {
-            let runs = finals.len();
-            (runs != 1).then(|| format!("there are {runs} runs"))
-        }
-        Remark::Before(first, second) => {
-            let (first, second) = (play.times(main, first)?, play.times(main, second)?);
-            (first.1 > second.0)
-                .then(|| format!("one ended at {}, the other began at {}", first.1, second.0))
-        }
-        Remark::Pool(tasks, name, value) => given(play, main, tasks, name, value)?,
-        Remark::Nothing => None,
-    })
-}
-
-/// A task that sets a value has it, one that reads it was given it.
-fn given(
-    play: &Play,
-    run: RunId,
-    tasks: &[String],
-    name: &str,
-    value: &str,
-) -> anyhow::Result<Option<String>> {
-    let view = play.view(run)?;
-    for task in tasks {
-        let index = view.plan.find(task).context("no such task")?;
-        let outputs = view.view.state.outputs.get(&index);
-        let set = outputs
-            .and_then(|outputs| outputs.get(name))
-            .is_some_and(|set| set.text == value);
-        let scripts = play.machine.scripts(task);
-        let read = scripts
-            .iter()
-            .any(|script| script.contains(&format!("'{value}'")));
-        if !set && !read {
-            return Ok(Some(format!(
-                "{task} neither set nor was given {name}={value}: {scripts:?}"
-            )));
-        }
-    }
-    Ok(None)
 }
