@@ -131,7 +131,9 @@ fn app(
         clock: Arc::new(SystemClock),
         ids,
     };
-    let executors = Executors::none().with([PROCESS], &processes);
+    let executors = Executors::none()
+        .with([PROCESS], &processes)
+        .with(porpoise_ports::source::KINDS, &processes);
     Ok((App::new(ports, executors), completions))
 }
 

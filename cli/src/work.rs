@@ -6,8 +6,12 @@ use std::process::ExitCode;
 
 use porpoise_executor_http::{CallError, Called, call};
 use porpoise_executor_local::helper::{Helper, Told};
-use porpoise_model::job::{HttpCall, Work};
+use porpoise_executor_sql::Error;
+use porpoise_model::job::{HttpCall, SqlMore, Statement, Work};
 use porpoise_model::{Outputs, Value, ValueType};
+
+use porpoise_ports::source::Source;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::BROKEN;
 
@@ -33,6 +37,21 @@ pub(crate) fn run(dir: &Path) -> ExitCode {
 fn told(helper: &Helper) -> Told {
     match &helper.job().work {
         Work::Http { call } => http(helper, call),
+        Work::Sql {
+            statement,
+            arguments,
+            database,
+            more,
+            ..
+        } => {
+            let more = more.as_deref().cloned().unwrap_or_default();
+            let statement = Statement {
+                text: statement.clone(),
+                arguments: arguments.clone(),
+                types: more.types.clone(),
+            };
+            sql(helper, &statement, database.as_deref(), &more)
+        }
         Work::Noop
         | Work::Sleep { .. }
         | Work::Shell { .. }
@@ -41,7 +60,6 @@ fn told(helper: &Helper) -> Told {
         | Work::External { .. }
         | Work::Spark { .. }
         | Work::Hive { .. }
-        | Work::Sql { .. }
         | Work::Function { .. }
         | Work::StateMachine { .. } => Told::Rejected {
             message: format!(
@@ -70,6 +88,58 @@ fn http(helper: &Helper, call_: &HttpCall) -> Told {
         }
         Err(CallError::Impossible(message)) => Told::Rejected { message },
         Err(error @ (CallError::Failed(_) | CallError::Log(_))) => Told::Failed {
+            message: error.to_string(),
+        },
+    }
+}
+
+fn sql(helper: &Helper, statement: &Statement, database: Option<&str>, more: &SqlMore) -> Told {
+    let job = helper.job();
+    let rejected = |message: String| Told::Rejected { message };
+    let Some(target) = &job.target else {
+        return rejected("a statement needs a target that is a data source".to_owned());
+    };
+    let source = match Source::read(&target.kind, &target.settings) {
+        Ok(source) => source,
+        Err(faults) => return rejected(porpoise_ports::target::told(&faults)),
+    };
+    let asked = porpoise_executor_sql::Job {
+        source: &source,
+        password: helper.password(),
+        database,
+        before: &more.before,
+        statement,
+        after: &more.after,
+        rows: more.rows,
+        limit: more.limit,
+        outputs: &job.outputs,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Told::Failed {
+                message: format!("the runtime cannot be started: {error}"),
+            };
+        }
+    };
+    let done = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let stop = async move {
+            terminate.recv().await;
+        };
+        let mut out = io::stdout();
+        porpoise_executor_sql::run(&asked, stop, &mut out).await
+    });
+    // a statement in this process that does not hear does not hold it
+    runtime.shutdown_background();
+    match done {
+        Ok(outputs) => Told::Done { outputs },
+        Err(Error::Impossible(message)) => rejected(message),
+        Err(error @ (Error::Failed(_) | Error::Stopped | Error::Log(_))) => Told::Failed {
             message: error.to_string(),
         },
     }

@@ -8,17 +8,22 @@ use anyhow::Context;
 
 use crate::machine;
 
-/// What `region serve` calls a component, and the variable that tells tests where it answers.
-const SERVERS: [(&str, &str); 2] = [
-    ("dynamodb", "PORPOISE_DYNAMODB_URL"),
-    ("ministack", "PORPOISE_MINISTACK_URL"),
+/// Which program serves a component, what it calls it, and the variable that tells tests where it answers.
+const SERVERS: [(&str, &str, &str); 4] = [
+    ("region", "dynamodb", "PORPOISE_DYNAMODB_URL"),
+    ("region", "ministack", "PORPOISE_MINISTACK_URL"),
+    ("databases", "postgresql", "PORPOISE_POSTGRESQL_URL"),
+    ("databases", "mariadb", "PORPOISE_MARIADB_URL"),
 ];
 
 /// `cargo xtask components`: installs what is missing.
 pub(crate) fn install() -> anyhow::Result<()> {
-    let status = region(&["install"]).status();
-    let status = status.context("cannot start cargo")?;
-    anyhow::ensure!(status.success(), "not every component could be installed");
+    let mut all = true;
+    for name in ["region", "databases"] {
+        let status = program(name, &["install"]).status();
+        all &= status.context("cannot start cargo")?.success();
+    }
+    anyhow::ensure!(all, "not every component could be installed");
     Ok(())
 }
 
@@ -30,11 +35,11 @@ pub(crate) struct Servers(Vec<Server>);
 impl Servers {
     /// Starts those that no variable names yet, at once, and waits until they answer.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        let missing = SERVERS.into_iter().filter(|(_, variable)| {
+        let missing = SERVERS.into_iter().filter(|(_, _, variable)| {
             std::env::var_os(variable).is_none_or(|address| address.is_empty())
         });
         let started: Vec<Starting> = missing
-            .map(|(name, variable)| Starting::launch(name, variable))
+            .map(|(by, name, variable)| Starting::launch(by, name, variable))
             .collect::<anyhow::Result<_>>()?;
         let servers = started.into_iter().map(Starting::wait);
         Ok(Self(servers.collect::<anyhow::Result<_>>()?))
@@ -63,8 +68,8 @@ struct Starting {
 }
 
 impl Starting {
-    fn launch(name: &'static str, variable: &'static str) -> anyhow::Result<Self> {
-        let mut serve = region(&["serve", name]);
+    fn launch(by: &str, name: &'static str, variable: &'static str) -> anyhow::Result<Self> {
+        let mut serve = program(by, &["serve", name]);
         serve.stdin(Stdio::piped()).stdout(Stdio::piped());
         serve.process_group(0); // Ctrl-C is for the tests
         let mut child = serve.spawn().context("cannot start cargo")?;
@@ -105,11 +110,12 @@ impl Drop for Process {
     }
 }
 
-/// The program of `tests/region`. Cargo becomes it, so that its input is ours.
-fn region(args: &[&str]) -> Command {
+/// The program of `tests/region` or `tests/databases`. Cargo becomes it, so that its input is ours.
+fn program(name: &str, args: &[&str]) -> Command {
+    let package = format!("porpoise-{name}");
     let mut run = machine::cargo();
     run.args(["run", "--locked", "--quiet"]);
-    run.args(["--package", "porpoise-region", "--bin", "region", "--"]);
+    run.args(["--package", &package, "--bin", name, "--"]);
     run.args(args);
     run
 }
@@ -122,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_server_answers_where_tests_are_told_until_it_is_dropped() {
-        let server = Starting::launch("ministack", "URL")
+        let server = Starting::launch("region", "ministack", "URL")
             .unwrap()
             .wait()
             .unwrap();
@@ -139,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_server_that_cannot_start_is_an_error() {
-        let starting = Starting::launch("nothing", "URL").unwrap();
+        let starting = Starting::launch("region", "nothing", "URL").unwrap();
         let error = starting.wait().unwrap_err();
         assert_eq!(error.to_string(), "`nothing` does not start");
     }

@@ -56,6 +56,7 @@ pub(super) fn open(data: &Path, parallel: Option<usize>) -> Result<Targets, Fail
     let (processes, instant): (Arc<dyn Executor>, Arc<dyn Executor>) = (processes, instant);
     let executors = Executors::none()
         .with(["shell", "python", "command", "http"], &processes)
+        .with(porpoise_ports::source::KINDS, &processes)
         .with_prompt(["noop", "sleep"], &instant);
     Ok(Targets {
         executors,

@@ -141,6 +141,10 @@ fn a_kind_that_only_a_target_runs_is_refused_without_one() {
             arguments: Vec::new(),
             database: None,
             request: serde_json::Map::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            rows: None,
+            limit: None,
         };
         let mut task = Task::new("count".parse().unwrap(), kind);
         task.target = target.map(str::to_owned);

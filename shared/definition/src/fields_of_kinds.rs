@@ -55,6 +55,9 @@ pub(crate) static HIVE: Object = Object {
     ],
 };
 
+/// How many rows can be asked for.
+pub(crate) const ROWS: (i64, i64) = (1, 1_000_000);
+
 pub(crate) static SQL: Object = Object {
     name: "Sql",
     about: "A statement of SQL.",
@@ -64,7 +67,7 @@ pub(crate) static SQL: Object = Object {
         field(
             "statement",
             Shape::Text,
-            "Its text. Passed as it is: values reach it by `arguments`.",
+            "Its text, or several with `;` between them. Passed as it is: values reach it by `arguments`.",
         ),
         field(
             "arguments",
@@ -75,6 +78,26 @@ pub(crate) static SQL: Object = Object {
             "database",
             Shape::Text,
             "The database that its tables are in, if the statement does not say.",
+        ),
+        field(
+            "before",
+            Shape::List(&Shape::Text),
+            "Statements before it, over the same connection; on a data source.",
+        ),
+        field(
+            "after",
+            Shape::List(&Shape::Text),
+            "Statements after it, if it succeeds; on a data source.",
+        ),
+        field(
+            "rows",
+            Shape::Integer(ROWS.0, ROWS.1),
+            "So many rows are shown and handed on; 10 on a data source if left out.",
+        ),
+        field(
+            "limit",
+            Shape::Integer(ROWS.0, ROWS.1),
+            "So many rows are read at most; 10,000 on a data source if left out.",
         ),
         REQUEST,
     ],

@@ -4,6 +4,7 @@
 //! reports and answers, [`command`] for what people may do, [`settle`] for what follows by itself, and [`evolve`] for
 //! the fold.
 
+mod bind;
 mod branch;
 mod child;
 pub mod command;

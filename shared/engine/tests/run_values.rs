@@ -89,6 +89,10 @@ fn what_a_target_hands_on_by_itself_needs_no_declaration() {
     let run = run
         .with("query", |task| {
             task.kind = Kind::Sql {
+                before: Vec::new(),
+                after: Vec::new(),
+                rows: None,
+                limit: None,
                 statement: "select 1".into(),
                 arguments: Vec::new(),
                 database: None,
@@ -174,6 +178,10 @@ fn jobs_on_targets_get_values_everywhere_but_in_statements() {
         (
             "sql",
             Kind::Sql {
+                before: Vec::new(),
+                after: Vec::new(),
+                rows: None,
+                limit: None,
                 statement: "select '${day}' where d = ?".into(),
                 arguments: vec!["${day}".into()],
                 database: Some("d_${day}".into()),
@@ -215,7 +223,7 @@ fn jobs_on_targets_get_values_everywhere_but_in_statements() {
     assert_snapshot!(works.join("\n"), @r#"
     Spark { entry_point: "s3://code/2026-03-01.py", arguments: ["--day", "2026-03-01"], submit: Some("--conf a=2026-03-01"), request: Some("{\"tags\":{\"${day}\":\"2026-03-01\",\"n\":7}}") }
     Hive { query: "select '${day}'", init: Some("s3://2026-03-01"), options: Some("--hivevar day=2026-03-01"), request: None }
-    Sql { statement: "select '${day}' where d = ?", arguments: ["2026-03-01"], database: Some("d_2026-03-01"), request: Some("{\"a\":[\"2026-03-01\"]}") }
+    Sql { statement: "select '${day}' where d = ?", arguments: ["2026-03-01"], database: Some("d_2026-03-01"), request: Some("{\"a\":[\"2026-03-01\"]}"), more: None }
     Function { name: "f", input: "{\"day\":\"2026-03-01\",\"rows\":[1,null,true]}" }
     StateMachine { name: "m-2026-03-01", input: "{}" }
     "#);

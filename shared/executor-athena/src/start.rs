@@ -2,7 +2,8 @@
 
 use aws_sdk_athena::operation::start_query_execution::StartQueryExecutionInput;
 use aws_sdk_athena::types as sdk;
-use porpoise_model::job::{Job, Work};
+use porpoise_model::ValueType;
+use porpoise_model::job::{Job, SqlMore, Work};
 use porpoise_ports::target::{object, told};
 
 use crate::dolphin;
@@ -11,6 +12,22 @@ use crate::settings::Settings;
 
 /// The longest statement. Source: the service model, which counts characters.
 const STATEMENT_CHARS_MAX: usize = 262_144;
+
+/// The statement, if nothing stands around it.
+fn one(statement: &str, more: Option<&SqlMore>) -> Result<String, String> {
+    let around = more.is_some_and(|more| !more.before.is_empty() || !more.after.is_empty());
+    if around {
+        return Err(
+            "Athena takes one statement a query: make a task of each statement in `before` and `after`"
+                .to_owned(),
+        );
+    }
+    if more.is_some_and(|more| more.types.contains(&ValueType::List)) {
+        return Err("Athena binds no lists: write the statement for single values".to_owned());
+    }
+    // what was imported may end with what Athena does not take
+    Ok(statement.trim_end().trim_end_matches(';').to_owned())
+}
 
 /// The request that starts the query of a job.
 ///
@@ -23,8 +40,9 @@ pub(crate) fn input(job: &Job, settings: &Settings) -> Result<StartQueryExecutio
             arguments,
             database,
             request,
+            more,
         } => Statement {
-            text: statement.clone(),
+            text: one(statement, more.as_deref())?,
             arguments: arguments.iter().map(|argument| literal(argument)).collect(),
             database: database.clone(),
             request: request.clone(),

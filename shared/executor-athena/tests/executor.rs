@@ -50,6 +50,7 @@ async fn a_query_hands_on_its_rows_and_where_they_are() {
     let executor = executor(&fake);
     let text = "select n, s from t where d = ? and n > ? /* fake:waiting=2s;running=3s;scanned=5000000000;columns=n:bigint,s:varchar;rows=1,a/2,NULL */";
     let work = Work::Sql {
+more: None,
         statement: text.to_owned(),
         arguments: vec!["2026-11-21".to_owned(), "7".to_owned()],
         database: Some("sales".to_owned()),
@@ -226,6 +227,7 @@ async fn what_can_not_be_run_is_rejected_and_what_may_be_later_is_not() {
     let executor = executor(&fake);
     let results = json!({"output_location": "s3://results/"});
     let with = |request: &str| Work::Sql {
+        more: None,
         statement: "select 1".to_owned(),
         arguments: Vec::new(),
         database: None,

@@ -17,6 +17,8 @@ use porpoise_model::AttemptKey;
 use porpoise_ports::executor::{
     Job, JobRef, JobReport, LogChunk, LogError, SubmitError, Submitted, Work,
 };
+use porpoise_ports::source::{self, Source};
+use porpoise_ports::target::{Fault, TargetError};
 use porpoise_ports::{Executor, Secrets, Unavailable};
 use rustix::fs::OFlags;
 use tokio::process::Command;
@@ -298,11 +300,51 @@ fn rejected(job: &Job, message: String) -> SubmitError {
     }
 }
 
+/// Statements are for data sources, and nothing else is.
+fn check_source(job: &Job) -> Result<(), SubmitError> {
+    let target = job.target.as_ref();
+    let source = target.filter(|target| source::KINDS.contains(&target.kind.as_str()));
+    let is_statement = matches!(job.work, Work::Sql { .. });
+    match source {
+        Some(target) if is_statement => {
+            let read = Source::read(&target.kind, &target.settings);
+            let unusable = |faults: Vec<Fault>| TargetError {
+                target: target.name.to_string(),
+                faults: faults
+                    .into_iter()
+                    .map(|fault| fault.within("settings"))
+                    .collect(),
+            };
+            let checked = read.map_err(unusable);
+            checked
+                .map(drop)
+                .map_err(|error| rejected(job, error.to_string()))
+        }
+        Some(target) => Err(rejected(
+            job,
+            format!(
+                "`{}` is a data source, which runs `sql` tasks, not `{}`",
+                target.name,
+                job.work.word()
+            ),
+        )),
+        None if is_statement => Err(rejected(
+            job,
+            format!(
+                "a statement needs a target that is a data source: {}",
+                source::KINDS.join(", ")
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// What no process can be given.
 fn check(job: &Job) -> Result<(), SubmitError> {
     let fault = |what: &str| Err(rejected(job, what.to_owned()));
+    check_source(job)?;
     match &job.work {
-        Work::Shell { .. } | Work::Python { .. } | Work::Http { .. } => {}
+        Work::Shell { .. } | Work::Python { .. } | Work::Http { .. } | Work::Sql { .. } => {}
         Work::Command { argv } if argv.first().is_none_or(String::is_empty) => {
             return fault("the command names no program");
         }
@@ -319,7 +361,6 @@ fn check(job: &Job) -> Result<(), SubmitError> {
         | Work::External { .. }
         | Work::Spark { .. }
         | Work::Hive { .. }
-        | Work::Sql { .. }
         | Work::Function { .. }
         | Work::StateMachine { .. } => {
             return Err(rejected(

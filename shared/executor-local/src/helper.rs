@@ -47,7 +47,7 @@ pub enum Told {
 /// Whether a job is done by such a program.
 pub(crate) const fn is_helped(work: &Work) -> bool {
     match work {
-        Work::Http { .. } => true,
+        Work::Http { .. } | Work::Sql { .. } => true,
         Work::Noop
         | Work::Sleep { .. }
         | Work::Shell { .. }
@@ -56,7 +56,6 @@ pub(crate) const fn is_helped(work: &Work) -> bool {
         | Work::External { .. }
         | Work::Spark { .. }
         | Work::Hive { .. }
-        | Work::Sql { .. }
         | Work::Function { .. }
         | Work::StateMachine { .. } => false,
     }
@@ -96,6 +95,16 @@ impl Helper {
         };
         replace(text, &self.job.secrets, value)
             .ok_or_else(|| "a secret was not handed over".to_owned())
+    }
+
+    /// The secret that proves to the data source who asks, if it names one. Whoever may set a target may name any.
+    pub fn password(&self) -> Option<&str> {
+        let source = crate::secret::source(&self.job)?;
+        let name = source.secret()?;
+        let mut known = self.secrets.iter();
+        known
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Says how it ended; the wrapper hears it when this process is gone, if it ends with 0.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use porpoise_model::ProjectId;
 use porpoise_ports::executor::{Job, Work};
 use porpoise_ports::secrets::Secret;
+use porpoise_ports::source::Source;
 use porpoise_ports::{Secrets, Unavailable};
 
 const OPEN: &str = "${secret:";
@@ -38,7 +39,16 @@ pub(crate) fn names(job: &Job) -> Vec<String> {
             look(text);
         }
     }
+    if let Some(secret) = source(job).as_ref().and_then(Source::secret) {
+        found.insert(secret.to_owned());
+    }
     found.into_iter().collect()
+}
+
+/// The data source of a job, if its target is one that can be used.
+pub(crate) fn source(job: &Job) -> Option<Source> {
+    let target = job.target.as_ref()?;
+    Source::read(&target.kind, &target.settings).ok()
 }
 
 /// `text` with its references to the secrets in `named` replaced, and others left as they are; `None` if `value` knows

@@ -11,6 +11,7 @@ mod parameter;
 mod reference;
 mod scalar;
 mod schedule;
+mod sql;
 mod task;
 mod variable;
 mod workflow;
@@ -28,6 +29,7 @@ use crate::shape::Element;
 use crate::version::Version;
 use index::Index;
 pub(crate) use kind::is_logic;
+pub(crate) use sql::target_of_source;
 
 /// Maps the workflows of some files.
 #[derive(Debug)]

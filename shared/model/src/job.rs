@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-use crate::{AttemptKey, Place, ProjectId, RunId, Target, Value};
+use crate::{AttemptKey, Place, ProjectId, RunId, Target, Value, ValueType};
 
 /// All that a target needs to know to run an attempt. Secrets are references still.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -156,6 +156,9 @@ pub enum Work {
         /// All else that the target's own request takes, JSON.
         #[n(3)]
         request: Option<String>,
+        /// What is more to say, if there is more.
+        #[n(4)]
+        more: Option<Box<SqlMore>>,
     },
     /// A call of a function.
     #[n(9)]
@@ -184,6 +187,47 @@ pub enum Work {
         #[n(1)]
         input: String,
     },
+}
+
+/// What is more to say of a statement of SQL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SqlMore {
+    /// What its values are; fewer: the rest are texts. One that is a list stands for all that is in it.
+    #[n(0)]
+    pub types: Vec<ValueType>,
+    /// Statements before it, over the same connection.
+    #[n(1)]
+    pub before: Vec<Statement>,
+    /// Statements after it.
+    #[n(2)]
+    pub after: Vec<Statement>,
+    /// So many rows are shown and handed on; none: as many as the target does.
+    #[n(3)]
+    pub rows: Option<u32>,
+    /// So many rows are read at most.
+    #[n(4)]
+    pub limit: Option<u32>,
+}
+
+impl SqlMore {
+    /// Nothing, if it says nothing.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+/// A statement of SQL with its values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Statement {
+    /// Its text.
+    #[n(0)]
+    pub text: String,
+    /// Values for its `?`, in order.
+    #[n(1)]
+    pub arguments: Vec<String>,
+    /// What they are; fewer: the rest are texts. One that is a list stands for all that is in it.
+    #[n(2)]
+    pub types: Vec<ValueType>,
 }
 
 /// A call over HTTP with every expression resolved. Secrets are references still.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::Name;
 use crate::branch::{Case, Test};
 use crate::http::Http;
-use crate::job::Work;
+use crate::job::{SqlMore, Statement, Work};
 use crate::workflow::{TriggerRule, millis};
 
 /// What a task does.
@@ -80,6 +80,18 @@ pub enum Kind {
         /// All else that the target's own request takes; its texts may hold expressions.
         #[serde(default, skip_serializing_if = "Map::is_empty")]
         request: Map<String, Value>,
+        /// Statements before it, over the same connection.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        before: Vec<String>,
+        /// Statements after it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<String>,
+        /// So many rows are shown and handed on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<u32>,
+        /// So many rows are read at most.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
     },
     /// A call over HTTP.
     Http(Box<Http>),
@@ -266,6 +278,10 @@ impl Kind {
                 arguments,
                 database,
                 request,
+                before: _,
+                after: _,
+                rows: _,
+                limit: _,
             } => {
                 texts.extend(arguments.iter().map(String::as_str));
                 texts.extend(database.as_deref());
@@ -350,11 +366,23 @@ impl Kind {
                 arguments,
                 database,
                 request: more,
+                before,
+                after,
+                rows,
+                limit,
             } => Work::Sql {
                 statement: script(statement)?,
                 arguments: values(arguments)?,
                 database: optional(database)?,
                 request: request(more, value)?,
+                more: SqlMore {
+                    types: Vec::new(),
+                    before: around(before, script)?,
+                    after: around(after, script)?,
+                    rows: *rows,
+                    limit: *limit,
+                }
+                .boxed(),
             },
             Self::Http(http) => Work::Http {
                 call: Box::new(http.call(value)?),
@@ -378,6 +406,16 @@ impl Kind {
             },
         })
     }
+}
+
+fn around(texts: &[String], script: Render<'_>) -> Result<Vec<Statement>, String> {
+    let statement = |text: &String| {
+        Ok(Statement {
+            text: script(text)?,
+            ..Statement::default()
+        })
+    };
+    texts.iter().map(statement).collect()
 }
 
 fn request(request: &Map<String, Value>, value: Render<'_>) -> Result<Option<String>, String> {

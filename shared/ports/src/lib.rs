@@ -20,6 +20,7 @@ pub mod meter;
 pub mod notices;
 pub mod queue;
 pub mod secrets;
+pub mod source;
 pub mod table;
 pub mod target;
 pub mod timers;

@@ -27,6 +27,20 @@ pub enum TlsError {
     Setup(#[source] rustls::Error),
 }
 
+/// The roots of this machine, as they are encoded (DER).
+///
+/// # Errors
+/// There are none.
+pub fn roots() -> Result<Vec<Vec<u8>>, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.iter().map(ToString::to_string).collect();
+        return Err(TlsError::NoRoots(why));
+    }
+    let roots = found.certs.iter();
+    Ok(roots.map(|root| root.as_ref().to_vec()).collect())
+}
+
 /// With the roots of this machine.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use porpoise_app::target_store::{StoredTarget, TargetError, TargetSpec};
 use porpoise_model::{AssumedRole, AwsPlace, Name, Place, ProjectId};
+use porpoise_ports::source::{self, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -31,6 +32,8 @@ const KINDS: [&str; 5] = [
 ];
 /// Processes of the machine that an agent runs on: the sort of target that sites have, and nobody else.
 const PROCESS: &str = "process";
+/// Those that are data sources: whoever serves their place speaks to them.
+const SOURCES: [&str; 3] = source::KINDS;
 /// Bytes of a target's settings, as JSON: they travel with every job.
 const SETTINGS_BYTES_MAX: usize = 8 * 1024;
 
@@ -41,7 +44,7 @@ pub(crate) struct TargetDetail {
     pub(crate) name: String,
     /// Counts its changes, from 1. A run keeps the revision that it was created with.
     pub(crate) revision: u64,
-    /// `emr-serverless`, `athena`, `lambda`, `step-functions`, `process`.
+    /// `emr-serverless`, `athena`, `lambda`, `step-functions`, `process`, `postgresql`, `mysql`, `sqlite`.
     pub(crate) kind: String,
     /// Where it lies: `partition.region.account` or `site.NAME`.
     pub(crate) place: String,
@@ -77,9 +80,11 @@ pub(crate) struct Role {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetTarget {
-    /// `emr-serverless`, `athena`, `lambda`, `step-functions`; `process` at a site.
+    /// `emr-serverless`, `athena`, `lambda`, `step-functions`; `process` at a site; `postgresql`, `mysql`, `sqlite` at a
+    /// site, or beside a server of one's own.
     pub(crate) kind: String,
-    /// Where it lies: `partition.region.account`, as in `aws.eu-central-1.111122223333`, or `site.NAME`.
+    /// Where it lies: `partition.region.account`, as in `aws.eu-central-1.111122223333`, or `site.NAME`; for a data
+    /// source also `local`.
     pub(crate) place: String,
     /// The data place that serves it; the one of its own region, or the site itself, if nothing is said.
     #[serde(default)]
@@ -177,12 +182,18 @@ fn checked(name: &str, request: SetTarget, home: &Place) -> Result<TargetSpec, P
     if let Err(error) = &name {
         faults.push(fault("target", error.to_string(), None));
     }
-    if !KINDS.contains(&request.kind.as_str()) {
+    let known = || KINDS.into_iter().chain(SOURCES);
+    let is_source = SOURCES.contains(&request.kind.as_str());
+    if !known().any(|kind| kind == request.kind) {
         let message = format!("`{}` is no sort of target", short(&request.kind));
-        let hint = format!("one of {}", KINDS.join(", "));
+        let hint = format!("one of {}", known().collect::<Vec<_>>().join(", "));
         faults.push(fault("kind", message, Some(&hint)));
     }
-    let place = target_place(&request.place, &mut faults);
+    let place = target_place(
+        &request.place,
+        is_source && *home == Place::Local,
+        &mut faults,
+    );
     let served_by = match (&request.served_by, &place) {
         (Some(text), _) => match text.parse::<Place>() {
             Ok(place) => Some(place),
@@ -196,6 +207,7 @@ fn checked(name: &str, request: SetTarget, home: &Place) -> Result<TargetSpec, P
     };
     if let Some(place) = &place {
         check_site(&request, place, served_by.as_ref(), &mut faults);
+        check_source(&request, place, served_by.as_ref(), &mut faults);
     }
     match (&request.role, &place) {
         (Some(role), Some(Place::Aws(place))) => check_role(role, place, &mut faults),
@@ -236,10 +248,41 @@ fn checked(name: &str, request: SetTarget, home: &Place) -> Result<TargetSpec, P
     }
 }
 
-fn target_place(text: &str, faults: &mut Vec<Value>) -> Option<Place> {
+/// Statements are sent by a process beside the server, or by an agent; AWS has neither. All of the settings is checked,
+/// because a password among them would be stored.
+fn check_source(
+    request: &SetTarget,
+    place: &Place,
+    served_by: Option<&Place>,
+    faults: &mut Vec<Value>,
+) {
+    if !SOURCES.contains(&request.kind.as_str()) {
+        return;
+    }
+    if place.aws().is_some() || served_by.is_some_and(|place| place.aws().is_some()) {
+        let message = format!("nobody speaks to a `{}` from a region of AWS", request.kind);
+        let hint =
+            "it is `local` beside a server of your own, or `site.NAME` where an agent serves";
+        faults.push(fault("place", message, Some(hint)));
+    }
+    if let (Some(_), Place::Local) = (&request.role, place) {
+        faults.push(fault("role", "nobody assumes a role here", None));
+    }
+    let settings = Value::Object(request.settings.clone()).to_string();
+    for wrong in Source::read(&request.kind, &settings)
+        .err()
+        .into_iter()
+        .flatten()
+    {
+        let wrong = wrong.within("settings");
+        faults.push(fault(&wrong.path, wrong.message, None));
+    }
+}
+
+fn target_place(text: &str, local: bool, faults: &mut Vec<Value>) -> Option<Place> {
     let hint = Some("as in `aws.eu-central-1.111122223333`, or `site.NAME` where an agent serves");
     match text.parse::<Place>() {
-        Ok(Place::Local) => {
+        Ok(Place::Local) if !local => {
             let message = "a target lies in an account of AWS, or at a site";
             faults.push(fault("place", message, hint));
             None
@@ -260,7 +303,9 @@ fn check_site(
     faults: &mut Vec<Value>,
 ) {
     let process = request.kind == PROCESS;
-    if KINDS.contains(&request.kind.as_str()) && process != place.site().is_some() {
+    if SOURCES.contains(&request.kind.as_str()) {
+        // wherever somebody runs processes
+    } else if KINDS.contains(&request.kind.as_str()) && process != place.site().is_some() {
         let message = if process {
             format!("`{PROCESS}` is no sort of target at `{place}`: only sites have it")
         } else {

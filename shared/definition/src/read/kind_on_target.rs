@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::context::{At, Entry, Fields, Reader};
 use super::reference::Use;
 use crate::fault::{FaultKind, quoted};
-use crate::fields_of_kinds::{CALL, HIVE, SPARK, SQL};
+use crate::fields_of_kinds::{CALL, HIVE, ROWS, SPARK, SQL};
 use crate::tree::{Meaning, View};
 
 impl Reader<'_> {
@@ -63,6 +63,10 @@ impl Reader<'_> {
                 arguments: Vec::new(),
                 database: None,
                 request: Map::new(),
+                before: Vec::new(),
+                after: Vec::new(),
+                rows: None,
+                limit: None,
             });
         }
         let fields = self.object(at, &SQL)?;
@@ -70,12 +74,52 @@ impl Reader<'_> {
         let arguments = self.arguments(&fields, task);
         let database = self.own_value(&fields, "database", task, VALUE_BYTES_MAX);
         let request = self.request(&fields, task, "QueryString");
+        let before = self.statements(&fields, "before", task);
+        let after = self.statements(&fields, "after", task);
+        let rows = self.count(&fields, "rows");
+        let limit = self.count(&fields, "limit");
         Some(Kind::Sql {
             statement: statement??,
             arguments: arguments?,
             database: database?,
             request: request?,
+            before: before?,
+            after: after?,
+            rows: rows?,
+            limit: limit?,
         })
+    }
+
+    /// Statements around another.
+    fn statements(
+        &mut self,
+        fields: &Fields<'_>,
+        name: &'static str,
+        task: u32,
+    ) -> Option<Vec<String>> {
+        let Some(at) = fields.get(name) else {
+            return Some(Vec::new());
+        };
+        let items = self.list(at, Some("write `[first, second]`".to_owned()))?;
+        if !self.at_most(at, items.len(), ENTRIES_MAX) {
+            return None;
+        }
+        let items = items.iter().enumerate();
+        let read: Vec<Option<String>> = items
+            .map(|(index, item)| self.statement(at.index(index, *item), task))
+            .collect();
+        read.into_iter().collect()
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "at fault, not there, there: three different things"
+    )]
+    fn count(&mut self, fields: &Fields<'_>, name: &'static str) -> Option<Option<u32>> {
+        match fields.get(name) {
+            None => Some(None),
+            Some(at) => self.integer(at, ROWS).map(Some),
+        }
     }
 
     /// What is called, and what it is given.

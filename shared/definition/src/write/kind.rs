@@ -47,9 +47,21 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
             arguments,
             database,
             request,
+            before,
+            after,
+            rows,
+            limit,
         } => {
             let mut sql = Entries::default();
             texts(&mut sql, "arguments", arguments);
+            texts(&mut sql, "before", before);
+            texts(&mut sql, "after", after);
+            for (name, number) in [("rows", rows), ("limit", limit)] {
+                sql.some(
+                    name,
+                    number.map(|number| Document::Bare(number.to_string())),
+                );
+            }
             sql.some("database", database.clone().map(Document::Text));
             members(&mut sql, "request", request);
             with_text(entries, "sql", ("statement", statement), sql);

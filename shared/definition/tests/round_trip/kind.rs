@@ -38,14 +38,25 @@ pub(crate) fn kind() -> impl Strategy<Value = Kind> {
                 request,
             }
         }),
-        (filled(), vec(text(), 0..4), option(), members()).prop_map(
-            |(statement, arguments, database, request)| Kind::Sql {
-                statement,
-                arguments,
-                database,
-                request
-            }
-        ),
+        (
+            (filled(), vec(text(), 0..4), option(), members()),
+            (vec(filled(), 0..3), vec(filled(), 0..3)),
+            (rows(), rows())
+        )
+            .prop_map(
+                |((statement, arguments, database, request), (before, after), (rows, limit))| {
+                    Kind::Sql {
+                        statement,
+                        arguments,
+                        database,
+                        request,
+                        before,
+                        after,
+                        rows,
+                        limit,
+                    }
+                }
+            ),
         http(),
         (filled(), json()).prop_map(|(name, input)| Kind::Function { name, input }),
         (filled(), json()).prop_map(|(name, input)| Kind::StateMachine { name, input }),
@@ -55,6 +66,10 @@ pub(crate) fn kind() -> impl Strategy<Value = Kind> {
             parameters
         }),
     ]
+}
+
+fn rows() -> impl Strategy<Value = Option<u32>> {
+    proptest::option::of(1_u32..=1_000)
 }
 
 fn http() -> impl Strategy<Value = Kind> {

@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use porpoise_expression::{Dialect, Instant, Scope, Template, Unknown, Value};
 use porpoise_model::ValueType;
-use porpoise_model::job::Work;
+use porpoise_model::job::{SqlMore, Statement, Work};
 use porpoise_model::workflow::{Kind, Task, Workflow};
 
+use super::bind::{Names, bind};
 use super::state::State;
 use crate::Plan;
 use crate::effect::{NewRun, Trigger};
@@ -148,7 +149,94 @@ pub fn render(state: &State, plan: &Plan, task: u32) -> Result<Rendered, String>
     };
     let value = |text: &str| reading.render(text, &scope, reading.unknown());
     let work = definition.kind.work(&script, &value)?;
+    let work = match &definition.kind {
+        Kind::Sql { .. } if scope.native => typed(work, &definition.kind, &scope),
+        Kind::Sql { .. } => bound(work, &definition.kind, &reading, &scope)?,
+        Kind::Noop
+        | Kind::Sleep { .. }
+        | Kind::Shell { .. }
+        | Kind::Python { .. }
+        | Kind::Command { .. }
+        | Kind::Spark { .. }
+        | Kind::Hive { .. }
+        | Kind::Http(_)
+        | Kind::Function { .. }
+        | Kind::StateMachine { .. }
+        | Kind::Switch { .. }
+        | Kind::Conditions { .. }
+        | Kind::Approval { .. }
+        | Kind::Workflow { .. }
+        | Kind::External { .. } => work,
+    };
     Ok(Rendered { work, env })
+}
+
+/// The arguments of a statement, each with what it is declared as: one that is nothing but a name, as that is.
+fn typed(mut work: Work, kind: &Kind, scope: &TaskScope<'_>) -> Work {
+    if let (Kind::Sql { arguments, .. }, Work::Sql { more, .. }) = (kind, &mut work) {
+        let name = |text: &'_ String| -> ValueType {
+            let name = text
+                .strip_prefix("${")
+                .and_then(|rest| rest.strip_suffix('}'));
+            name.map_or(ValueType::Varchar, |name| scope.declared(name))
+        };
+        let types: Vec<ValueType> = arguments.iter().map(name).collect();
+        if types.iter().any(|kind| *kind != ValueType::Varchar) {
+            let mut with = more.take().map_or_else(SqlMore::default, |more| *more);
+            with.types = types;
+            *more = with.boxed();
+        }
+    }
+    work
+}
+
+/// The same in a dialect of DolphinScheduler, where statements name their values themselves.
+fn bound(
+    mut work: Work,
+    kind: &Kind,
+    reading: &Reading,
+    scope: &TaskScope<'_>,
+) -> Result<Work, String> {
+    let (
+        Kind::Sql {
+            statement: text,
+            before,
+            after,
+            arguments: own,
+            ..
+        },
+        Work::Sql {
+            statement,
+            arguments,
+            more,
+            ..
+        },
+    ) = (kind, &mut work)
+    else {
+        return Ok(work);
+    };
+    let names = Names {
+        value: &|text| reading.render(text, scope, Unknown::Fault),
+        declared: &|name| scope.declared(name),
+        script: &|text| reading.render(text, scope, Unknown::Keep),
+    };
+    let several = |texts: &[String]| -> Result<Vec<Statement>, String> {
+        texts.iter().map(|text| bind(text, &names)).collect()
+    };
+    let main = bind(text, &names)?;
+    if !own.is_empty() && !main.arguments.is_empty() {
+        return Err("a statement has values in its text, or beside it, but not both".to_owned());
+    }
+    *statement = main.text;
+    if own.is_empty() {
+        *arguments = main.arguments;
+    }
+    let mut with = more.take().map_or_else(SqlMore::default, |more| *more);
+    with.types = main.types;
+    with.before = several(before)?;
+    with.after = several(after)?;
+    *more = with.boxed();
+    Ok(work)
 }
 
 /// The values that a task can look at, each with its declared type.

@@ -73,6 +73,7 @@ pub(crate) fn target(settings: &Value) -> Target {
 
 pub(crate) fn sql(statement: &str) -> Work {
     Work::Sql {
+        more: None,
         statement: statement.to_owned(),
         arguments: Vec::new(),
         database: None,

@@ -60,6 +60,20 @@ impl<'t> Mapper<'t> {
                 let kind = self.script(params).map(|script| Kind::Python { script });
                 (kind, self.rest_of_script(task, params))
             }
+            "SQL" => {
+                let mut parameters = self.locals(params);
+                let mut values = parameters.inward.values();
+                // nobody hands a secret to a statement
+                let secret = values.any(|value| value.text.contains("${secret:"));
+                let on_source = if secret { None } else { self.sql(params) };
+                let kind = on_source.map(|found| {
+                    parameters.target = Some(found.target);
+                    found.kind
+                });
+                let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
+                Self::ignore(task, &[(Rule::Copy, &["resourceIds"])]);
+                (Some(kind), parameters)
+            }
             "HTTP" => {
                 let kind = self.http(params);
                 let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));

@@ -148,6 +148,17 @@ fn used(task: &Task) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     match &task.kind {
         Kind::Shell { script } | Kind::Python { script } => names_in(script, &mut names),
+        Kind::Sql {
+            statement,
+            before,
+            after,
+            ..
+        } => {
+            for text in before.iter().chain(after).chain([statement]) {
+                names_in(text, &mut names);
+                raw_names_in(text, &mut names);
+            }
+        }
         Kind::Http(_) => {
             let texts = task.kind.texts().into_iter();
             texts.for_each(|text| names_in(text, &mut names));
@@ -159,7 +170,6 @@ fn used(task: &Task) -> BTreeSet<String> {
         | Kind::Command { .. }
         | Kind::Spark { .. }
         | Kind::Hive { .. }
-        | Kind::Sql { .. }
         | Kind::Function { .. }
         | Kind::StateMachine { .. }
         | Kind::Conditions { .. }
@@ -184,6 +194,15 @@ fn texts_in(value: &serde_json::Value, names: &mut BTreeSet<String>) {
         serde_json::Value::Object(map) => map.values().for_each(|item| texts_in(item, names)),
         serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
     }
+}
+
+/// The names that are written into a statement as they are: `!{name}`.
+fn raw_names_in(text: &str, names: &mut BTreeSet<String>) {
+    let raw = text
+        .split("!{")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'));
+    names.extend(raw.map(|(name, _)| name.to_owned()));
 }
 
 fn names_in(text: &str, names: &mut BTreeSet<String>) {

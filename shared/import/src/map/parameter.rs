@@ -15,6 +15,8 @@ use crate::report::Topic;
 pub(super) struct Parameters {
     pub(super) inward: IndexMap<String, Value>,
     pub(super) outward: IndexMap<String, Value>,
+    /// The target that the task's own parameters name.
+    pub(super) target: Option<String>,
 }
 
 /// Parameters and outputs of a workflow.

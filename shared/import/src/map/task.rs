@@ -75,6 +75,7 @@ impl<'t> Mapper<'t> {
         task.description = self.description(at);
         task.parameters = parameters.inward;
         task.outputs = parameters.outward;
+        task.target = parameters.target;
         task.retry = self.retry(at);
         task.timeout = self.timeout(at);
         task.delay = self.minutes(at, "delayTime", 0);

@@ -207,13 +207,21 @@ impl Hand<'_> {
                 );
                 continue;
             }
+            let topic = if met.section == Section::DataSources {
+                // the name that stood for it until somebody says what it is
+                let stand_in = crate::map::target_of_source(&met.key);
+                task.target = task.target.take().filter(|other| *other != stand_in);
+                Topic::DataSource
+            } else {
+                Topic::WorkerGroup
+            };
             match &task.target {
                 None => {
                     task.target = Some(target.to_string());
-                    self.done(met, &format!("target {target}"), Some(Topic::WorkerGroup));
+                    self.done(met, &format!("target {target}"), Some(topic));
                 }
                 Some(other) if other == target.as_str() => {
-                    self.done(met, &format!("target {target}"), Some(Topic::WorkerGroup));
+                    self.done(met, &format!("target {target}"), Some(topic));
                 }
                 // the order of what says more is no news for each task
                 Some(other) => {

@@ -129,6 +129,9 @@ topics! {
     /// A task type without an executor.
     NoExecutor, CarriedWithDifference, "tasks whose type has no executor here yet (kept whole)",
         "they cannot run yet; run the workflow with --simulate to replace them by noop";
+    /// A data source.
+    DataSource, CarriedWithDifference, "data sources, now targets by their id",
+        "an export does not hold where they are: set a target of that name (docs/targets.md, porpoise target put)";
     /// SWITCH, CONDITIONS and their like.
     Logic, CarriedWithDifference, "tasks that decide about others (kept whole, they decide nothing yet)",
         "with --simulate all that follows them runs, whatever they would have chosen";

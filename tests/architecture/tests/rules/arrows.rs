@@ -91,6 +91,7 @@ const TEST_ARROWS: &[&str] = &[
     "tests/fake-aws",
     "tests/region",
     "tests/canned",
+    "tests/databases",
     "tests/faults",
 ];
 

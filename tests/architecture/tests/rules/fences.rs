@@ -90,7 +90,9 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
     ),
     ("lambda_*", &["functions/*"]),
     ("kube", &["shared/executor-*"]),
-    ("rusqlite", &["shared/store-*"]),
+    ("rusqlite", &["shared/store-*", "shared/executor-sql"]),
+    ("tokio-postgres*", &["shared/executor-sql"]),
+    ("mysql_async", &["shared/executor-sql"]),
     (
         "axum",
         &[
@@ -123,6 +125,7 @@ const NAMED_ONLY_BY: &[(&str, &[&str])] = &[
             "functions/*",
             "tests/fake-aws",
             "tests/region",
+            "tests/databases",
             "tests/cloud",
             "tests/golden",
             "tests/night",

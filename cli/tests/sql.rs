@@ -1,0 +1,232 @@
+//! Statements by the real server and its wrappers: the promises of executors, data sources, outputs, and stopping.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    dead_code,
+    reason = "test code"
+)]
+
+#[path = "support/attempts.rs"]
+mod attempts;
+mod support;
+
+use attempts::{Shared, end, log, numbered, open, secret};
+use porpoise_databases::{Database, Engine};
+use porpoise_model::job::Work;
+use porpoise_model::{Cause, Place as Where, Target};
+use porpoise_ports::conformance::executor::Works;
+use porpoise_ports::executor::{JobState, SubmitError};
+use porpoise_ports::{Executor, executor_books_conformance, executor_conformance};
+use serde_json::{Value, json};
+use support::Place;
+use tempfile::TempDir;
+
+const ENDLESS: &str =
+    "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n";
+
+fn sql(statement: &str) -> Work {
+    Work::Sql {
+        statement: statement.to_owned(),
+        arguments: Vec::new(),
+        database: None,
+        request: None,
+        more: None,
+    }
+}
+
+fn target(kind: &str, settings: &Value) -> Target {
+    Target {
+        name: "db".parse().unwrap(),
+        revision: 1,
+        kind: kind.to_owned(),
+        place: Where::Local,
+        role: None,
+        settings: settings.to_string(),
+    }
+}
+
+fn file(dir: &TempDir) -> Target {
+    let file = dir.path().join("test.db");
+    std::fs::write(&file, "").unwrap();
+    target("sqlite", &json!({"file": file}))
+}
+
+executor_conformance!(statements, async || {
+    let dir = TempDir::new().unwrap();
+    let works = Works {
+        short: sql("select 1"),
+        long: sql(ENDLESS),
+        target: Some(file(&dir)),
+    };
+    (Shared(open(dir.path())), works, dir)
+});
+
+executor_books_conformance!(statements_books, async || {
+    let dir = TempDir::new().unwrap();
+    let works = Works {
+        short: sql("select 1"),
+        long: sql("select 1"),
+        target: Some(file(&dir)),
+    };
+    (Shared(open(dir.path())), works, dir)
+});
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_data_source_gets_no_statement_and_a_data_source_nothing_else() {
+    let dir = TempDir::new().unwrap();
+    let executor = open(dir.path());
+    let script = Work::Shell {
+        script: "true".to_owned(),
+    };
+    for (work, target, wanted) in [
+        (sql("select 1"), None, "a target that is a data source"),
+        (script, Some(file(&dir)), "`db` is a data source"),
+        (
+            sql("select 1"),
+            Some(target("mysql", &json!({"host": "", "user": "u"}))),
+            "`settings.host`",
+        ),
+        (
+            sql("select 1"),
+            Some(target(
+                "mysql",
+                &json!({"host": "127.0.0.1", "user": "u", "password": "${secret:none}"}),
+            )),
+            "there is no secret `none` here",
+        ),
+    ] {
+        let refused = executor.submit(&numbered(1, work, target)).await;
+        let Err(SubmitError::Rejected { message, .. }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_comes_from_the_secrets_and_appears_nowhere() {
+    let dir = TempDir::new().unwrap();
+    for (number, engine, kind, database) in [
+        (1, Engine::Postgresql, "postgresql", "postgres"),
+        (2, Engine::Mariadb, "mysql", "mysql"),
+    ] {
+        let found = Database::shared(engine).unwrap();
+        secret(dir.path(), "db", &found.password);
+        let settings = json!({
+            "host": "127.0.0.1", "port": found.port, "user": found.user, "database": database,
+            "password": "${secret:db}",
+        });
+        let executor = open(dir.path());
+        let job = numbered(
+            number,
+            sql("select 6 * 7 as answer"),
+            Some(target(kind, &settings)),
+        );
+        executor.submit(&job).await.unwrap();
+        let state = end(&executor, job.key).await;
+        let JobState::Succeeded { outputs, .. } = &state else {
+            panic!("{state:?}: {}", log(&executor, job.key).await)
+        };
+        assert_eq!(outputs.get("answer").unwrap().text, "42");
+        let told = format!("{state:?} {}", log(&executor, job.key).await);
+        assert!(!told.contains(&found.password), "{told}");
+        let left = std::process::Command::new("grep")
+            .args(["-rl", &found.password])
+            .arg(dir.path().join("attempts"))
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_fails_says_why() {
+    let dir = TempDir::new().unwrap();
+    let executor = open(dir.path());
+    let job = numbered(1, sql("select * from nowhere"), Some(file(&dir)));
+    executor.submit(&job).await.unwrap();
+    let state = end(&executor, job.key).await;
+    let JobState::Failed { cause, .. } = state else {
+        panic!("{state:?}")
+    };
+    let Cause::Failed { message } = cause else {
+        panic!("{cause:?}")
+    };
+    assert!(message.contains("no such table: nowhere"), "{message}");
+}
+
+#[test]
+fn a_workflow_asks_a_data_source_and_hands_on_what_it_found() {
+    let place = Place::up();
+    let file = place.work().join("shop.db");
+    std::fs::write(&file, "").unwrap();
+    let workflow = "workflow: shop\nproject: retail\nparameters: { day: '2026-11-21', ids: { type: list, value: '[1, 3]' } }\ntasks:\n  \
+        make:\n    target: shop-db\n    sql:\n      before: [\"create table if not exists orders (id integer, day text, total text)\", delete from orders]\n      \
+        statement: insert into orders values (1, ?, '0.10'), (2, ?, '2'), (3, ?, '12345678901234567890.5')\n      arguments: [\"${day}\", \"${day}\", \"${day}\"]\n  \
+        find:\n    after: [make]\n    target: shop-db\n    sql: { statement: \"select id as ids, total from orders where day = ? and id in (?) order by id\", arguments: [\"${day}\", \"${ids}\"] }\n    \
+        outputs: { ids: { type: list }, total: { type: varchar } }\n  \
+        use:\n    after: [find]\n    env: { found: \"${find.ids}\", total: \"${find.total}\" }\n    shell: 'echo \"$found $total\"'\n";
+    place.file("shop.yaml", workflow);
+    place.ok(&["apply", "shop.yaml"]);
+    let refused = place.run(&["run", "shop"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("names the target `shop-db`"), "{said}");
+    let source = json!({"kind": "sqlite", "place": "local", "settings": {"file": file}});
+    place.file("db.json", &source.to_string());
+    place.ok(&["target", "put", "db.json", "--name", "retail/shop-db"]);
+    place.ok(&["run", "shop"]);
+    let said = place.ok(&["logs", "latest", "use"]);
+    assert!(said.contains(r#"["1","3"] 0.10"#), "{said}");
+    let said = place.ok(&["logs", "latest", "find"]);
+    assert!(
+        said.contains("with 3 values") && said.contains("2 rows"),
+        "{said}"
+    );
+    // whatever a value holds, it is a value: found as such, and nothing of it was done
+    let hostile = "day=x'); drop table orders; --";
+    place.ok(&["run", "shop", "-p", hostile]);
+    let said = place.ok(&["logs", "latest", "use"]);
+    assert!(said.contains(r#"["1","3"] 0.10"#), "{said}");
+    for task in ["make", "find"] {
+        let said = place.ok(&["logs", "latest", task]);
+        assert!(!said.contains("drop table"), "{said}");
+    }
+}
+
+#[test]
+fn a_data_source_is_refused_with_its_password_and_where_nobody_speaks_to_it() {
+    let place = Place::up();
+    place.file(
+        "w.yaml",
+        "workflow: w\nproject: p\ntasks:\n  a: { noop: }\n",
+    );
+    place.ok(&["apply", "w.yaml"]);
+    let put = |source: &Value| {
+        place.file("db.json", &source.to_string());
+        let output = place.run(&["target", "put", "db.json", "--name", "p/db"]);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let server = json!({"host": "db", "user": "etl", "password": "hunter22"});
+    let said = put(&json!({"kind": "mysql", "place": "local", "settings": server}));
+    assert!(
+        said.contains("settings.password") && said.contains("${secret:NAME}"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter22"), "{said}");
+    let server = json!({"host": "db", "user": "etl", "password": "${secret:db}"});
+    let said = put(
+        &json!({"kind": "mysql", "place": "aws.eu-central-1.111122223333", "settings": server}),
+    );
+    assert!(said.contains("from a region of AWS"), "{said}");
+    assert_eq!(
+        put(&json!({"kind": "mysql", "place": "local", "settings": server})),
+        ""
+    );
+    assert_eq!(
+        put(&json!({"kind": "postgresql", "place": "site.berlin", "settings": server})),
+        ""
+    );
+}
