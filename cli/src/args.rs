@@ -349,6 +349,11 @@ pub(crate) enum Target {
         /// The target, as `NAME` or `PROJECT/NAME`.
         target: String,
     },
+    /// Connect to a data source from where its statements are sent, and say who answers, or why nobody does.
+    Test {
+        /// The target, as `NAME` or `PROJECT/NAME`.
+        target: String,
+    },
     /// Make a target, or change it for the runs that are created from then on.
     Put {
         /// A JSON file, such as `show --json` prints; `-` reads standard input.

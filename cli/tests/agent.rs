@@ -395,3 +395,23 @@ fn what_is_no_site_is_refused_before_anything_is_done() {
     }
     assert!(!place.data().exists());
 }
+
+#[test]
+fn statements_are_sent_from_the_site_and_so_are_connection_tests() {
+    let home = Home::up();
+    let site = Site::with_agent(&home);
+    home.begin("  a: { noop: }\n");
+    let file = site.place.work().join("till.db");
+    std::fs::write(&file, "").unwrap();
+    let till = json!({"kind": "sqlite", "place": "site.berlin", "settings": {"file": file}});
+    home.place.file("till.json", &till.to_string());
+    let put = ["target", "put", "till.json", "--name", "shop/till"];
+    home.place.ok(&put);
+    let said = home.place.ok(&["target", "test", "till"]);
+    assert!(said.starts_with("shop/till answers: SQLite 3."), "{said}");
+    let ask = "  ask: { target: till, sql: 'select 6 * 7 as answer', outputs: { answer: {} } }\n  \
+        tell: { after: [ask], target: till, sql: { statement: 'select ? + 1 as more', arguments: [\"${ask.answer}\"] } }\n";
+    let run = home.begin(ask);
+    home.place.wait_for(&run, None, "succeeded");
+    assert_eq!(site.jobs(), 3);
+}

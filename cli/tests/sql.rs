@@ -230,3 +230,88 @@ fn a_data_source_is_refused_with_its_password_and_where_nobody_speaks_to_it() {
         ""
     );
 }
+
+#[test]
+fn a_connection_test_says_who_answers_or_why_nobody_does() {
+    let place = Place::up();
+    place.file(
+        "w.yaml",
+        "workflow: w\nproject: p\ntasks:\n  a: { noop: }\n",
+    );
+    place.ok(&["apply", "w.yaml"]);
+    let put = |name: &str, source: &Value| {
+        place.file("db.json", &source.to_string());
+        place.ok(&["target", "put", "db.json", "--name", name]);
+    };
+    let file = place.work().join("shop.db");
+    std::fs::write(&file, "").unwrap();
+    put(
+        "p/file",
+        &json!({"kind": "sqlite", "place": "local", "settings": {"file": file}}),
+    );
+    let said = place.ok(&["target", "test", "file"]);
+    assert!(said.starts_with("p/file answers: SQLite 3."), "{said}");
+    std::fs::write(&file, "this is no database, whatever its name says").unwrap();
+    let failed = place.run(&["target", "test", "file"]);
+    let said = String::from_utf8_lossy(&failed.stdout).into_owned();
+    assert!(said.contains("does not answer: "), "{said}");
+    assert!(said.contains("not a database"), "{said}");
+
+    let found = Database::shared(Engine::Postgresql).unwrap();
+    secret(&place.data(), "db", &found.password);
+    secret(&place.data(), "other", "hunter22hunter");
+    let server = |secret: &str, database: &str| {
+        json!({"kind": "postgresql", "place": "local", "settings": {
+            "host": "127.0.0.1", "port": found.port, "user": found.user, "database": database,
+            "password": format!("${{secret:{secret}}}"),
+        }})
+    };
+    put("p/good", &server("db", "postgres"));
+    let told = place.json(&["target", "test", "p/good"]);
+    assert_eq!(told["state"], "succeeded", "{told}");
+    let version = told["version"].as_str().unwrap();
+    assert!(version.starts_with("PostgreSQL "), "{version}");
+    for (name, source, wanted) in [
+        (
+            "p/wrong",
+            server("other", "postgres"),
+            "the password is not that user's",
+        ),
+        (
+            "p/nowhere",
+            server("db", "nowhere"),
+            "there is no database `nowhere`",
+        ),
+        (
+            "p/absent",
+            server("absent", "postgres"),
+            "there is no secret `absent` here",
+        ),
+    ] {
+        put(name, &source);
+        let failed = place.run(&["target", "test", name]);
+        assert_eq!(failed.status.code(), Some(1), "{name}");
+        let said = String::from_utf8_lossy(&failed.stdout).into_owned();
+        assert!(said.contains(wanted), "{said}");
+        let log = place.run(&["logs", "latest", "connect"]);
+        let all = format!(
+            "{said}{}{}",
+            String::from_utf8_lossy(&failed.stderr),
+            String::from_utf8_lossy(&log.stdout)
+        );
+        assert!(!all.contains("hunter22hunter") && !all.contains(&found.password));
+    }
+    // no workflow came of it, and what has nothing to connect to says so
+    assert_eq!(place.ok(&["workflows"]).lines().count(), 2);
+    place.file(
+        "site.json",
+        r#"{"kind": "process", "place": "site.berlin"}"#,
+    );
+    place.ok(&["target", "put", "site.json", "--name", "p/berlin"]);
+    let refused = place.run(&["target", "test", "berlin"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains("a connection test is for data sources"),
+        "{said}"
+    );
+}

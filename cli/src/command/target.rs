@@ -3,16 +3,19 @@
 use std::path::Path;
 
 use porpoise_api::Code;
+use porpoise_ports::Ids as _;
 use serde_json::{Map, Value, json};
 
 use crate::args::Target;
 use crate::client::{Client, encode};
-use crate::failure::{Failure, REFUSED, USAGE};
-use crate::output::{Session, table};
+use crate::failure::{Failure, REFUSED, RUN_FAILED, USAGE};
+use crate::host::OsIds;
+use crate::output::{Session, note, table};
+use crate::view::{self, Run};
 
 use super::define::bytes;
-use super::find::{self, project_path};
-use super::{field, text};
+use super::find::{self, RunAt, project_path};
+use super::{field, text, watch};
 
 /// What the server says of a target and nobody sets.
 const SAID: [&str; 4] = ["project", "revision", "changed_by", "changed_at"];
@@ -23,6 +26,7 @@ pub(crate) fn target(session: &Session, command: &Target) -> Result<u8, Failure>
     match command {
         Target::List => list(session, &client),
         Target::Show { target } => show(session, &client, target),
+        Target::Test { target } => test(session, &client, target),
         Target::Put { file, name } => put(session, &client, file, name.as_deref()),
     }
 }
@@ -51,6 +55,38 @@ fn show(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> 
     let target = of(client.get(&path(&project, Some(&name)))?, &project);
     session.result(&target, || shown(session, &target));
     Ok(0)
+}
+
+/// Starts a connection test and waits for what it comes to.
+fn test(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> {
+    let (project, name) = named(session, client, given)?;
+    let key = format!("cli-{:032x}", OsIds::default().fresh());
+    let test = format!("{}/test", path(&project, Some(&name)));
+    let started = client.post_once(&test, &json!({}), &key)?;
+    let at = RunAt {
+        id: text(&started, "run_id").to_owned(),
+        project,
+    };
+    note(&format!(
+        "run {} of {} connects; Ctrl-C stops waiting, not the run",
+        at.id, at.project
+    ));
+    let run: Run = view::read(&watch::wait(client, &at)?);
+    let task = client.get(&at.path("/tasks/connect"))?;
+    let version = text(field(&task, "outputs"), "version");
+    let told = json!({
+        "target": format!("{}/{name}", at.project), "run_id": at.id, "state": run.state, "version": version,
+        "cause": field(&task, "cause"),
+    });
+    let shown = |what: &str| format!("{}/{name} {what}\n", at.project);
+    if run.state == "succeeded" {
+        session.result(&told, || shown(&format!("answers: {version}")));
+        return Ok(0);
+    }
+    let cause = view::words(field(&task, "cause"));
+    let why = if cause.is_empty() { &run.state } else { &cause };
+    session.result(&told, || shown(&format!("does not answer: {why}")));
+    Ok(RUN_FAILED)
 }
 
 /// Makes or changes a target. What `show --json` prints may be given as it is.

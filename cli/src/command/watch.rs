@@ -64,6 +64,28 @@ pub(crate) fn watch(
     }
 }
 
+/// Waits until the run is over, and shows nothing; gives the run as it ended.
+pub(crate) fn wait(client: &Client, at: &RunAt) -> Result<Value, Failure> {
+    let client = &client.patient();
+    let mut seen = 0;
+    loop {
+        let path = format!(
+            "/facts?after={seen}&limit={RECORDS}&wait={}s",
+            WAIT.as_secs()
+        );
+        let answer = client.get(&at.path(&path))?;
+        let records = field(&answer, "items").as_array();
+        let last = records.and_then(|records| records.last());
+        seen = last.map_or(seen, |last| view::read::<Record>(last).sequence);
+        let answer = client.get(&at.path(""))?;
+        let run: Run = view::read(&answer);
+        if view::is_over(&run.state) && run.sequence <= seen {
+            return Ok(answer);
+        }
+        std::thread::sleep(BETWEEN);
+    }
+}
+
 /// Tasks that ended without a word of their own in the log: what happened above them decided.
 fn left_out(client: &Client, at: &RunAt, run: &Run) -> Result<Vec<Line>, Failure> {
     let counts = view::counts(&run.counts);

@@ -23,7 +23,7 @@ use crate::resource::{
         start::start, run_list::list, run::show, task::list, task::show, usage::show, fact::list, fact::events,
         command::give, command::outcome, command::rerun_preview, log::read,
         pool::list, pool::show, pool::resize, pool::outcome,
-        target::list, target::show, target::set,
+        target::list, target::show, target::set, target::test,
         place::take, place::report,
     ),
     components(schemas(Problem)),

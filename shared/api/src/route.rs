@@ -97,6 +97,7 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects/{project}/targets"          Read  Target => target::list;
         GET  "/v1/projects/{project}/targets/{target}" Read  Target => target::show;
         PUT  "/v1/projects/{project}/targets/{target}" Write Target => target::set;
+        POST "/v1/projects/{project}/targets/{target}/test" Operate Target => target::test;
 
         POST "/v1/places/{place}/take"    Serve Place => place::take;
         POST "/v1/places/{place}/reports" Serve Place => place::report;

@@ -47,6 +47,7 @@ pub mod store;
 mod submit;
 pub mod sweep;
 pub mod target_store;
+pub mod target_test;
 pub mod view;
 pub mod wakes;
 mod warm;

@@ -188,6 +188,17 @@ impl App {
         Err(ApplyError::Contended(workflow.name.clone()))
     }
 
+    /// Stores a version that becomes nobody's current one, for a run that names it by its hash. Costs a blob.
+    pub(crate) async fn keep_version(
+        &self,
+        project: ProjectId,
+        workflow: &Workflow,
+    ) -> Result<VersionHash, ApplyError> {
+        let (bytes, version) = workflow.to_stored()?;
+        self.ports.blobs.put(HOME, project, bytes.into()).await?;
+        Ok(version)
+    }
+
     fn next_head(
         &self,
         id: WorkflowId,

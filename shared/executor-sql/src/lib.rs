@@ -19,6 +19,7 @@ mod cell;
 mod found;
 mod mysql;
 mod postgres;
+mod reason;
 mod run;
 mod split;
 mod sqlite;

@@ -2,11 +2,15 @@
 
 use mysql_async::consts::ColumnType;
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Column, Conn, Opts, OptsBuilder, Params, QueryResult, Row, SslOpts, Value};
+use mysql_async::{
+    Column, Conn, DriverError, Error, IoError, Opts, OptsBuilder, Params, QueryResult, Row,
+    SslOpts, Value,
+};
 use porpoise_ports::source::Server;
 
 use crate::bind::{Bound, Ready};
 use crate::found::Found;
+use crate::reason::Reason;
 use crate::sqlite::hex;
 
 /// Statements that cannot be prepared (`USE`, `LOCK TABLES` …). Source: the error reference of MySQL, 1295.
@@ -42,9 +46,10 @@ impl Mysql {
         database: Option<&str>,
     ) -> Result<Self, String> {
         let database = database.or(server.database.as_deref());
+        let port = server.port.unwrap_or(3306);
         let mut opts = OptsBuilder::default()
             .ip_or_hostname(server.host.clone())
-            .tcp_port(server.port.unwrap_or(3306))
+            .tcp_port(port)
             .user(Some(server.user.clone()))
             .pass(password)
             .db_name(database)
@@ -54,10 +59,13 @@ impl Mysql {
             opts = opts.ssl_opts(tls()?);
         }
         let opts = Opts::from(opts);
-        let connection = Conn::new(opts.clone())
-            .await
-            .map_err(|error| told(&error))?;
-        Ok(Self { connection, opts })
+        match Conn::new(opts.clone()).await {
+            Ok(connection) => Ok(Self { connection, opts }),
+            Err(error) => {
+                let reason = reason(&error, server, port, password).await;
+                Err(reason.told(server, port, database, &told(&error)))
+            }
+        }
     }
 
     pub(crate) fn canceler(&self) -> Canceler {
@@ -87,6 +95,23 @@ impl Mysql {
             return Err("values cannot be bound to a statement of this sort".to_owned());
         }
         read(result.map_err(|error| told(&error))?, limit).await
+    }
+}
+
+/// Why there is no connection. Source: the error reference of `MySQL`.
+async fn reason(error: &Error, server: &Server, port: u16, password: Option<&str>) -> Reason {
+    match error {
+        Error::Server(error) => match error.code {
+            1045 | 1698 if password.is_none() => Reason::NoPassword,
+            1045 | 1698 => Reason::User,
+            1044 => Reason::Right,
+            1049 => Reason::Database,
+            _ => Reason::Other,
+        },
+        Error::Io(IoError::Io(error)) => Reason::of_socket(error, server, port).await,
+        Error::Io(IoError::Tls(_)) => Reason::Certificate,
+        Error::Driver(DriverError::NoClientSslFlagFromServer) => Reason::NoTls,
+        Error::Driver(_) | Error::Other(_) | Error::Url(_) => Reason::Other,
     }
 }
 

@@ -1,10 +1,12 @@
 //! PostgreSQL.
 
 use std::error::Error as _;
+use std::io;
 
 use bytes::BytesMut;
 use futures_util::TryStreamExt as _;
 use porpoise_ports::source::Server;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::NoTls;
 use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{CancelToken, Client, Config, Row};
@@ -13,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::bind::{Bound, Ready};
 use crate::cell::{Unreadable, is_readable, text};
 use crate::found::Found;
+use crate::reason::Reason;
 use crate::run::PATIENCE;
 
 pub(crate) struct Postgres {
@@ -46,31 +49,38 @@ impl Postgres {
         password: Option<&str>,
         database: Option<&str>,
     ) -> Result<Self, String> {
+        let port = server.port.unwrap_or(5432);
         let mut config = Config::new();
         config
             .host(&server.host)
-            .port(server.port.unwrap_or(5432))
+            .port(port)
             .user(&server.user)
             .application_name("porpoise")
             .connect_timeout(PATIENCE);
         if let Some(password) = password {
             config.password(password);
         }
-        if let Some(database) = database.or(server.database.as_deref()) {
+        let database = database.or(server.database.as_deref());
+        if let Some(database) = database {
             config.dbname(database);
         }
-        let failed = |error: tokio_postgres::Error| told(&error);
         if server.uses_tls() {
             config.ssl_mode(tokio_postgres::config::SslMode::Require);
             let tls = porpoise_tls::client_config().map_err(|error| error.to_string())?;
             let tls = MakeRustlsConnect::new((*tls).clone());
-            let (client, connection) = config.connect(tls.clone()).await.map_err(failed)?;
+            let (client, connection) = match config.connect(tls.clone()).await {
+                Ok(opened) => opened,
+                Err(error) => return Err(refused(&error, server, port, database).await),
+            };
             tokio::spawn(connection);
             let tls = Some(tls);
             return Ok(Self { client, tls });
         }
         config.ssl_mode(tokio_postgres::config::SslMode::Disable);
-        let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+        let (client, connection) = match config.connect(NoTls).await {
+            Ok(opened) => opened,
+            Err(error) => return Err(refused(&error, server, port, database).await),
+        };
         tokio::spawn(connection);
         Ok(Self { client, tls: None })
     }
@@ -163,6 +173,39 @@ impl ToSql for Bound {
     }
 
     to_sql_checked!();
+}
+
+/// Why there is no connection.
+async fn refused(
+    error: &tokio_postgres::Error,
+    server: &Server,
+    port: u16,
+    database: Option<&str>,
+) -> String {
+    let said = told(error);
+    let reason = match error.code() {
+        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+            Reason::User
+        }
+        Some(&SqlState::INVALID_CATALOG_NAME) => Reason::Database,
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Reason::Right,
+        Some(_) => Reason::Other,
+        None if said.contains("password missing") => Reason::NoPassword,
+        None if said.contains("does not support TLS") => Reason::NoTls,
+        None => {
+            let mut cause = error.source();
+            let mut found = Reason::Other;
+            while let Some(source) = cause {
+                if let Some(error) = source.downcast_ref::<io::Error>() {
+                    found = Reason::of_socket(error, server, port).await;
+                    break;
+                }
+                cause = source.source();
+            }
+            found
+        }
+    };
+    reason.told(server, port, database, &said)
 }
 
 fn told(error: &tokio_postgres::Error) -> String {

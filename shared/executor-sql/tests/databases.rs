@@ -205,6 +205,60 @@ async fn is_stopped(place: &Place, endless: &str) {
     assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
+/// Each reason for which there is no connection has words of its own, and none has the password.
+async fn is_told_apart(engine: Engine, database: &str) {
+    let with = |change: &dyn Fn(&mut Server), password: Option<&str>| {
+        let mut place = server(engine, database);
+        match &mut place.source {
+            Source::Postgresql(server) | Source::Mysql(server) => change(server),
+            Source::Sqlite { .. } => panic!(),
+        }
+        Place {
+            password: password.map_or(place.password, |password| Some(password.to_owned())),
+            ..place
+        }
+    };
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = nobody.local_addr().unwrap().port();
+    drop(nobody);
+    let user = Database::shared(engine).unwrap().user;
+    for (place, wanted) in [
+        (
+            with(&|_| {}, Some("hunter22hunter")),
+            format!("user `{user}` is not known there, or the password is not that user's"),
+        ),
+        (
+            with(&|server| server.user = "nobody-at-all".into(), None),
+            "user `nobody-at-all` is not known there, or the password".to_owned(),
+        ),
+        (
+            with(&|server| server.database = Some("nowhere".to_owned()), None),
+            "there is no database `nowhere`".to_owned(),
+        ),
+        (
+            with(&|server| server.port = Some(closed), None),
+            format!("nothing listens on port {closed} of `127.0.0.1`"),
+        ),
+        (
+            with(&|server| server.host = "db.invalid".into(), None),
+            "there is no host `db.invalid`".to_owned(),
+        ),
+        (
+            with(&|server| server.tls = Some(true), None),
+            "`127.0.0.1` speaks no TLS".to_owned(),
+        ),
+    ] {
+        let error = place.error("select 1").await;
+        assert!(error.contains(&wanted), "{wanted}: {error}");
+        let password = place.password.unwrap();
+        assert!(!error.contains(&password), "{error}");
+    }
+    let mut without = server(engine, database);
+    without.password = None;
+    let error = without.error("select 1").await;
+    assert!(error.contains("wants a password"), "{error}");
+}
+
 fn is(found: &Outputs, wanted: &[(&str, &str)]) {
     for (name, wanted) in wanted {
         assert_eq!(found[*name].text, *wanted, "{name}");
@@ -311,6 +365,7 @@ async fn on_postgresql() {
     let error = wrong.error("select 1").await;
     assert!(error.contains("password authentication failed"), "{error}");
     assert!(!error.contains("wrong-password"), "{error}");
+    is_told_apart(Engine::Postgresql, "postgres").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -355,4 +410,5 @@ async fn on_mariadb() {
     let error = wrong.error("select 1").await;
     assert!(error.contains("Access denied"), "{error}");
     assert!(!error.contains("wrong-password"), "{error}");
+    is_told_apart(Engine::Mariadb, "mysql").await;
 }

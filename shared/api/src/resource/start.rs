@@ -157,11 +157,7 @@ fn new_run(
         workflow: head.workflow,
         workflow_name: head.name.to_string(),
         version: Some(head.version),
-        trigger: if caller.actor.via == "api" {
-            Trigger::Api
-        } else {
-            Trigger::Manual
-        },
+        trigger: trigger(caller),
         logical_date: request.logical_date.unwrap_or(now),
         timezone: zone.map_or_else(|| "UTC".to_owned(), |schedule| schedule.timezone.clone()),
         parameters,
@@ -176,6 +172,15 @@ fn new_run(
         only: None,
     };
     (new, request.logical_date.is_some())
+}
+
+/// How whoever asks has it run.
+pub(crate) fn trigger(caller: &Caller) -> Trigger {
+    if caller.actor.via == "api" {
+        Trigger::Api
+    } else {
+        Trigger::Manual
+    }
 }
 
 /// The tasks that it is started with; `None`: all.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use porpoise_app::target_store::{StoredTarget, TargetError, TargetSpec};
-use porpoise_model::{AssumedRole, AwsPlace, Name, Place, ProjectId};
+use porpoise_app::target_test::TestTargetError;
+use porpoise_model::{AssumedRole, AwsPlace, Name, Place, ProjectId, RunId};
 use porpoise_ports::source::{self, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,8 +17,9 @@ use utoipa::ToSchema;
 
 use super::outcome::Who;
 use super::project;
+use super::start::{Started, trigger};
 use crate::access::Caller;
-use crate::extract::{Body, Params, Segments};
+use crate::extract::{Body, Params, Segments, command_id};
 use crate::page::{Page, PageParams};
 use crate::problem::{Problem, fault};
 use crate::time::short;
@@ -127,20 +130,58 @@ pub(crate) async fn show(
     Segments((project, target)): Segments<(String, String)>,
 ) -> Result<Json<TargetDetail>, Problem> {
     let (project, name) = project::existing(&api, &project).await?;
+    let found = existing(&api, project, &name, &target).await?;
+    Ok(Json(detail(&found)))
+}
+
+async fn existing(
+    api: &Api,
+    project: ProjectId,
+    name: &Name,
+    target: &str,
+) -> Result<StoredTarget, Problem> {
     let targets = api.app.targets(project).await?;
     let wanted = target.parse::<Name>().ok();
-    let found = targets
-        .iter()
-        .find(|t| Some(&t.spec.name) == wanted.as_ref());
-    let found = found.map(detail).map(Json);
-    found.ok_or_else(|| {
-        let title = format!(
-            "there is no target `{}` in project `{name}`",
-            short(&target)
-        );
+    let mut each = targets.iter();
+    let found = each.find(|found| Some(&found.spec.name) == wanted.as_ref());
+    found.cloned().ok_or_else(|| {
+        let title = format!("there is no target `{}` in project `{name}`", short(target));
         let names = targets.iter().map(|target| target.spec.name.as_str());
-        Problem::absent(Code::NoTarget, title).near(&target, names)
+        Problem::absent(Code::NoTarget, title).near(target, names)
     })
+}
+
+/// Starts a connection test of a data source: a run of one task, `connect`, that connects from where the statements of
+/// tasks are sent, and asks who answers. How it ends, and why, is read as of any run; its output `version` is the answer.
+#[utoipa::path(post, path = "/v1/projects/{project}/targets/{target}/test", operation_id = "test_target",
+    tag = "targets",
+    params(("project" = String, Path), ("target" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 202, body = Started), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn test(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Segments((project, target)): Segments<(String, String)>,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Json<Started>), Problem> {
+    let (id, name) = project::existing(&api, &project).await?;
+    let found = existing(&api, id, &name, &target).await?;
+    let scope = format!("target-test/{id}/{}", found.spec.name);
+    let (command, _) = command_id(&api, &headers, &scope)?;
+    let run = RunId::of_command(command);
+    let by = (trigger(&caller), &caller.actor);
+    let tested = api.app.test_target((id, &name), &found.spec, run, by).await;
+    tested.map_err(|error| match error {
+        TestTargetError::NoSource(..) => Problem::refused(error.to_string())
+            .hint("data sources are targets of the kinds `postgresql`, `mysql` and `sqlite`"),
+        TestTargetError::Version(error) => error.into(),
+        TestTargetError::Run(error) => error.into(),
+    })?;
+    let started = Started {
+        run_id: run.to_string(),
+        command_id: command.to_string(),
+        notes: Vec::new(),
+    };
+    Ok((StatusCode::ACCEPTED, Json(started)))
 }
 
 /// Makes a target, or changes it for the runs that are created from then on. What runs stays where it is.
