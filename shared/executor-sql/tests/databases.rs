@@ -365,6 +365,11 @@ async fn on_postgresql() {
     let error = wrong.error("select 1").await;
     assert!(error.contains("password authentication failed"), "{error}");
     assert!(!error.contains("wrong-password"), "{error}");
+    let made = "create or replace procedure twice(given int, inout doubled int) language plpgsql \
+                as $$ begin doubled := given * 2; end; $$";
+    place.ok(&plain(made)).await;
+    let call = with("call twice(?, null)", &[("21", ValueType::Integer)]);
+    is(&place.ok(&call).await, &[("doubled", "42")]);
     is_told_apart(Engine::Postgresql, "postgres").await;
 }
 
@@ -410,5 +415,13 @@ async fn on_mariadb() {
     let error = wrong.error("select 1").await;
     assert!(error.contains("Access denied"), "{error}");
     assert!(!error.contains("wrong-password"), "{error}");
+    let made = "create or replace procedure twice(in given int, out doubled int) \
+                begin set doubled = given * 2; end";
+    place.ok(&plain(made)).await;
+    let call = with(
+        "call twice(?, @doubled); select @doubled as `doubled`",
+        &[("21", ValueType::Integer)],
+    );
+    is(&place.ok(&call).await, &[("doubled", "42")]);
     is_told_apart(Engine::Mariadb, "mysql").await;
 }

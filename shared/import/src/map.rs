@@ -8,6 +8,7 @@ mod index;
 mod kind;
 mod output;
 mod parameter;
+mod procedure;
 mod reference;
 mod scalar;
 mod schedule;

@@ -16,13 +16,17 @@ use porpoise_model::workflow::{Kind, Task};
 use serde_json::{Value, json};
 
 fn imported(params: &Value) -> Imported {
+    imported_as("SQL", params)
+}
+
+fn imported_as(kind: &str, params: &Value) -> Imported {
     accepted(&json!({
         "processDefinition": {
             "code": 1, "name": "queries", "globalParams": "[]", "tenantId": -1, "executionType": "PARALLEL"
         },
         "processTaskRelationList": [{"preTaskCode": 0, "postTaskCode": 11}],
         "taskDefinitionList": [
-            {"code": 11, "name": "ask", "taskType": "SQL", "taskParams": params, "taskExecuteType": "BATCH"}
+            {"code": 11, "name": "ask", "taskType": kind, "taskParams": params, "taskExecuteType": "BATCH"}
         ],
     }))
 }
@@ -154,4 +158,53 @@ fn a_mapping_file_says_which_target_a_data_source_is_and_nothing_more_is_to_be_s
             "the ORACLE data source 3 is the target `dolphinscheduler-datasource-3`, and no target speaks ORACLE yet"
         ]
     );
+}
+
+#[test]
+fn a_procedure_is_called_and_what_it_gives_are_outputs() {
+    let local = json!([
+        {"prop": "day", "direct": "IN", "type": "VARCHAR", "value": "20261121"},
+        {"prop": "rows", "direct": "OUT", "type": "INTEGER", "value": ""},
+    ]);
+    let of = |kind: &str, method: &str, local: &Value| {
+        imported_as(
+            "PROCEDURE",
+            &json!({"type": kind, "datasource": 3, "method": method, "localParams": local}),
+        )
+    };
+    let by_variable = "call load(${day}, @rows);\nselect @rows as `rows`";
+    for (kind, method, wanted) in [
+        ("MYSQL", "{call load(${day}, ${rows})}", by_variable),
+        ("MYSQL", "call load(?, ?);", by_variable),
+        (
+            "POSTGRESQL",
+            "CALL load('${day}', ${rows})",
+            "CALL load('${day}', null)",
+        ),
+    ] {
+        let found = of(kind, method, &local);
+        let task = task(&found);
+        match &task.kind {
+            Kind::Sql { statement, .. } => assert_eq!(statement, wanted),
+            other => panic!("{other:?}"),
+        }
+        assert!(task.outputs.contains_key("rows"));
+        assert_eq!(
+            task.target.as_deref(),
+            Some("dolphinscheduler-datasource-3")
+        );
+        let own = found.report.entries.iter();
+        let own = own.filter(|entry| entry.topic == Topic::Procedure).count();
+        assert_eq!(own, usize::from(kind == "POSTGRESQL"));
+    }
+    for (kind, method) in [
+        ("ORACLE", "call load(?, ?)"),
+        ("MYSQL", "? = call load(?)"),
+        ("MYSQL", "call load(?, ?, ?)"),
+        ("MYSQL", "load"),
+    ] {
+        let found = of(kind, method, &local);
+        let kept = matches!(&task(&found).kind, Kind::External { name, .. } if name == "PROCEDURE");
+        assert!(kept, "{kind} {method}");
+    }
 }

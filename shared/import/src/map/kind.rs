@@ -60,12 +60,16 @@ impl<'t> Mapper<'t> {
                 let kind = self.script(params).map(|script| Kind::Python { script });
                 (kind, self.rest_of_script(task, params))
             }
-            "SQL" => {
+            "SQL" | "PROCEDURE" => {
                 let mut parameters = self.locals(params);
                 let mut values = parameters.inward.values();
                 // nobody hands a secret to a statement
                 let secret = values.any(|value| value.text.contains("${secret:"));
-                let on_source = if secret { None } else { self.sql(params) };
+                let on_source = match name {
+                    _ if secret => None,
+                    "SQL" => self.sql(params),
+                    _ => self.procedure(params),
+                };
                 let kind = on_source.map(|found| {
                     parameters.target = Some(found.target);
                     found.kind

@@ -132,6 +132,9 @@ topics! {
     /// A data source.
     DataSource, CarriedWithDifference, "data sources, now targets by their id",
         "an export does not hold where they are: set a target of that name (docs/targets.md, porpoise target put)";
+    /// A procedure that gives values, on `PostgreSQL`.
+    Procedure, CarriedWithDifference, "procedures of PostgreSQL that give values",
+        "outputs are found by the names that the procedure's own parameters have: give both the same";
     /// SWITCH, CONDITIONS and their like.
     Logic, CarriedWithDifference, "tasks that decide about others (kept whole, they decide nothing yet)",
         "with --simulate all that follows them runs, whatever they would have chosen";
