@@ -315,3 +315,33 @@ fn a_connection_test_says_who_answers_or_why_nobody_does() {
         "{said}"
     );
 }
+
+#[test]
+fn an_imported_statement_binds_its_values_and_writes_out_only_what_it_asks_for() {
+    let place = Place::up();
+    let file = place.work().join("shop.db");
+    std::fs::write(&file, "").unwrap();
+    let workflow = "workflow: shop\nproject: retail\ndialect: dolphinscheduler/3.1\nparameters: { day: today, table: orders }\ntasks:\n  \
+        make: { target: db, sql: \"create table orders (day text); create table users (name text)\" }\n  \
+        put: { after: [make], target: db, sql: \"insert into !{table} values ('${day}'), (${day})\" }\n  \
+        find: { after: [put], target: db, sql: \"select count(*) as n, (select count(*) from users) as u from orders where day = '${day}'\" }\n";
+    place.file("shop.yaml", workflow);
+    place.ok(&["apply", "shop.yaml"]);
+    let source = json!({"kind": "sqlite", "place": "local", "settings": {"file": file}});
+    place.file("db.json", &source.to_string());
+    place.ok(&["target", "put", "db.json", "--name", "retail/db"]);
+    place.ok(&["run", "shop", "-p", "day=x'); drop table users; --"]);
+    let said = place.ok(&["logs", "latest", "put"]);
+    assert!(
+        said.contains("insert into orders values (?), (?)"),
+        "{said}"
+    );
+    assert!(said.contains("with 2 values"), "{said}");
+    let found = place.json(&["show", "latest", "find"]);
+    let outputs = &found["outputs"];
+    assert_eq!(
+        (&outputs["n"], &outputs["u"]),
+        (&json!("2"), &json!("0")),
+        "{found}"
+    );
+}

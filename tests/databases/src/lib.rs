@@ -40,7 +40,7 @@ impl Engine {
         }
     }
 
-    /// The package of Debian that has its server, and nothing that starts it by itself.
+    /// The package of Debian that has its server.
     pub const fn package(self) -> &'static str {
         match self {
             Self::Postgresql => "postgresql",

@@ -97,13 +97,28 @@ fn install() -> anyhow::Result<()> {
         };
         let mut install = apt_get();
         install.args(["install", "--yes", "--no-install-recommends", package]);
-        let installed = run(apt_get().arg("update")).and_then(|()| run(&mut install));
+        let installed = no_cluster(engine)
+            .and_then(|()| run(apt_get().arg("update")))
+            .and_then(|()| run(&mut install));
         if let Err(error) = installed {
             faults.push(format!("{}: {error:#}; {by_hand}", engine.name()));
         }
     }
     anyhow::ensure!(faults.is_empty(), "{}", faults.join("\n"));
     Ok(())
+}
+
+/// Debian's package of `PostgreSQL` makes a database of its own and starts it, unless it is told before that none is wanted.
+fn no_cluster(engine: Engine) -> anyhow::Result<()> {
+    const FOLDER: &str = "/etc/postgresql-common/createcluster.d";
+    match engine {
+        Engine::Postgresql => {
+            fs::create_dir_all(FOLDER).context(FOLDER)?;
+            let file = format!("{FOLDER}/porpoise.conf");
+            fs::write(&file, "create_main_cluster = false\n").context(file)
+        }
+        Engine::Mariadb => Ok(()),
+    }
 }
 
 fn run(command: &mut Command) -> anyhow::Result<()> {
