@@ -87,6 +87,9 @@ pub(crate) enum Command {
         run: RunRef,
         /// One task.
         task: Option<String>,
+        /// What the task can read by name, and where each value comes from.
+        #[arg(long, requires = "task")]
+        parameters: bool,
     },
     /// Print the log of a task.
     Logs(Logs),

@@ -6,6 +6,7 @@ mod find;
 pub(crate) mod import;
 mod list;
 mod logs;
+mod parameters;
 mod rerun;
 mod run;
 mod schedule;
@@ -36,7 +37,12 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Run(args) => run::run(session, &session.client()?, &args),
         Command::Workflows => list::workflows(session),
         Command::Runs(args) => list::runs(session, &args),
-        Command::Show { run, task } => show::show(session, &run, task.as_deref()),
+        Command::Show {
+            run,
+            task: Some(task),
+            parameters: true,
+        } => parameters::show(session, &run, &task),
+        Command::Show { run, task, .. } => show::show(session, &run, task.as_deref()),
         Command::Logs(args) => logs::logs(session, &args),
         Command::Pause(run) => control::send(session, &run, &json!({"command": "pause"})),
         Command::Resume(run) => control::send(session, &run, &json!({"command": "resume"})),

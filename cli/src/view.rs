@@ -46,6 +46,33 @@ pub(crate) struct Parent {
     pub(crate) run_id: String,
 }
 
+/// What a task can read by name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Parameters {
+    pub(crate) items: Vec<Parameter>,
+}
+
+/// A name and its values.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) given: Given,
+    pub(crate) hidden: Vec<Given>,
+}
+
+/// A value and where it comes from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Given {
+    pub(crate) value: Option<String>,
+    pub(crate) problem: Option<String>,
+    pub(crate) source: String,
+    pub(crate) written: Option<String>,
+}
+
 /// A task instance.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, place, pool, project, residency, run, run_list, schedule, server, start,
-    target, task, usage, workflow,
+    command, fact, log, parameter, place, pool, project, residency, run, run_list, schedule,
+    server, start, target, task, usage, workflow,
 };
 
 #[derive(OpenApi)]
@@ -20,7 +20,8 @@ use crate::resource::{
         residency::show, residency::set,
         workflow::list, workflow::apply, workflow::show, workflow::versions, workflow::version,
         schedule::list, schedule::show, schedule::switch, schedule::outcome,
-        start::start, run_list::list, run::show, task::list, task::show, usage::show, fact::list, fact::events,
+        start::start, run_list::list, run::show, task::list, task::show,
+        parameter::list, usage::show, fact::list, fact::events,
         command::give, command::outcome, command::rerun_preview, log::read,
         pool::list, pool::show, pool::resize, pool::outcome,
         target::list, target::show, target::set, target::test,

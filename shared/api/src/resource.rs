@@ -4,6 +4,7 @@ pub(crate) mod command;
 pub(crate) mod fact;
 pub(crate) mod log;
 pub(crate) mod outcome;
+pub(crate) mod parameter;
 pub(crate) mod place;
 pub(crate) mod pool;
 pub(crate) mod project;

@@ -12,8 +12,8 @@ use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, place, pool, project, residency, run, run_list, schedule, server, start,
-    target, task, usage, workflow,
+    command, fact, log, parameter, place, pool, project, residency, run, run_list, schedule,
+    server, start, target, task, usage, workflow,
 };
 use crate::{Api, Code};
 
@@ -81,6 +81,7 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects/{project}/runs/{run}"                                 Read    Run => run::show;
         GET  "/v1/projects/{project}/runs/{run}/tasks"                           Read    Run => task::list;
         GET  "/v1/projects/{project}/runs/{run}/tasks/{task}"                    Read    Run => task::show;
+        GET  "/v1/projects/{project}/runs/{run}/tasks/{task}/parameters"         Read    Run => parameter::list;
         GET  "/v1/projects/{project}/runs/{run}/usage"                           Read    Run => usage::show;
         GET  "/v1/projects/{project}/runs/{run}/facts"                           Read    Run => fact::list;
         GET  "/v1/projects/{project}/runs/{run}/events"                          Read    Run => fact::events;

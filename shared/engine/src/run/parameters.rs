@@ -1,10 +1,11 @@
 //! Parameters and texts of tasks: resolved when a run begins, and rendered when an attempt is dispatched.
 //!
 //! Precedence, the first that knows a name wins: the task's own parameters, outputs of tasks above (`${task.output}`),
-//! the run's parameters, built-ins. Native scripts are passed as they are; values reach them as environment variables
+//! the run's parameters, built-ins. From DolphinScheduler 3.2 on, what a run was started with comes before all of them. Native scripts are passed as they are; values reach them as environment variables
 //! (docs/adr/0004-values.md).
 
 mod handed;
+mod known;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use crate::Plan;
 use crate::effect::{NewRun, Trigger};
 
 pub use handed::{handed_down, results};
+pub use known::{Given, Known, Source, known};
 
 /// A task with every expression resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -272,21 +274,37 @@ fn reading<'a>(
     plan: &'a Plan,
     task: u32,
 ) -> Result<(Reading, TaskScope<'a>), String> {
+    let (reading, mut scope) = base(state, plan, task)?;
+    scope.own = Some(own_parameters(&reading, &scope)?);
+    Ok((reading, scope))
+}
+
+/// The same before the task's own parameters are resolved.
+fn base<'a>(
+    state: &'a State,
+    plan: &'a Plan,
+    task: u32,
+) -> Result<(Reading, TaskScope<'a>), String> {
     let definition = plan
         .task(task)
         .ok_or_else(|| format!("there is no task at index {task}"))?;
     let new = state.new.as_deref().ok_or("the run does not exist yet")?;
     let reading = Reading::of(new, plan.workflow())?;
-    let mut scope = TaskScope {
+    let native = reading.dialect.is_native();
+    let started_by = match new.trigger {
+        Trigger::Manual | Trigger::Api => !native && !reading.dialect.is_before_3_2(),
+        Trigger::Schedule { .. } | Trigger::Parent { .. } => false,
+    };
+    let scope = TaskScope {
         state,
         plan,
         task: definition,
         index: task,
-        native: reading.dialect.is_native(),
+        native,
+        start: started_by.then_some(&new.parameters),
         own: None,
         except: None,
     };
-    scope.own = Some(own_parameters(&reading, &scope)?);
     Ok((reading, scope))
 }
 
@@ -306,20 +324,28 @@ pub fn secrets(workflow: &Workflow, task: &Task) -> BTreeSet<String> {
     texts.flat_map(named).collect()
 }
 
-/// The task's parameters. One that names itself means the run's of that name.
+/// The task's parameters, without those that what the run was started with replaces.
 fn own_parameters(
     reading: &Reading,
     scope: &TaskScope<'_>,
 ) -> Result<BTreeMap<String, String>, String> {
-    let resolve = |(name, value): (&String, &porpoise_model::Value)| {
-        let scope = TaskScope {
-            except: Some(name),
-            own: None,
-            ..*scope
-        };
-        named(name, reading.render(&value.text, &scope, reading.unknown()))
+    let names = scope.task.parameters.keys();
+    names
+        .filter(|name| scope.started_with(name).is_none())
+        .map(|name| Ok((name.clone(), own(reading, scope, name)?)))
+        .collect()
+}
+
+/// A parameter of the task. If it names itself, it means the run's of that name.
+fn own(reading: &Reading, scope: &TaskScope<'_>, name: &str) -> Result<String, String> {
+    let scope = TaskScope {
+        except: Some(name),
+        own: None,
+        ..*scope
     };
-    scope.task.parameters.iter().map(resolve).collect()
+    let declared = scope.task.parameters.get(name);
+    let text = declared.map_or("", |value| value.text.as_str());
+    named(name, reading.render(text, &scope, reading.unknown())).map(|(_, value)| value)
 }
 
 fn named(name: &str, value: Result<String, String>) -> Result<(String, String), String> {
@@ -336,7 +362,8 @@ fn environment(
     state: &State,
 ) -> Result<BTreeMap<String, String>, String> {
     let mut env = state.parameters.clone().unwrap_or_default();
-    env.extend(scope.own.clone().unwrap_or_default());
+    let own = scope.own.clone().unwrap_or_default().into_iter();
+    env.extend(own.filter(|(_, text)| scope.native || !text.is_empty()));
     for (name, text) in &scope.task.env {
         let (name, value) = named(name, reading.render(text, scope, reading.unknown()))?;
         env.insert(name, value);
@@ -351,6 +378,8 @@ struct TaskScope<'a> {
     task: &'a Task,
     index: u32,
     native: bool,
+    /// What the run was started with, if that comes before all else (DolphinScheduler from 3.2 on).
+    start: Option<&'a BTreeMap<String, String>>,
     /// The task's own parameters, once they are resolved.
     own: Option<BTreeMap<String, String>>,
     /// The task's own parameter that is being resolved.
@@ -358,6 +387,12 @@ struct TaskScope<'a> {
 }
 
 impl TaskScope<'_> {
+    /// The value of a name that the run was started with, if that comes before all else.
+    fn started_with(&self, name: &str) -> Option<&String> {
+        self.start.filter(|start| start.contains_key(name))?;
+        self.state.parameters.as_ref()?.get(name)
+    }
+
     /// The output that `task.output` names.
     fn output(&self, name: &str) -> Option<&porpoise_model::Value> {
         let (task, output) = name.rsplit_once('.')?;
@@ -368,7 +403,8 @@ impl TaskScope<'_> {
     /// What the value of a name is declared as, in the order in which values are looked for. A parameter of the task's
     /// own that is nothing but another name is declared as that one is, unless it says more.
     fn declared(&self, name: &str) -> ValueType {
-        if let Some(own) = self.task.parameters.get(name) {
+        let own = self.task.parameters.get(name);
+        if let Some(own) = own.filter(|_| self.started_with(name).is_none()) {
             let inner = own
                 .text
                 .strip_prefix("${")
@@ -402,6 +438,9 @@ impl TaskScope<'_> {
 
 impl Scope for TaskScope<'_> {
     fn lookup(&self, name: &str) -> Option<Value<'_>> {
+        if let Some(text) = self.started_with(name) {
+            return Some(Value::Text(Cow::Borrowed(text)));
+        }
         if let Some(own) = self
             .own
             .as_ref()

@@ -30,6 +30,11 @@ pub fn handed_down(
     let mut all = state.parameters.clone().unwrap_or_default();
     all.extend(set_above(state, plan, task));
     all.extend(own.into_iter().filter(|(_, text)| !text.is_empty()));
+    for name in scope.start.iter().flat_map(|start| start.keys()) {
+        if let Some(text) = scope.started_with(name) {
+            all.insert(name.clone(), text.clone());
+        }
+    }
     Ok(all)
 }
 
