@@ -200,3 +200,40 @@ fn an_approval_lets_a_run_go_on() {
     assert_eq!(cause["kind"], "approved_by", "{cause}");
     assert!(text.ends_with(": checked"), "{text}");
 }
+
+/// A run waits for a run of another workflow, says so, goes on when that has ended, and has its outputs.
+#[test]
+fn a_run_waits_for_another_workflow() {
+    let place = Place::up();
+    let text = "workflow: report\ntasks:\n  \
+        wait: { dependent: { needs: { workflow: orders, period: today }, timezone: UTC }, outputs: [rows] }\n  \
+        build: { after: [wait], shell: echo \"$ROWS rows\", env: { ROWS: \"${wait.rows}\" } }\n";
+    let run = start(&place, "report", text);
+    let waits = || {
+        let reason = place.json(&["show", &run, "wait"])["reason"]["text"].clone();
+        reason.as_str().unwrap_or_default().to_owned()
+    };
+    while !waits().contains("there is no such workflow yet") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(
+        waits().starts_with("waits for `orders` (today)"),
+        "{}",
+        waits()
+    );
+    let text = "workflow: orders\ntasks:\n  \
+        count: { shell: echo rows=42 >> \"$PORPOISE_OUTPUT\", outputs: [rows] }\n";
+    let upstream = start(&place, "orders", text);
+    while place.json(&["show", &run])["state"] != "succeeded" {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let cause = place.json(&["show", &run, "wait"])["cause"].clone();
+    assert_eq!(cause["kind"], "met", "{cause}");
+    assert_eq!(
+        cause["text"],
+        format!("met: `orders` (today): run {upstream}"),
+        "{cause}"
+    );
+    let log = place.ok(&["logs", &run, "build"]);
+    assert!(log.contains("42 rows"), "{log}");
+}

@@ -204,6 +204,13 @@ impl Story {
             ),
             "child_paused" => line(at, format!("{name} waits: its run is paused"), false),
             "approved" | "declined" => line(at, format!("{name} {}", fact.kind), false),
+            "awaits" => line(at, format!("{name} waits for other workflows"), false),
+            "found" => {
+                let found = fact.text.as_deref().unwrap_or_default();
+                let told = (!found.is_empty()).then(|| format!("{name} found {found}"));
+                told.map_or_else(Vec::new, |told| line(at, told, false))
+            }
+            "met" => line(at, format!("{name} succeeded"), false),
             "chose" => {
                 let chose = fact.text.as_deref().unwrap_or_default();
                 line(at, format!("{name} chose {chose}"), false)

@@ -7,9 +7,11 @@
 
 use data_encoding::BASE32_NOPAD;
 use futures_util::future::join_all;
-use porpoise_engine::effect::{Listing, NewRun};
+use jiff::{SignedDuration, Timestamp};
+use porpoise_engine::effect::{Listing, LookOut, NewRun};
+use porpoise_engine::run::dependent::counts;
 use porpoise_model::limits::LIST_PAGE_MAX;
-use porpoise_model::{ProjectId, RunState, WorkflowId};
+use porpoise_model::{ProjectId, RunId, RunState, WorkflowId};
 use porpoise_ports::table::{Condition, Consistency, Item, Key, Query};
 
 use crate::app::App;
@@ -17,6 +19,11 @@ use crate::store::StoreError;
 
 /// Lines that one call looks at, at the most, when a filter leaves most of them out.
 const LOOKED_AT_MAX: usize = 4 * LIST_PAGE_MAX;
+
+/// How much earlier than the instant that it stands for a run may be created.
+const EARLY: SignedDuration = SignedDuration::from_hours(24);
+/// Lines of earlier runs that one query gives: the first of them will do, unless it is a dry run.
+const EARLIER_LOOKED_AT: usize = 20;
 
 /// Which runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,8 +57,15 @@ pub enum ListError {
 }
 
 fn sort(listing: &Listing) -> String {
-    let created = listing.created.as_millisecond().max(0).unsigned_abs();
-    format!("{:016x}/{}", u64::MAX - created, listing.run)
+    sort_of(listing.created, listing.run)
+}
+
+fn sort_of(created: Timestamp, run: RunId) -> String {
+    format!("{:016x}/{run}", inverted(created))
+}
+
+fn inverted(created: Timestamp) -> u64 {
+    u64::MAX - created.as_millisecond().max(0).unsigned_abs()
 }
 
 fn of_project(project: ProjectId) -> String {
@@ -162,6 +176,8 @@ impl App {
             started: None,
             ended: None,
             tasks,
+            dry_run: new.dry_run,
+            simulate: new.simulate,
         })
         .await
     }
@@ -169,6 +185,45 @@ impl App {
     async fn put_line(&self, item: Item) -> Result<bool, StoreError> {
         let condition = Condition::OlderThan(item.revision);
         self.store.put(item, condition).await
+    }
+
+    /// The runs of a workflow that may stand for an instant since `since`, as of the last acknowledged write.
+    ///
+    /// A run stands for an instant that has come when it is created, give or take a day: who looks at the list of a
+    /// workflow does not read all of its history. Costs a query.
+    pub(crate) async fn lines_since(
+        &self,
+        project: ProjectId,
+        workflow: WorkflowId,
+        since: Timestamp,
+    ) -> Result<Vec<Listing>, StoreError> {
+        let oldest = since.checked_sub(EARLY).unwrap_or(Timestamp::MIN);
+        let query = Query {
+            to: format!("{:016x}/~", inverted(oldest)),
+            ..Query::prefix(of_workflow(project, workflow), "")
+        };
+        let items = self.store.all(query).await?;
+        Ok(items.iter().filter_map(read_line).collect())
+    }
+
+    /// Whether the workflow of a run that waits has runs of the same sort that were created before it. Costs a query.
+    pub(crate) async fn has_earlier(&self, waits: &LookOut) -> Result<bool, StoreError> {
+        let mut query = Query {
+            after: Some(sort_of(waits.created, waits.run)),
+            limit: EARLIER_LOOKED_AT,
+            ..Query::prefix(of_workflow(waits.project, waits.workflow), "")
+        };
+        loop {
+            let page = self.store.page(&query).await?;
+            let mut lines = page.items.iter().filter_map(read_line);
+            if lines.any(|line| counts(&line, waits)) {
+                return Ok(true);
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(false),
+            }
+        }
     }
 
     /// A page of runs, newest first, at most `limit` (and never more than [`LIST_PAGE_MAX`]).

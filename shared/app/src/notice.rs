@@ -39,7 +39,10 @@ pub(crate) fn notice(state: &State, plan: &Plan, effect: &Effect) -> Option<Noti
         | Effect::Dispatch(_)
         | Effect::Cancel(_)
         | Effect::CreateRun(_)
-        | Effect::StopRun { .. } => return None,
+        | Effect::StopRun { .. }
+        | Effect::Look(_)
+        | Effect::Unsubscribe(_)
+        | Effect::Stir(_) => return None,
     };
     let new = state.new.as_deref()?;
     Some(Notice {

@@ -1,7 +1,7 @@
 //! What a queue in process forgets when its process dies, told again.
 //!
 //! A job is noted as over once its run was told, if its target does not remember it, and it leaves the index; and who
-//! creates a run is answered once `Start` was sent. Where the
+//! creates a run is answered once `Start` was sent, and who lists an ended run has told who waits for it. Where the
 //! queue is durable, these arrive. Where it dies with its process, they may be lost, and nobody would ever send them
 //! again.
 
@@ -74,6 +74,11 @@ impl App {
         if state.run_state() == RunState::Queued {
             return vec![self.message(address, &Input::Run(RunInput::Start))];
         }
+        let stirred = state.awaiting.values().map(|waits| {
+            let stirred = RunInput::Stirred(waits.look.wait);
+            self.message(address, &Input::Run(stirred))
+        });
+        let mut messages: Vec<Message> = stirred.collect();
         let active = |task: &u32| state.tasks.phase(*task).is_active();
         let job = |task| JobId {
             run: RunId::from_bytes(address.id),
@@ -86,7 +91,8 @@ impl App {
             let read = join_all(ids.iter().map(|id| self.in_flight(place, *id))).await;
             items.extend(read.into_iter().flatten());
         }
-        self.messages(self.ends(items).await)
+        messages.extend(self.messages(self.ends(items).await));
+        messages
     }
 
     async fn in_flight(&self, place: &str, id: JobId) -> Option<JobItem> {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
-use porpoise_engine::effect::{CancelIntent, EffectKey, Intent, Listing, NewRun, Trigger};
+use porpoise_engine::effect::{
+    CancelIntent, EffectKey, Intent, Listing, LookOut, NewRun, Trigger, Unsubscription,
+};
 use porpoise_engine::input::{Command, RunCommand, RunInput};
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::{Effect, Input};
@@ -17,8 +19,10 @@ use porpoise_ports::queue::Message;
 use crate::app::App;
 use crate::context::Steppable;
 use crate::create::CreateRunError;
+use crate::dependent::LookError;
 use crate::job_item::JobId;
 use crate::store::StoreError;
+use crate::subscription::TellError;
 use crate::warm::Copy;
 
 /// Bytes of one batch on the bus or one message of reports: an EventBridge event and an SQS message have 256 KB.
@@ -58,6 +62,15 @@ pub enum SendError {
     /// The lists.
     #[error("cannot write the run's line in the lists")]
     List(#[source] StoreError),
+    /// Who waits for the run.
+    #[error(transparent)]
+    Waiters(#[from] TellError),
+    /// Runs that are waited for.
+    #[error("cannot look at runs of other workflows")]
+    Look(#[source] Box<LookError>),
+    /// A wait that is over.
+    #[error("cannot take a subscription away")]
+    Unsubscribe(#[source] StoreError),
     /// A run that is to be created.
     #[error("cannot create the run")]
     Create(#[source] Box<CreateRunError>),
@@ -72,6 +85,10 @@ enum Own {
     List(Listing, Option<Box<Notice>>),
     /// To nobody, if there is no channel.
     Announce(Option<Box<Notice>>),
+    /// What it finds acknowledges it.
+    Look(Box<LookOut>),
+    Stir(Listing),
+    Unsubscribe(Unsubscription),
 }
 
 /// What became of what the shell carried out by itself.
@@ -184,8 +201,31 @@ impl App {
     async fn carry_out(&self, own: Own) -> Result<Done, SendError> {
         match own {
             Own::List(listing, notice) => {
+                let over = listing.state.is_terminal();
+                if over && mutant::on(Mutant::SubscribersReadEarly) {
+                    self.tell_waiters(&listing).await?;
+                }
                 self.list(&listing).await.map_err(SendError::List)?;
+                if over && !mutant::on(Mutant::SubscribersReadEarly) {
+                    self.tell_waiters(&listing).await?;
+                }
                 Ok(notice.map_or(Done::Whole, Done::But))
+            }
+            Own::Look(look) => {
+                let looked = self.look_for(&look).await;
+                looked.map_err(|error| SendError::Look(Box::new(error)))?;
+                Ok(Done::Unsaid)
+            }
+            // Whoever is told reads the lists.
+            Own::Stir(listing) => {
+                self.list(&listing).await.map_err(SendError::List)?;
+                self.tell_waiters(&listing).await?;
+                Ok(Done::Whole)
+            }
+            Own::Unsubscribe(ended) => {
+                let gone = self.unsubscribe(&ended).await;
+                gone.map_err(SendError::Unsubscribe)?;
+                Ok(Done::Whole)
             }
             Own::Announce(notice) => Ok(notice.map_or(Done::Whole, Done::But)),
             Own::Create(new) => self.create(*new).await,
@@ -232,6 +272,9 @@ impl Outgoing {
             Effect::Cancel(cancel) => self.order(cancel.place.clone(), &Order::Cancel(cancel)),
             Effect::CreateRun(new) => self.own.push((key, Own::Create(Box::new(new)))),
             Effect::StopRun { new, command } => self.own.push((key, Own::Stop(new, command))),
+            Effect::Look(look) => self.own.push((None, Own::Look(look))),
+            Effect::Stir(ended) => self.own.push((key, Own::Stir(ended))),
+            Effect::Unsubscribe(ended) => self.own.push((key, Own::Unsubscribe(ended))),
             Effect::Announce { .. } => {
                 let own = Own::Announce(notice.map(Box::new));
                 self.own.push((key, own));

@@ -3,7 +3,9 @@
 use porpoise_model::limits::{POOL_SLOTS_MAX, RETRIES_MAX};
 
 use crate::field::{Field, Object, Shape};
-use crate::fields_of_kinds::{CALL, CONDITIONS, EXTERNAL, HIVE, HTTP, NOTHING, SPARK, SQL, SWITCH};
+use crate::fields_of_kinds::{
+    CALL, CONDITIONS, DEPENDENT, EXTERNAL, HIVE, HTTP, NOTHING, SPARK, SQL, SWITCH,
+};
 use crate::word;
 
 const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
@@ -36,6 +38,7 @@ pub(crate) const KINDS: &[&str] = &[
     "conditions",
     "workflow",
     "approval",
+    "dependent",
     "noop",
     "sleep",
     "external",
@@ -158,7 +161,7 @@ pub(crate) static SCHEDULE: Object = Object {
 
 pub(crate) static TASK: Object = Object {
     name: "Task",
-    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `http`, `function`, `state_machine`, `switch`, `conditions`, `workflow`, `approval`, `noop`, `sleep`, `external`), after which others, and how.",
+    about: "A task: what it does (exactly one of `shell`, `python`, `command`, `spark`, `hive`, `sql`, `http`, `function`, `state_machine`, `switch`, `conditions`, `workflow`, `approval`, `dependent`, `noop`, `sleep`, `external`), after which others, and how.",
     required: &[],
     one_of: KINDS,
     fields: &[
@@ -222,6 +225,11 @@ pub(crate) static TASK: Object = Object {
             "approval",
             Shape::Text,
             "Waits until a person approves or declines: what they are asked.",
+        ),
+        field(
+            "dependent",
+            Shape::Object(&DEPENDENT),
+            "Waits for runs of other workflows.",
         ),
         field(
             "noop",

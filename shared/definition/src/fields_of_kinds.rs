@@ -260,6 +260,74 @@ pub(crate) static TEST: Object = Object {
 /// The fields that say what a test is.
 pub(crate) const TESTS: &[&str] = &["task", "all", "any"];
 
+pub(crate) static DEPENDENT: Object = Object {
+    name: "Dependent",
+    about: "Waits until there are runs of other workflows that ended well. It has no job, and nobody asks again and again.",
+    required: &["needs"],
+    one_of: &[],
+    fields: &[
+        field("needs", Shape::Object(&NEED), "What there has to be."),
+        field(
+            "timezone",
+            Shape::Text,
+            "The IANA name of the time zone in which periods are read; that of the run if left out.",
+        ),
+        field(
+            "failure_wait",
+            Shape::Duration,
+            "So long after it has failed it may still be met, by a rerun there; if left out, the task fails at once.",
+        ),
+    ],
+};
+
+pub(crate) static NEED: Object = Object {
+    name: "Need",
+    about: "Runs of a workflow, or several such needs.",
+    required: &[],
+    one_of: NEEDS,
+    fields: &[
+        field(
+            "workflow",
+            Shape::Name,
+            "The workflow whose runs are needed.",
+        ),
+        field(
+            "project",
+            Shape::Name,
+            "The project that owns it; that of this workflow if left out.",
+        ),
+        field(
+            "task",
+            Shape::Name,
+            "Only this task of each run has to succeed, not the whole run.",
+        ),
+        field(
+            "all_tasks",
+            Shape::Bool,
+            "`true`: each task of each run has to succeed, none may be skipped.",
+        ),
+        field(
+            "period",
+            Shape::Word(word::PERIODS),
+            "The days or hours for each of which there has to be a run, counted from the instant that this run stands for.",
+        ),
+        field(
+            "only_scheduled",
+            Shape::Bool,
+            "`true`: only those of them in which the schedule of that workflow fires.",
+        ),
+        field("all", Shape::List(&Shape::Object(&NEED)), "All of these."),
+        field(
+            "any",
+            Shape::List(&Shape::Object(&NEED)),
+            "At least one of these.",
+        ),
+    ],
+};
+
+/// The fields that say what a need is.
+pub(crate) const NEEDS: &[&str] = &["workflow", "all", "any"];
+
 pub(crate) static EXTERNAL: Object = Object {
     name: "External",
     about: "A kind of another system, kept whole; a target that knows it may run it.",

@@ -3,6 +3,7 @@
 mod branch;
 mod child;
 mod context;
+mod dependent;
 mod edge;
 mod http;
 mod kind;

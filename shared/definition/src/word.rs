@@ -43,6 +43,39 @@ pub(crate) const METHODS: Words = &[
     ("delete", "To remove."),
     ("head", "The headers of what would be read."),
 ];
+pub(crate) const PERIODS: Words = &[
+    ("this_hour", "The hour itself."),
+    ("last_hour", "The hour before."),
+    ("last_2_hours", "Each of the two hours before."),
+    ("last_3_hours", "Each of the three hours before."),
+    ("last_24_hours", "Each of the 24 hours before."),
+    ("today", "The day itself."),
+    ("last_day", "The day before."),
+    ("last_2_days", "Each of the two days before."),
+    ("last_3_days", "Each of the three days before."),
+    ("last_7_days", "Each of the seven days before."),
+    ("this_week", "Each day from Monday to the day itself."),
+    (
+        "last_week",
+        "Each day of the week before, from Monday to Sunday.",
+    ),
+    ("last_monday", "Monday of the week before."),
+    ("last_tuesday", "Tuesday of the week before."),
+    ("last_wednesday", "Wednesday of the week before."),
+    ("last_thursday", "Thursday of the week before."),
+    ("last_friday", "Friday of the week before."),
+    ("last_saturday", "Saturday of the week before."),
+    ("last_sunday", "Sunday of the week before."),
+    (
+        "this_month",
+        "Each day from the first of the month to the day itself.",
+    ),
+    ("this_month_begin", "The first of the month."),
+    ("this_month_end", "The last day of the month."),
+    ("last_month", "Each day of the month before."),
+    ("last_month_begin", "The first day of the month before."),
+    ("last_month_end", "The last day of the month before."),
+];
 pub(crate) const BACKOFFS: Words = &[
     ("fixed", "The delay stays the same (the default)."),
     ("exponential", "The delay doubles each time."),
@@ -131,6 +164,7 @@ pub(crate) fn write<T: Serialize>(variant: &T) -> String {
 #[cfg(test)]
 mod tests {
     use porpoise_model::ValueType;
+    use porpoise_model::dependence::Period;
     use porpoise_model::workflow::{
         Backoff, Concurrency, FailureStrategy, MissedFires, Occasion, Priority, TimeoutAction,
         TriggerRule,
@@ -160,6 +194,7 @@ mod tests {
     fn words_are_those_of_the_model() {
         agree::<TriggerRule>(TRIGGERS);
         agree::<porpoise_model::http::Method>(METHODS);
+        agree::<Period>(PERIODS);
         agree::<Backoff>(BACKOFFS);
         agree::<TimeoutAction>(TIMEOUT_ACTIONS);
         agree::<FailureStrategy>(FAILURE_STRATEGIES);

@@ -199,7 +199,8 @@ fn as_json(yaml: &str) -> Value {
         | Kind::Switch { .. }
         | Kind::Conditions { .. }
         | Kind::Workflow { .. }
-        | Kind::Approval { .. }) => panic!("{other:?}"),
+        | Kind::Approval { .. }
+        | Kind::Dependent { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -51,10 +51,37 @@ tasks:
     f.yaml:10:64: tasks.load.pool.slots: `0` is no whole number from 1 to 100000
     f.yaml:10:76: tasks.load.sleep: `1h1h` is no duration; write it like `90s`, `5m`, `1h30m` or `2d`
     f.yaml:11:3: tasks."": a name must not be empty
-    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, http, function, state_machine, switch, conditions, workflow, approval, noop, sleep, external
+    f.yaml:12:12: tasks.nothing: the task does nothing; give it one of: shell, python, command, spark, hive, sql, http, function, state_machine, switch, conditions, workflow, approval, dependent, noop, sleep, external
     f.yaml:13:9: tasks.list: expected a map, found a list
     f.yaml:14:9: tasks.text: expected what the task does, found a text; write `{ shell: … }` to run `echo hi`
     "#);
+}
+
+#[test]
+fn every_fault_of_a_wait_for_other_workflows_is_reported() {
+    insta::assert_snapshot!(tasks("
+  a: { dependent: { needs: { workflow: orders, period: yesterday }, failure_wait: 5 } }
+  b: { dependent: { needs: { all: [], project: p }, timezone: Europe/Berln } }
+  c: { dependent: { needs: [orders] } }
+  d: { dependent: { needs: { any: [{ workflow: w, any: [], period: today }, { workflow: w }] } } }
+  e: { dependent: { needs: { workflow: w, task: t, all_tasks: true, period: today } }, retries: 3, env: { A: b } }
+  f: { dependent: {} }
+  g: { dependent: { needs: { workflw: w, period: today } } }
+"), @"
+    f.yaml:4:56: tasks.a.dependent.needs.period: `yesterday` is not known; one of: this_hour, last_hour, last_2_hours, last_3_hours, last_24_hours, today, last_day, last_2_days, last_3_days, last_7_days, this_week, last_week, last_monday, last_tuesday, last_wednesday, last_thursday, last_friday, last_saturday, last_sunday, this_month, this_month_begin, this_month_end, last_month, last_month_begin, last_month_end
+    f.yaml:4:83: tasks.a.dependent.failure_wait: `5` has no unit; write `5s` for seconds, `5m` for minutes
+    f.yaml:5:35: tasks.b.dependent.needs.all: there is nothing in it; write `{ workflow: NAME, period: last_day }`, or `all` or `any` of such
+    f.yaml:5:39: tasks.b.dependent.needs.project: `project` belongs to `workflow`
+    f.yaml:5:63: tasks.b.dependent.timezone: no time zone named `Europe/Berln`; did you mean `Europe/Berlin`?
+    f.yaml:6:28: tasks.c.dependent.needs: expected a need, found a list; write `{ workflow: NAME, period: last_day }`, or `all` or `any` of such
+    f.yaml:7:51: tasks.d.dependent.needs.any[0].any: a need is one of these, this one is `workflow` already
+    f.yaml:7:77: tasks.d.dependent.needs.any[1]: `period` is missing; write `period: last_day`, `today` or another one
+    f.yaml:8:52: tasks.e.dependent.needs.all_tasks: it is one task, or all of them
+    f.yaml:8:88: tasks.e.retries: a task of this kind has no job, and so no `retries`
+    f.yaml:8:100: tasks.e.env: a task of this kind has no job, and so no `env`
+    f.yaml:9:19: tasks.f.dependent: `needs` is missing
+    f.yaml:10:30: tasks.g.dependent.needs.workflw: no field named `workflw`; did you mean `workflow`?
+    ");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/depend.rs"]
+mod depend;
 #[path = "round_trip/kind.rs"]
 mod kind;
 
@@ -298,7 +300,9 @@ fn tasks() -> impl Strategy<Value = Vec<Task>> {
             }
         }
         for (at, by_values, bits) in picks {
-            if at < tasks.len() && bits % 4 == 0 {
+            if at < tasks.len() && bits % 7 == 0 {
+                depend::depend(tasks.get_mut(at).unwrap(), bits);
+            } else if at < tasks.len() && bits % 4 == 0 {
                 ask(tasks.get_mut(at).unwrap());
             } else if at < tasks.len() && bits % 4 == 1 {
                 call(tasks.get_mut(at).unwrap());

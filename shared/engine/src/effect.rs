@@ -2,15 +2,18 @@
 
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
+use porpoise_model::dependence::Runs;
 use porpoise_model::job::Job;
 use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Occasion, Priority};
 use porpoise_model::{
-    Actor, Address, AttemptKey, ProjectId, RunId, RunState, ScheduleId, VersionHash, WorkflowId,
+    Actor, Address, AttemptKey, Name, ProjectId, RunId, RunState, ScheduleId, VersionHash,
+    WorkflowId,
 };
 
 use crate::family::Turn;
 use crate::input::{Command, Input, RunCommand};
 use crate::mutant::{self, Mutant};
+use crate::period::Interval;
 use crate::placement::Placement;
 use crate::run::Ranges;
 
@@ -65,6 +68,37 @@ pub enum EffectKey {
     /// Have the run of an attempt pause, or go on.
     #[n(15)]
     Turn(#[n(0)] Turn),
+    /// Have somebody look at the runs that a task waits for: the look of that number.
+    #[n(16)]
+    Look(#[n(0)] Look),
+    /// A wait is over: nobody has to tell of runs that it waited for.
+    #[n(17)]
+    Unsubscribe(#[n(0)] Wait),
+    /// Tell who waits that what had ended is something else now: numbered as looks are.
+    #[n(18)]
+    Stir(#[n(0)] u32),
+}
+
+/// A wait of a task for runs of other workflows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Wait {
+    /// Index of the task.
+    #[n(0)]
+    pub task: u32,
+    /// The number of its first look: no other wait of the run has it.
+    #[n(1)]
+    pub number: u32,
+}
+
+/// A look of such a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Look {
+    /// Whose.
+    #[n(0)]
+    pub wait: Wait,
+    /// Grows from look to look, over all tasks of the run.
+    #[n(1)]
+    pub number: u32,
 }
 
 /// What happened to a run while it went on, for people who asked to be told.
@@ -95,7 +129,11 @@ impl EffectKey {
     /// Whether it is carried out by whoever sends it: nobody else acknowledges it.
     pub const fn is_own(&self) -> bool {
         match self {
-            Self::Listing(_) | Self::Fire(_) | Self::Announce(_) => true,
+            Self::Listing(_)
+            | Self::Fire(_)
+            | Self::Announce(_)
+            | Self::Unsubscribe(_)
+            | Self::Stir(_) => true,
             Self::Dispatch(_)
             | Self::Cancel(_)
             | Self::AskSlot(_)
@@ -108,7 +146,8 @@ impl EffectKey {
             | Self::Discard(_)
             | Self::Supersede(_)
             | Self::TellParent(_)
-            | Self::Turn(_) => false,
+            | Self::Turn(_)
+            | Self::Look(_) => false,
         }
     }
 }
@@ -194,6 +233,12 @@ pub enum Effect {
     },
     /// Write the run's line in the lists, unless a newer one stands there. Acknowledged by the shell.
     List(Listing),
+    /// Look at runs of other workflows. Acknowledged by what was found.
+    Look(Box<LookOut>),
+    /// Tell who waits for the run. Acknowledged by the shell.
+    Stir(Listing),
+    /// Take the wait's subscriptions away. Acknowledged by the shell.
+    Unsubscribe(Unsubscription),
     /// Tell people, if there is anybody to tell. Acknowledged by the shell.
     Announce {
         /// What.
@@ -351,6 +396,55 @@ impl Trigger {
     }
 }
 
+/// What is to be looked at, and for whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookOut {
+    /// Whose run it is that waits.
+    pub project: ProjectId,
+    /// Which.
+    pub run: RunId,
+    /// Of which workflow: it may wait for earlier runs of its own.
+    pub workflow: WorkflowId,
+    /// The instant that it stands for.
+    pub logical_date: Timestamp,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Whether it replaces what it cannot run: it looks at such runs, and others at the others.
+    pub simulate: bool,
+    /// Which look of which wait.
+    pub look: Look,
+    /// The dialect of the workflow that waits.
+    pub dialect: String,
+    /// The outputs that it wants of what is found.
+    pub outputs: Vec<String>,
+    /// What is not met yet.
+    pub at: Vec<LookAt>,
+}
+
+/// Runs that are to be looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookAt {
+    /// Their position in the need of the task.
+    pub position: u32,
+    /// Which.
+    pub runs: Runs,
+    /// One in each of these.
+    pub intervals: Vec<Interval>,
+}
+
+/// A wait that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsubscription {
+    /// Whose run it was.
+    pub project: ProjectId,
+    /// Which.
+    pub run: RunId,
+    /// Which wait.
+    pub wait: Wait,
+    /// The workflows that it waited for: project, if it is another one, and name.
+    pub of: Vec<(Option<Name>, Name)>,
+}
+
 /// What lists show of a run.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub struct Listing {
@@ -394,4 +488,12 @@ pub struct Listing {
     /// How many tasks it has.
     #[n(11)]
     pub tasks: u32,
+    /// Whether its tasks succeed without a job.
+    #[n(12)]
+    #[cbor(default)]
+    pub dry_run: bool,
+    /// Whether kinds that no target here runs are replaced.
+    #[n(13)]
+    #[cbor(default)]
+    pub simulate: bool,
 }

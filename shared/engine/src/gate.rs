@@ -84,6 +84,9 @@ impl Aggregate for Gate {
             | EffectKey::Announce(_)
             | EffectKey::TellParent(_)
             | EffectKey::Turn(_)
+            | EffectKey::Look(_)
+            | EffectKey::Unsubscribe(_)
+            | EffectKey::Stir(_)
             | EffectKey::GrantSlot(_)
             | EffectKey::CheckHolder(_)
             | EffectKey::Fire(_) => return None,

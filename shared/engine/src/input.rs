@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
+use porpoise_model::dependence::Verdict;
 use porpoise_model::workflow::{Concurrency, Priority, Schedule};
 use porpoise_model::{Actor, AggregateKind, Cause, CommandId, Outputs, RunId};
 
-use crate::effect::{Attempt, EffectKey, Holder};
+use crate::effect::{Attempt, EffectKey, Holder, Look, Wait};
 use crate::family::{ChildWord, Turn};
 
 /// An input for an aggregate of any sort: what a message of the queue holds.
@@ -94,6 +95,43 @@ pub enum RunInput {
         #[n(1)]
         why: String,
     },
+    /// What a look at runs of other workflows has found.
+    #[n(11)]
+    Found(#[n(0)] Findings),
+    /// A run that a task waits for has ended, or may have: look again.
+    #[n(12)]
+    Stirred(#[n(0)] Wait),
+}
+
+/// What a look has found.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Findings {
+    /// Which look.
+    #[n(0)]
+    pub look: Look,
+    /// Of each of the runs that it looked at.
+    #[n(1)]
+    pub found: Vec<Finding>,
+}
+
+/// What is known of runs that a task waits for.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Finding {
+    /// Their position in the need of the task.
+    #[n(0)]
+    pub position: u32,
+    /// Whether they are there.
+    #[n(1)]
+    pub verdict: Verdict,
+    /// Those that say so: of what is met the latest ones, else the one that is not.
+    #[n(2)]
+    pub runs: Vec<RunId>,
+    /// For people: `run … failed`, `no run yet for …`.
+    #[n(3)]
+    pub why: String,
+    /// What they hand on, of what the task wants.
+    #[n(4)]
+    pub outputs: Option<Outputs>,
 }
 
 /// What is kept beside a log, once: another one of the same name changes nothing.

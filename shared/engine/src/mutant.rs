@@ -52,11 +52,15 @@ pub enum Mutant {
     ChildOfTask,
     /// What a run says to the one above is taken for heard when it is sent.
     ParentUnheard,
+    /// Who waits for an ended run is looked up before lists show that it ended.
+    SubscribersReadEarly,
+    /// Who waits looks first, and asks to be told afterwards.
+    SubscribedLate,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -80,6 +84,8 @@ impl Mutant {
         Self::ReportUnheard,
         Self::ChildOfTask,
         Self::ParentUnheard,
+        Self::SubscribersReadEarly,
+        Self::SubscribedLate,
     ];
 }
 

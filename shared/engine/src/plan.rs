@@ -31,6 +31,7 @@ mod mark {
     pub(super) const BRANCH: u8 = 16;
     pub(super) const APPROVAL: u8 = 32;
     pub(super) const WORKFLOW: u8 = 64;
+    pub(super) const DEPENDENT: u8 = 128;
 }
 
 /// Why a workflow cannot be compiled.
@@ -248,6 +249,11 @@ impl Plan {
         self.has(task, mark::WORKFLOW)
     }
 
+    /// Waits for runs of other workflows.
+    pub fn is_dependent(&self, task: u32) -> bool {
+        self.has(task, mark::DEPENDENT)
+    }
+
     /// Whether any task picks by how tasks above ended.
     pub const fn has_conditions(&self) -> bool {
         self.conditions
@@ -326,7 +332,7 @@ impl Plan {
 fn marks(workflow: &Workflow, task: &Task) -> u8 {
     let plain = matches!(
         task.kind,
-        Kind::Noop | Kind::Sleep { .. } | Kind::Approval { .. }
+        Kind::Noop | Kind::Sleep { .. } | Kind::Approval { .. } | Kind::Dependent { .. }
     );
     let texts = !plain
         || !task.env.is_empty()
@@ -340,6 +346,7 @@ fn marks(workflow: &Workflow, task: &Task) -> u8 {
         (task.kind.is_branch(), mark::BRANCH),
         (matches!(task.kind, Kind::Approval { .. }), mark::APPROVAL),
         (matches!(task.kind, Kind::Workflow { .. }), mark::WORKFLOW),
+        (matches!(task.kind, Kind::Dependent { .. }), mark::DEPENDENT),
     ]
     .into_iter()
     .fold(

@@ -9,6 +9,7 @@ mod branch;
 mod child;
 pub mod command;
 pub mod decide;
+pub mod dependent;
 pub mod effects;
 pub mod evolve;
 pub mod fact;
@@ -50,7 +51,7 @@ pub struct Run;
 
 impl Aggregate for Run {
     const KIND: AggregateKind = AggregateKind::Run;
-    const FOLD_VERSION: u32 = 2;
+    const FOLD_VERSION: u32 = 4;
 
     type State = State;
     type Context = Plan;

@@ -11,14 +11,17 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use porpoise_engine::EffectKey;
 use porpoise_engine::commands::Outcome;
-use porpoise_engine::effect::{Attempt, NewRun, News, Trigger};
+use porpoise_engine::effect::{Attempt, Look, NewRun, News, Trigger, Wait};
 use porpoise_engine::family::{ChildStage, Turn};
+use porpoise_engine::input::Finding;
 use porpoise_engine::placement::Placement;
 use porpoise_engine::record::Record;
 use porpoise_engine::run::fact::After;
 use porpoise_engine::run::{Ranges, RunFact};
+use porpoise_model::dependence::Verdict;
 use porpoise_model::{
-    Actor, Cause, CommandId, ProjectId, RunId, RunState, ScheduleId, Value, VersionHash, WorkflowId,
+    Actor, Cause, CommandId, Outputs, ProjectId, RunId, RunState, ScheduleId, Value, VersionHash,
+    WorkflowId,
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -292,6 +295,60 @@ fn records_of_runs_below_and_above_still_read() {
         ],
     };
     let bytes = golden("run-child-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
+}
+
+#[test]
+fn records_of_waits_for_other_workflows_still_read() {
+    let wait = Wait { task: 7, number: 3 };
+    let look = Look { wait, number: 300 };
+    let outputs = Outputs::from([("rows".to_owned(), Value::text("7"))]);
+    let finding = |position, verdict, outputs| Finding {
+        position,
+        verdict,
+        runs: vec![RunId::from_bytes([9; 16])],
+        why: "why".to_owned(),
+        outputs,
+    };
+    let record = Record {
+        at: at(100),
+        facts: vec![
+            RunFact::Awaits {
+                tasks: Ranges::of([1, 2, 7]),
+            },
+            RunFact::LooksAgain { task: 7 },
+            RunFact::Found {
+                look,
+                found: vec![
+                    finding(0, Verdict::Met, Some(outputs)),
+                    finding(1, Verdict::Failed, None),
+                    finding(2, Verdict::Open, None),
+                ],
+            },
+            RunFact::Met { task: 7 },
+            RunFact::Done {
+                key: EffectKey::Unsubscribe(wait),
+            },
+            RunFact::Done {
+                key: EffectKey::Stir(301),
+            },
+            RunFact::Failed {
+                task: 7,
+                started: None,
+                ended: at(99),
+                cause: Cause::Unmet {
+                    by: "it".to_owned(),
+                },
+                retry: None,
+            },
+        ],
+    };
+    let bytes = golden("run-awaits-1.cbor");
     if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
         std::fs::write(&bytes, record.to_bytes()).unwrap();
     }

@@ -2,6 +2,7 @@
 
 mod branch;
 mod child;
+mod dependent;
 mod graph;
 mod http;
 mod index;
@@ -36,6 +37,8 @@ pub(crate) use sql::target_of_source;
 #[derive(Debug)]
 struct Mapper<'t> {
     project: &'t Name,
+    /// What the project of the workflow is called there, if the file tells.
+    there: Option<Name>,
     /// The zone of schedules that name none.
     zone: Option<&'t str>,
     /// As what the workflow is read that is being mapped.
@@ -63,6 +66,7 @@ pub(crate) fn workflows(
     let names = names(files, owners);
     let mut mapper = Mapper {
         project: &owners.default,
+        there: None,
         zone,
         version: Version::V3_1,
         problems: Problems::default(),
@@ -81,6 +85,7 @@ pub(crate) fn workflows(
             mapper.is_state_known = element.is_state_known;
             let at = tree.at(element.shaped);
             mapper.project = owners.of(at);
+            mapper.there = project_there(at);
             let Some(mut workflow) = mapper.workflow(at, element.form) else {
                 continue;
             };
@@ -117,6 +122,14 @@ impl Owners {
         let known = code.and_then(|code| self.by_code.get(&code));
         known.unwrap_or(&self.default)
     }
+}
+
+/// Exports of 1.x and files of the SDK name the project.
+fn project_there(element: At<'_>) -> Option<Name> {
+    let definition = element.get("processDefinition")?;
+    let names = ["projectName", "project"];
+    let named = names.iter().find_map(|key| definition.get(key))?;
+    scalar::named(named)
 }
 
 /// What each workflow will be called: no two of a project alike.

@@ -115,6 +115,20 @@ pub enum Cause {
     /// The run was started with some of the workflow's tasks only, and this is none of them.
     #[n(18)]
     LeftOut,
+    /// Runs of other workflows that it waited for are there.
+    #[n(20)]
+    Met {
+        /// Which met what.
+        #[n(0)]
+        by: String,
+    },
+    /// Runs of other workflows that it waited for did not end well.
+    #[n(21)]
+    Unmet {
+        /// Which did not meet what.
+        #[n(0)]
+        by: String,
+    },
     /// A person answered what was asked.
     #[n(16)]
     Answered {
@@ -179,6 +193,8 @@ impl fmt::Display for Cause {
                 }
                 write!(f, ": {why}")
             }
+            Self::Met { by } => write!(f, "met: {by}"),
+            Self::Unmet { by } => write!(f, "unmet: {by}"),
             Self::Chose { branch } => write!(f, "chose {branch}"),
             Self::Failed { message } => write!(f, "failed: {message}"),
         }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::Name;
 use crate::branch::{Case, Test};
+use crate::dependence::Need;
 use crate::http::Http;
 use crate::job::{SqlMore, Statement, Work};
 use crate::workflow::{TriggerRule, millis};
@@ -141,6 +142,17 @@ pub enum Kind {
         /// What is asked, for people.
         question: String,
     },
+    /// Waits for runs of other workflows. Has no job.
+    Dependent {
+        /// Which.
+        needs: Need,
+        /// IANA name of the zone in which periods are read; none: that of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timezone: Option<String>,
+        /// After the first look at which the need has failed it may still be met for so long.
+        #[serde(default, skip_serializing_if = "Duration::is_zero", with = "millis")]
+        failure_wait: Duration,
+    },
     /// A kind of another system that has no executor here yet. Kept whole; a target that knows it may run it.
     External {
         /// `dolphinscheduler` …
@@ -171,6 +183,7 @@ impl Kind {
             Self::Conditions { .. } => "conditions".into(),
             Self::Workflow { .. } => "workflow".into(),
             Self::Approval { .. } => "approval".into(),
+            Self::Dependent { .. } => "dependent".into(),
             Self::External { name, .. } => name.to_lowercase().into(),
         }
     }
@@ -188,6 +201,7 @@ impl Kind {
             | Self::Conditions { .. }
             | Self::Workflow { .. }
             | Self::Approval { .. }
+            | Self::Dependent { .. }
             | Self::External { .. } => false,
             Self::Spark { .. }
             | Self::Hive { .. }
@@ -235,6 +249,7 @@ impl Kind {
             | Self::StateMachine { .. }
             | Self::Workflow { .. }
             | Self::Approval { .. }
+            | Self::Dependent { .. }
             | Self::External { .. } => Vec::new(),
         }
     }
@@ -251,6 +266,7 @@ impl Kind {
             | Self::Conditions { .. }
             | Self::Workflow { .. }
             | Self::Approval { .. }
+            | Self::Dependent { .. }
             | Self::External { .. } => {}
             Self::Command { argv } => texts.extend(argv.iter().map(String::as_str)),
             Self::Spark {
@@ -326,7 +342,8 @@ impl Kind {
             Self::Switch { .. }
             | Self::Conditions { .. }
             | Self::Workflow { .. }
-            | Self::Approval { .. } => Work::Noop,
+            | Self::Approval { .. }
+            | Self::Dependent { .. } => Work::Noop,
             Self::Sleep { duration } => Work::Sleep {
                 millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             },

@@ -14,6 +14,10 @@ pub const DEFINITION_DEPTH_MAX: usize = 64;
 pub const SCRIPT_BYTES_MAX: usize = 256 * 1024;
 /// Parameters, outputs, variables or labels in one list.
 pub const ENTRIES_MAX: usize = 1_000;
+/// Runs of other workflows that one task may name: what is found of all of them has to fit one record.
+pub const DEPENDENCES_MAX: usize = 200;
+/// Bytes of the outputs that those may hand on together, for the same reason.
+pub const DEPENDENCE_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a value that is kept inline; a larger one goes to a blob (design.md, "Values and residency").
 pub const VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of an item of a table: DynamoDB's limit, less what DynamoDB counts and the port does not. It counts the names

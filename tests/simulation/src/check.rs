@@ -22,6 +22,7 @@ use crate::family::Families;
 use crate::naive::{Naive, Wrong};
 use crate::notice::Bulletin;
 use crate::target::{Target, Who};
+use crate::waits::Waits;
 
 /// An aggregate as its records make it, folded as they come.
 pub(crate) struct Folded<A: Aggregate> {
@@ -68,6 +69,7 @@ pub(crate) struct Checks {
     pub(crate) created: BTreeSet<Address>,
     bulletin: Bulletin,
     families: Families,
+    pub(crate) waits: Waits,
     pub(crate) records: u64,
     pub(crate) facts: u64,
 }
@@ -154,6 +156,11 @@ impl Checks {
         }
         let (folded, naive) = self.runs.get_mut(&address).ok_or((TRUTH, String::new()))?;
         folded.take(sequence, record)?;
+        let run = RunId::from_bytes(address.id);
+        for fact in &record.facts {
+            self.waits.read(run, &folded.context, fact, record.at)?;
+        }
+        self.waits.folded(run, &folded.state, record.at);
         let workflow = folded.state.new.as_ref().map(|new| new.workflow);
         let first = usize::from(sequence == 1);
         for fact in record.facts.iter().skip(first) {
@@ -228,6 +235,7 @@ impl Checks {
             ..Folded::new(Arc::clone(plan))
         };
         let naive = Naive::new(new, plan);
+        self.waits.created(new);
         self.runs.insert(address, (folded, naive));
         Ok(())
     }

@@ -37,6 +37,10 @@ pub enum Op {
     PutSent,
     /// A line of a list of runs.
     PutLine,
+    /// That a task waits for runs of a workflow.
+    PutWait,
+    /// That it does so no more.
+    DeleteWait,
     /// A workflow, or a version of one.
     PutWorkflow,
     /// A blob written.
@@ -81,7 +85,7 @@ pub enum Op {
 
 impl Op {
     /// All of them, in the order of the report.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Read,
         Self::Query,
         Self::PutRecord,
@@ -97,6 +101,8 @@ impl Op {
         Self::DeleteOrder,
         Self::PutSent,
         Self::PutLine,
+        Self::PutWait,
+        Self::DeleteWait,
         Self::PutWorkflow,
         Self::PutBlob,
         Self::GetBlob,
@@ -136,6 +142,8 @@ impl Op {
             Self::DeleteOrder => "delete order",
             Self::PutSent => "put sent",
             Self::PutLine => "put list line",
+            Self::PutWait => "put wait",
+            Self::DeleteWait => "delete wait",
             Self::PutWorkflow => "put workflow",
             Self::PutBlob => "put blob",
             Self::GetBlob => "get blob",
@@ -177,6 +185,8 @@ impl Op {
                 | Self::DeleteOrder
                 | Self::PutSent
                 | Self::PutLine
+                | Self::PutWait
+                | Self::DeleteWait
                 | Self::PutWorkflow
         )
     }

@@ -33,6 +33,7 @@ mod random;
 mod sim;
 mod site;
 mod target;
+mod waits;
 mod workload;
 mod world;
 

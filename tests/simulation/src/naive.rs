@@ -53,6 +53,8 @@ struct Task {
     picked: Option<usize>,
     /// The run was started without it, and it was not run since.
     left_out: bool,
+    /// It waits for runs of other workflows.
+    awaits: bool,
 }
 
 impl Task {
@@ -157,6 +159,23 @@ impl Naive {
                 }
             }
             RunFact::Chose { task, branch } => self.chose(*task, *branch as usize)?,
+            RunFact::Awaits { tasks } => {
+                for task in tasks.iter() {
+                    self.awaits(task)?;
+                }
+            }
+            RunFact::Met { task } => {
+                self.awaited(*task)?;
+                self.finish(*task, End::Success);
+            }
+            RunFact::Failed {
+                task,
+                cause: Cause::Unmet { .. },
+                ..
+            } => {
+                self.awaited(*task)?;
+                self.finish(*task, End::Failure);
+            }
             RunFact::Started {
                 task, external_id, ..
             } => self.started(*task, external_id, target)?,
@@ -212,7 +231,7 @@ impl Naive {
             RunFact::TimedOut {
                 task: Some(task),
                 stopped: true,
-            } if self.asks(*task) => self.finish(*task, End::Failure),
+            } if self.asks(*task) || self.depends(*task) => self.finish(*task, End::Failure),
             RunFact::TimedOut {
                 task: Some(task),
                 stopped: true,
@@ -269,6 +288,8 @@ impl Naive {
             | RunFact::Paused
             | RunFact::Child { .. }
             | RunFact::Turned { .. }
+            | RunFact::LooksAgain { .. }
+            | RunFact::Found { .. }
             | RunFact::Done { .. } => {}
         }
         Ok(())
@@ -352,8 +373,8 @@ impl Naive {
 
     fn dispatched(&mut self, at: u32) -> Result<(), Wrong> {
         self.may_start(at)?;
-        if self.asks(at) {
-            let what = format!("task {at} is dispatched, and asks a person");
+        if self.asks(at) || self.depends(at) {
+            let what = format!("task {at} is dispatched, and has no job");
             return Err(("dependencies-first", what));
         }
         let pool = self.plan.has_pool(at);
@@ -480,7 +501,7 @@ impl Naive {
             if task.active {
                 task.then = Some(Then::Cancel);
             } else if task.end.is_none() {
-                (task.end, task.held) = (Some(End::Failure), false);
+                (task.end, task.held, task.awaits) = (Some(End::Failure), false, false);
                 task.free();
             }
         }
@@ -508,7 +529,8 @@ impl Naive {
         for at in tasks {
             let task = &mut self.tasks[*at as usize];
             (task.end, task.ready, task.active) = (None, false, false);
-            (task.could_not_run, task.picked, task.left_out) = (false, None, false);
+            (task.could_not_run, task.picked) = (false, None);
+            (task.left_out, task.awaits) = (false, false);
             task.free();
         }
         let mut again = tasks.to_vec();
@@ -516,7 +538,7 @@ impl Naive {
             let says = self.evaluate(*below);
             let task = &mut self.tasks[*below as usize];
             if task.ready && task.end.is_none() && !task.active && !matches!(says, Says::Go) {
-                task.ready = false;
+                (task.ready, task.awaits) = (false, false);
                 task.free();
             }
             again.push(*below);
@@ -528,7 +550,7 @@ impl Naive {
         let task = &mut self.tasks[at as usize];
         let news = task.end.is_none();
         (task.end, task.held, task.could_not_run) = (Some(end), false, false);
-        task.left_out = false;
+        (task.left_out, task.awaits) = (false, false);
         task.free();
         if news {
             self.spread(at);

@@ -50,7 +50,7 @@ impl Bulletin {
             RunFact::TimedOut {
                 task: Some(task),
                 stopped: true,
-            } if naive.asks(*task) => vec![*task],
+            } if naive.asks(*task) || naive.depends(*task) => vec![*task],
             _ => Vec::new(),
         };
         if asks(Occasion::TaskFailed) {

@@ -77,6 +77,8 @@ pub(crate) fn kind_of(key: &Key, delete: bool) -> Op {
         } else {
             Op::PutOrder
         }
+    } else if partition.contains("/waits/") {
+        if delete { Op::DeleteWait } else { Op::PutWait }
     } else if partition.contains("/runs") {
         Op::PutLine
     } else {

@@ -3,6 +3,7 @@
 mod agent;
 mod client;
 mod looping;
+mod nag;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -16,16 +17,14 @@ use futures_util::FutureExt;
 use porpoise_app::poll_loop::After;
 use porpoise_app::poller::Next;
 use porpoise_app::{App, Delivery, Executors, Ports};
+use porpoise_engine::Input;
 use porpoise_engine::gate::Gate;
-use porpoise_engine::input::{
-    Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand, ScheduleInput,
-};
 use porpoise_engine::pool::Pool;
 use porpoise_engine::record::Snapshot;
 use porpoise_engine::run::Run;
 use porpoise_engine::schedule::Schedule;
 use porpoise_engine::{Aggregate, Plan};
-use porpoise_model::{Address, AggregateKind, PoolId, RunState};
+use porpoise_model::{Address, AggregateKind};
 use porpoise_ports::table::{Condition, Item, Key};
 use porpoise_ports::{Executor, Loops, Notices};
 
@@ -34,7 +33,7 @@ use crate::fault::{Fault, Matrix, Op, Rates};
 use crate::mail::Leased;
 use crate::random::Chance;
 use crate::site::{self, Answer};
-use crate::workload::{Profile, Workload, actor, command_id};
+use crate::workload::{Profile, Workload, actor};
 use crate::world::{
     AUDITOR, Event, HOUR, Hub, MINUTE, PLACE, SECOND, Shared, Violation, World, lock,
 };
@@ -165,6 +164,8 @@ struct Sim {
     records_at_tick: u64,
     /// When the last record was written, as of the last sweep.
     last_news: (u64, i64),
+    /// When faults stopped.
+    calm_since: i64,
     finished: bool,
 }
 
@@ -233,6 +234,7 @@ impl Sim {
             idle_ticks: 0,
             records_at_tick: 0,
             last_news: (0, now),
+            calm_since: now,
             finished: false,
         }
     }
@@ -728,84 +730,6 @@ impl Sim {
         drop(guard);
         if foreign {
             self.audit(address);
-        }
-    }
-
-    /// From now on nothing goes wrong, and a person sees to it that nothing waits for one.
-    fn calm(&mut self) {
-        let mut world = lock(&self.world);
-        world.tell(|| "faults stop".to_owned());
-        world.calm = true;
-        world.skews.iter_mut().for_each(|skew| *skew = 0);
-        world.target.resize(1_000);
-        self.last_news = (world.checks.records, world.now);
-        world.after(SECOND, Event::Nag);
-        let schedules: Vec<Address> = world.checks.schedules.keys().copied().collect();
-        let ids: Vec<_> = (0..schedules.len() + self.pools.len())
-            .map(|_| command_id(&mut world.chance))
-            .collect();
-        drop(world);
-        for (to, id) in schedules.iter().zip(&ids) {
-            let (id, actor, what) = (*id, actor(), ScheduleCommand::Offline);
-            let given = ScheduleInput::Commanded(Command { id, actor, what });
-            self.tell(*to, Input::Schedule(given));
-        }
-        for (name, id) in self.pools.iter().zip(ids.iter().skip(schedules.len())) {
-            let to = Address::pool(project(), PoolId::of_name(project(), name));
-            let (slots, name) = (1_000, name.clone());
-            let what = PoolCommand::Resize { slots, name };
-            let (id, actor) = (*id, actor());
-            self.tell(
-                to,
-                Input::Pool(PoolInput::Commanded(Command { id, actor, what })),
-            );
-        }
-    }
-
-    fn nag(&mut self) {
-        let mut wanted = Vec::new();
-        let mut guard = lock(&self.world);
-        let world = &mut *guard;
-        world.after(3 * MINUTE, Event::Nag);
-        for (address, (run, naive)) in &world.checks.runs {
-            let state = &run.state;
-            if state.run_state().is_terminal() {
-                continue;
-            }
-            if matches!(state.run_state(), RunState::Paused | RunState::Pausing) {
-                wanted.push((*address, RunCommand::Resume));
-            }
-            if state.hold.is_some() {
-                wanted.push((*address, RunCommand::Release { tasks: Vec::new() }));
-            }
-            if !state.holds.is_empty() {
-                let tasks = state.holds.keys().copied().collect();
-                wanted.push((*address, RunCommand::Release { tasks }));
-            }
-            wanted.extend(naive.unanswered().map(|command| (*address, command)));
-        }
-        let schedules = &world.checks.schedules;
-        let online: Vec<Address> = schedules
-            .iter()
-            .filter(|(_, schedule)| schedule.state.online)
-            .map(|(address, _)| *address)
-            .collect();
-        let ids: Vec<_> = (0..wanted.len() + online.len())
-            .map(|_| command_id(&mut world.chance))
-            .collect();
-        drop(guard);
-        for ((to, what), id) in wanted.iter().cloned().zip(&ids) {
-            let command = Command {
-                id: *id,
-                actor: actor(),
-                what,
-            };
-            self.tell(to, Input::Run(RunInput::Commanded(command)));
-        }
-        for (to, id) in online.into_iter().zip(ids.iter().skip(wanted.len())) {
-            let (id, actor, what) = (*id, actor(), ScheduleCommand::Offline);
-            let given = ScheduleInput::Commanded(Command { id, actor, what });
-            self.tell(to, Input::Schedule(given));
         }
     }
 }

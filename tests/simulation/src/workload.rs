@@ -2,6 +2,7 @@
 
 mod command;
 mod family;
+mod jobless;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,8 +11,8 @@ use indexmap::IndexMap;
 use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::run::Ranges;
 use porpoise_model::workflow::{
-    Backoff, Case, Concurrency, Ending, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
-    Priority, Retry, Schedule, Task, Test, Timeout, TimeoutAction, TriggerRule, Workflow,
+    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, Occasion, PoolUse, Priority, Retry,
+    Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
 };
 use porpoise_model::{Actor, CommandId, Name, RunId, WorkflowId};
 
@@ -37,6 +38,8 @@ pub struct Profile {
     pub sites: u64,
     /// One simulation in so many has workflows that are tasks of others; 0: none.
     pub families: u64,
+    /// One workflow in so many waits for runs of others, or for earlier ones of its own; 0: none.
+    pub waits: u64,
 }
 
 impl Profile {
@@ -48,6 +51,7 @@ impl Profile {
         schedules: 4,
         sites: 3,
         families: 3,
+        waits: 3,
     };
     /// Small and quick: for finding mutants.
     pub const SMALL: Self = Self {
@@ -57,6 +61,7 @@ impl Profile {
         schedules: 3,
         sites: 3,
         families: 3,
+        waits: 3,
     };
     /// Between the two.
     pub const MEDIUM: Self = Self {
@@ -66,6 +71,7 @@ impl Profile {
         schedules: 4,
         sites: 3,
         families: 3,
+        waits: 3,
     };
     /// Small, with workflows that are tasks of others.
     pub const FAMILIES: Self = Self {
@@ -80,6 +86,7 @@ impl Profile {
         schedules: 0,
         sites: 0,
         families: 0,
+        waits: 0,
     };
 
     /// The profile of a seed in a long run: mostly small, where events of different sorts meet most often.
@@ -110,6 +117,14 @@ impl Profile {
             M::SentForgotten | M::ReportUnheard => Self {
                 sites: 1,
                 ..Self::SMALL
+            },
+            M::SubscribersReadEarly | M::SubscribedLate => Self {
+                tasks: 4,
+                runs: 8,
+                waits: 1,
+                commands: 0,
+                schedules: 2,
+                sites: 0,
             },
             M::NoResend
             | M::StaleCopyTrusted
@@ -226,6 +241,10 @@ impl Workload {
         if scheduled {
             workflow.schedule = Some(schedule(span, chance));
         }
+        let waits = profile.waits > 0 && chance.below(profile.waits) == 0;
+        if waits && tasks <= 100 {
+            jobless::waiting(&mut workflow.tasks, n, chance);
+        }
         let applied = self.actions.len();
         let at = begin + chance.below(10 * SECOND as u64) as i64;
         self.apply(at, &workflow);
@@ -292,7 +311,7 @@ impl Workload {
             tasks.push(task);
         }
         if !plain && chance.happens(0.5) {
-            branches(&mut tasks, chance);
+            jobless::branches(&mut tasks, chance);
         }
         family::call(&mut tasks, &self.below, chance);
         Workflow {
@@ -336,70 +355,6 @@ fn notify(chance: &mut Chance) -> BTreeSet<Occasion> {
         Occasion::Late,
     ];
     all.into_iter().filter(|_| chance.happens(share)).collect()
-}
-
-/// Turns some tasks into such as pick among those below them.
-fn branches(tasks: &mut [Task], chance: &mut Chance) {
-    for at in 0..tasks.len() {
-        if !chance.happens(0.25) {
-            continue;
-        }
-        let follows = |task: &Task| task.after.contains(&(at as u32));
-        let below = (0_u32..).zip(tasks.iter());
-        let below: Vec<u32> = below
-            .filter(|(_, task)| follows(task))
-            .map(|(below, _)| below)
-            .collect();
-        let mut some = || -> Vec<u32> {
-            let some = below.iter().copied();
-            some.filter(|_| chance.happens(0.4)).collect()
-        };
-        let (one, other, rest) = (some(), some(), some());
-        let task = &mut tasks[at];
-        if chance.happens(0.2) {
-            let question = "go on?".to_owned();
-            let mut asks = Task::new(task.name.clone(), Kind::Approval { question });
-            asks.after.clone_from(&task.after);
-            (asks.trigger, asks.timeout) = (task.trigger, task.timeout);
-            *task = asks;
-            continue;
-        }
-        let kind = if task.after.is_empty() || chance.happens(0.4) {
-            let case = |then, chance: &mut Chance| Case {
-                when: (*chance.pick(&["true", "false", "false", "${nobody}"])).to_owned(),
-                then,
-            };
-            Kind::Switch {
-                cases: vec![case(one, chance), case(other, chance)],
-                otherwise: chance.happens(0.7).then_some(rest),
-            }
-        } else {
-            let is = [Ending::Succeeded, Ending::Failed, Ending::Skipped];
-            let tests = task.after.iter().map(|above| Test::Task {
-                task: *above,
-                is: *chance.pick(&is),
-            });
-            let tests = tests.collect();
-            let all = chance.happens(0.5);
-            Kind::Conditions {
-                when: if all {
-                    Test::All(tests)
-                } else {
-                    Test::Any(tests)
-                },
-                then: one,
-                otherwise: other,
-            }
-        };
-        let mut branch = Task::new(task.name.clone(), kind);
-        branch.after.clone_from(&task.after);
-        branch.trigger = match chance.happens(0.6) {
-            true => TriggerRule::AllDoneMinOneRan,
-            false => task.trigger,
-        };
-        (branch.delay, branch.disabled) = (task.delay, task.disabled);
-        tasks[at] = branch;
-    }
 }
 
 /// The tasks above one: chain, fan out and in, layers, diamonds, anything.

@@ -140,3 +140,13 @@ fn a_run_that_is_told_by_its_task_and_not_its_attempt_is_found() {
 fn what_a_run_said_and_nobody_heard_is_found() {
     is_found(Mutant::ParentUnheard);
 }
+
+#[test]
+fn subscribers_that_are_read_too_early_are_found() {
+    is_found(Mutant::SubscribersReadEarly);
+}
+
+#[test]
+fn a_subscription_that_comes_too_late_is_found() {
+    is_found(Mutant::SubscribedLate);
+}

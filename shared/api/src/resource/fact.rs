@@ -16,6 +16,7 @@ use porpoise_engine::Plan;
 use porpoise_engine::commands::Outcome;
 use porpoise_engine::family::ChildStage;
 use porpoise_engine::record::Record;
+use porpoise_engine::run::dependent;
 use porpoise_engine::run::fact::After;
 use porpoise_engine::run::ranges::Ranges;
 use porpoise_engine::run::{Run, RunFact};
@@ -311,6 +312,20 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
             tasks: one(*task),
             text: Some(plan.branch_in_words(*task, *branch)),
             ..plain("chose")
+        },
+        RunFact::Awaits { tasks } => about("awaits", tasks),
+        RunFact::LooksAgain { task } => Fact {
+            tasks: one(*task),
+            ..plain("looks_again")
+        },
+        RunFact::Found { look, found } => Fact {
+            tasks: one(look.wait.task),
+            text: Some(dependent::found_in_words(plan, look.wait.task, found)),
+            ..plain("found")
+        },
+        RunFact::Met { task } => Fact {
+            tasks: one(*task),
+            ..plain("met")
         },
         RunFact::Started {
             task,

@@ -38,7 +38,7 @@ impl From<&Actor> for Who {
 pub(crate) struct CauseView {
     /// `exit`, `signal`, `timeout`, `killed_by`, `forced_by`, `upstream`, `lost`, `rejected`, `disabled`,
     /// `failure_strategy`, `discarded`, `tasks_failed`, `unresolved`, `dry_run`, `failed`, `chose`, `approved_by`, `declined_by`, `superseded`,
-    /// `left_out`, `child`.
+    /// `left_out`, `child`, `met`, `unmet`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -72,6 +72,8 @@ impl From<&Cause> for CauseView {
             Cause::LeftOut => ("left_out", None, None),
             Cause::Failed { .. } => ("failed", None, None),
             Cause::Chose { .. } => ("chose", None, None),
+            Cause::Met { .. } => ("met", None, None),
+            Cause::Unmet { .. } => ("unmet", None, None),
             Cause::Answered {
                 approved: true,
                 actor,
@@ -92,7 +94,7 @@ impl From<&Cause> for CauseView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ReasonView {
     /// `beginning`, `gate`, `hold`, `run_hold`, `paused`, `upstream`, `delay`, `retry`, `pool`, `dispatch`, `target`,
-    /// `submitted`, `approval`, `child`, `cancel`.
+    /// `submitted`, `approval`, `child`, `dependent`, `cancel`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -122,6 +124,7 @@ impl From<&Reason> for ReasonView {
             Reason::Submitted => ("submitted", None, None),
             Reason::Approval { .. } => ("approval", None, None),
             Reason::Child { workflow, .. } => ("child", None, Some(workflow)),
+            Reason::Dependent { .. } => ("dependent", None, None),
             Reason::Cancel => ("cancel", None, None),
         };
         Self {

@@ -329,6 +329,8 @@ fn said(cause: &Cause) -> Result<&str, String> {
         | Cause::TasksFailed { .. }
         | Cause::DryRun
         | Cause::Chose { .. }
+        | Cause::Met { .. }
+        | Cause::Unmet { .. }
         | Cause::Answered { .. } => Err("it has a cause that no target can tell of".to_owned()),
     }
 }

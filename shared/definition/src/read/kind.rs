@@ -57,6 +57,7 @@ impl Reader<'_> {
                 let question = self.text(at, VALUE_BYTES_MAX)?.to_owned();
                 Some(Kind::Approval { question })
             }
+            "dependent" => self.dependent(at),
             "switch" => self.switch(at, here),
             "conditions" => self.conditions(at, here),
             _ => self.noop(at),

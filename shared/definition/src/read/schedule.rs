@@ -76,7 +76,7 @@ impl Reader<'_> {
     }
 
     /// The name as the time zone database writes it, and the zone.
-    fn time_zone(&mut self, at: At<'_>) -> Option<(String, TimeZone)> {
+    pub(super) fn time_zone(&mut self, at: At<'_>) -> Option<(String, TimeZone)> {
         let text = self.text(at, VALUE_BYTES_MAX)?;
         match TimeZone::get(text) {
             Ok(zone) if !zone.is_unknown() => {

@@ -15,7 +15,9 @@ use crate::fields::{DEFAULTS, TASK};
 use crate::word;
 
 /// Kinds that have no job.
-const JOBLESS: &[&str] = &["switch", "conditions", "approval"];
+const JOBLESS: &[&str] = &["switch", "conditions", "approval", "dependent"];
+/// Of those, these take time.
+const WAITING: &[&str] = &["approval", "dependent"];
 /// Fields that say how a job is run.
 const OF_JOBS: &[&str] = &[
     "env",
@@ -194,16 +196,21 @@ impl Reader<'_> {
         defaults: &Defaults,
     ) -> Option<Task> {
         let asks = !fields.present(&["approval"]).is_empty();
-        let of_its_own = if asks { "delay" } else { "timeout" };
-        for other in fields
-            .present(OF_JOBS)
-            .into_iter()
-            .chain(fields.present(&[of_its_own]))
-        {
+        let waits = !fields.present(WAITING).is_empty();
+        let depends = !fields.present(&["dependent"]).is_empty();
+        let no_others = match (asks, waits) {
+            (true, _) => vec!["delay"],
+            (false, true) => Vec::new(),
+            (false, false) => vec!["timeout"],
+        };
+        let of_jobs = fields.present(OF_JOBS).into_iter();
+        // What it waits for may hand on outputs.
+        let of_jobs = of_jobs.filter(|field| !(depends && *field == "outputs"));
+        for other in of_jobs.chain(fields.present(&no_others)) {
             let message = format!("a task of this kind has no job, and so no `{other}`");
             self.fault(fields.key(other), FaultKind::Conflict, message, None);
         }
-        let timeout = fields.get("timeout").filter(|_| asks);
+        let timeout = fields.get("timeout").filter(|_| waits);
         let timeout = timeout.and_then(|at| self.timeout(at));
         let trigger = fields
             .get("trigger")
@@ -232,7 +239,10 @@ impl Reader<'_> {
         let parameters = parameters.and_then(|at| self.parameters(at, Some(index)));
         let delay = fields.get("delay").and_then(|at| self.duration(at));
         let disabled = fields.get("disabled").and_then(|at| self.boolean(at));
+        let outputs = fields.get("outputs").filter(|_| depends);
+        let outputs = outputs.and_then(|at| self.outputs(at));
         let mut task = Task::new(name?, kind?);
+        task.outputs = outputs.unwrap_or_default();
         description
             .unwrap_or_default()
             .clone_into(&mut task.description);

@@ -1,5 +1,6 @@
 //! What a task does, as a document.
 
+use porpoise_model::dependence::{Need, Part};
 use porpoise_model::http::{Http, Method};
 use porpoise_model::workflow::{Case, Kind, Test};
 
@@ -74,6 +75,18 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
         }
         Kind::Approval { question } => {
             entries.put("approval", Document::Text(question.clone()));
+        }
+        Kind::Dependent {
+            needs,
+            timezone,
+            failure_wait,
+        } => {
+            let mut dependent = Entries::default();
+            dependent.put("needs", need(needs));
+            dependent.some("timezone", timezone.clone().map(Document::Text));
+            let wait = (!failure_wait.is_zero()).then(|| bare_duration(*failure_wait));
+            dependent.some("failure_wait", wait);
+            entries.put("dependent", dependent.done());
         }
         Kind::Switch { cases, otherwise } => {
             let case = |case: &Case| {
@@ -157,6 +170,30 @@ fn test(tested: &Test, names: Names<'_>) -> Document {
         }
         Test::All(tests) => entries.put("all", several(tests)),
         Test::Any(tests) => entries.put("any", several(tests)),
+    }
+    entries.done()
+}
+
+/// Recursive: no deeper than a definition may be.
+fn need(needed: &Need) -> Document {
+    let several = |needs: &[Need]| Document::List(needs.iter().map(need).collect());
+    let flag = || Document::Bare("true".into());
+    let mut entries = Entries::default();
+    match needed {
+        Need::All(needs) => entries.put("all", several(needs)),
+        Need::Any(needs) => entries.put("any", several(needs)),
+        Need::Runs(runs) => {
+            let project = runs.project.as_ref();
+            entries.some("project", project.map(|it| Document::Text(it.to_string())));
+            entries.put("workflow", Document::Text(runs.workflow.to_string()));
+            match &runs.part {
+                Part::Whole => {}
+                Part::Task(task) => entries.put("task", Document::Text(task.to_string())),
+                Part::AllTasks => entries.put("all_tasks", flag()),
+            }
+            entries.put("period", Document::Bare(word::write(&runs.period)));
+            entries.some("only_scheduled", runs.only_scheduled.then(flag));
+        }
     }
     entries.done()
 }

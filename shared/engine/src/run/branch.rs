@@ -44,6 +44,7 @@ pub(super) fn choose(state: &State, plan: &Plan, task: u32) -> Result<u32, Strin
         | Kind::StateMachine { .. }
         | Kind::Workflow { .. }
         | Kind::Approval { .. }
+        | Kind::Dependent { .. }
         | Kind::External { .. }) => {
             return Err(format!("`{}` picks nothing", other.word()));
         }

@@ -8,6 +8,7 @@ use porpoise_model::{Address, Cause, Outputs};
 
 use super::child;
 use super::command;
+use super::dependent;
 use super::fact::{After, RunFact};
 use super::parameters;
 use super::parent;
@@ -45,6 +46,8 @@ pub fn decide(state: &State, plan: &Plan, input: &RunInput, now: Timestamp) -> D
             Decision::fact(RunFact::Done { key: *key })
         }
         RunInput::Done(_) => Decision::nothing(),
+        RunInput::Found(findings) => Decision::facts(dependent::found(state, plan, findings, now)),
+        RunInput::Stirred(wait) => dependent::stirred(state, plan, *wait),
     }
 }
 
@@ -199,7 +202,8 @@ fn taken_in(plan: &Plan, task: u32, outputs: &Outputs) -> Outputs {
         Kind::Switch { .. }
         | Kind::Conditions { .. }
         | Kind::Workflow { .. }
-        | Kind::Approval { .. } => Outputs::new(),
+        | Kind::Approval { .. }
+        | Kind::Dependent { .. } => Outputs::new(),
         Kind::Noop
         | Kind::Sleep { .. }
         | Kind::Shell { .. }

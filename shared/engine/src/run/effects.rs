@@ -8,6 +8,7 @@ use porpoise_model::workflow::Task;
 use porpoise_model::{Address, PoolId};
 
 use super::child;
+use super::dependent;
 use super::parameters::{self, Rendered};
 use super::parent;
 use super::state::State;
@@ -66,10 +67,17 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
             },
         )),
         EffectKey::Listing(revision) => Some(Effect::List(listing(state, plan, new, revision))),
+        EffectKey::Stir(_) => Some(Effect::Stir(listing(state, plan, new, state.listed))),
         EffectKey::Announce(news) => Some(Effect::Announce {
             news,
             at: state.outbox.since(&key)?,
         }),
+        EffectKey::Look(look) => {
+            dependent::look_out(state, plan, look).map(|out| Effect::Look(Box::new(out)))
+        }
+        EffectKey::Unsubscribe(wait) => {
+            dependent::unsubscription(new, plan, wait).map(Effect::Unsubscribe)
+        }
         EffectKey::GrantSlot(_)
         | EffectKey::CheckHolder(_)
         | EffectKey::Admit(_)
@@ -193,5 +201,7 @@ fn listing(state: &State, plan: &Plan, new: &NewRun, revision: u64) -> Listing {
         started: state.started.map(|time| time.0),
         ended: state.ended.map(|time| time.0),
         tasks: plan.len(),
+        dry_run: new.dry_run,
+        simulate: new.simulate,
     }
 }

@@ -6,6 +6,7 @@ use porpoise_model::workflow::{Concurrency, Timeout};
 use porpoise_model::{Cause, Outputs, RunState};
 
 use super::child;
+use super::dependent;
 use super::fact::{After, RunFact};
 use super::parent;
 use super::ranges::Ranges;
@@ -83,9 +84,14 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         RunFact::CancelAsked { tasks, then } => tasks
             .iter()
             .for_each(|task| ask_cancel(state, task, then, at)),
-        RunFact::Decided { tasks, then } => tasks
-            .iter()
-            .for_each(|task| decide(state, plan, task, then, at)),
+        RunFact::Decided { tasks, then } => {
+            tasks
+                .iter()
+                .for_each(|task| decide(state, plan, task, then, at));
+            if state.run_state().is_terminal() {
+                dependent::stir(state, at);
+            }
+        }
         RunFact::Held {
             tasks,
             actor,
@@ -134,6 +140,13 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
             started,
         } => child::said(state, plan, *task, (*said, *stage), *started, at),
         RunFact::Turned { turn } => parent::heard(state, *turn),
+        RunFact::Awaits { tasks } => dependent::begin(state, plan, tasks, at),
+        RunFact::LooksAgain { task } => dependent::look_again(state, *task, at),
+        RunFact::Found { look, found } => dependent::take_in(state, plan, *look, found, at),
+        RunFact::Met { task } if dependent::hand_on(state, *task) => {
+            finish(state, plan, *task, TaskEvent::Succeeded, at);
+        }
+        RunFact::Met { .. } => {}
     }
 }
 
@@ -341,7 +354,7 @@ fn finish(state: &mut State, plan: &Plan, task: u32, event: TaskEvent, at: Times
     let Some(next) = task_next(was, event) else {
         return;
     };
-    forget_waits(state, task);
+    forget_waits(state, task, at);
     free_slot(state, task, at);
     state.tasks.set_phase(task, next);
     if !was.is_terminal() {
@@ -380,7 +393,8 @@ fn force(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
     finish(state, plan, task, TaskEvent::Succeeded, at);
 }
 
-fn forget_waits(state: &mut State, task: u32) {
+fn forget_waits(state: &mut State, task: u32, at: Timestamp) {
+    dependent::end(state, task, at);
     state.timeouts.remove(task);
     state.ready.remove(&task);
     state.parked.remove(task);
@@ -395,14 +409,12 @@ fn announce(state: &mut State, plan: &Plan, news: News, at: Timestamp) {
 }
 
 fn time_out(state: &mut State, plan: &Plan, task: Option<u32>, stopped: bool, at: Timestamp) {
-    let late = match task {
-        Some(task) => News::TaskLate(state.current(task)),
-        None => News::RunLate(state.listed),
-    };
+    let of_run = News::RunLate(state.listed);
+    let late = task.map_or(of_run, |task| News::TaskLate(state.current(task)));
     announce(state, plan, late, at);
     if let Some(task) = task {
         state.timeouts.remove(task);
-        if stopped && plan.is_approval(task) {
+        if stopped && (plan.is_approval(task) || plan.is_dependent(task)) {
             state.not_by_itself.insert(task);
             fail_without_job(state, plan, task, at);
         } else if stopped {
@@ -437,7 +449,7 @@ fn stop_all(state: &mut State, cause: &Cause, at: Timestamp) {
                 at,
             );
         } else if !phase.is_terminal() {
-            forget_waits(state, task);
+            forget_waits(state, task, at);
             free_slot(state, task, at);
             state.tasks.set_phase(task, Phase::Canceled);
         }
@@ -501,6 +513,7 @@ fn rerun(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
     reset(state, plan, &idle.into_iter().collect(), at);
     if over {
         reopen(state, plan, at);
+        dependent::stir(state, at);
     }
 }
 
@@ -543,6 +556,7 @@ fn reset(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
 
 fn back_to_pending(state: &mut State, task: u32, at: Timestamp) {
     free_slot(state, task, at);
+    dependent::end(state, task, at);
     state.ready.remove(&task);
     state.parked.remove(task);
     state.timeouts.remove(task);

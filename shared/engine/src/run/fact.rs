@@ -10,8 +10,9 @@ use porpoise_model::{Actor, Cause, CommandId, Outputs};
 
 use super::ranges::Ranges;
 use crate::commands::Outcome;
-use crate::effect::{Attempt, EffectKey, NewRun};
+use crate::effect::{Attempt, EffectKey, Look, NewRun};
 use crate::family::{ChildStage, Turn};
+use crate::input::Finding;
 
 /// A fact of a run's log.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -325,6 +326,37 @@ pub enum RunFact {
         /// What.
         #[n(0)]
         turn: Turn,
+    },
+    /// These begin to wait for runs of other workflows: somebody is to look.
+    #[n(35)]
+    Awaits {
+        /// These tasks.
+        #[n(0)]
+        tasks: Ranges,
+    },
+    /// Somebody is to look again.
+    #[n(36)]
+    LooksAgain {
+        /// For this task.
+        #[n(0)]
+        task: u32,
+    },
+    /// A look has found this; what it does not name is as before.
+    #[n(37)]
+    Found {
+        /// Which look.
+        #[n(0)]
+        look: Look,
+        /// What is other than before.
+        #[n(1)]
+        found: Vec<Finding>,
+    },
+    /// What this task waited for is there.
+    #[n(38)]
+    Met {
+        /// This task.
+        #[n(0)]
+        task: u32,
     },
 }
 

@@ -7,6 +7,7 @@ use porpoise_model::workflow::Kind;
 use porpoise_model::{Name, RunId, RunState};
 
 use super::child;
+use super::dependent;
 use super::state::{Gate, Hold, SlotStage, State};
 use super::tasks::Phase;
 use crate::Plan;
@@ -71,6 +72,11 @@ pub enum Reason {
         /// How far that is; `None`: it has said nothing yet.
         stage: Option<ChildStage>,
     },
+    /// Runs of other workflows.
+    Dependent {
+        /// What is missing.
+        what: String,
+    },
     /// Its job is being stopped; the target has not yet confirmed.
     Cancel,
 }
@@ -120,6 +126,7 @@ impl fmt::Display for Reason {
                     Some(ChildStage::Paused) => "is paused: resume it",
                 })
             }
+            Self::Dependent { what } => write!(f, "waits for {what}"),
             Self::Cancel => f.write_str("being stopped"),
         }
     }
@@ -204,6 +211,11 @@ fn waiting(state: &State, plan: &Plan, task: u32) -> Reason {
     if let (Some(_), Some(pool)) = (slot, plan.task(task).and_then(|task| task.pool.as_ref())) {
         return Reason::Pool {
             name: pool.name.clone(),
+        };
+    }
+    if state.awaiting.contains_key(&task) {
+        return Reason::Dependent {
+            what: dependent::missing(state, plan, task),
         };
     }
     if let Some(Kind::Approval { question }) = plan.task(task).map(|task| &task.kind) {

@@ -9,6 +9,7 @@ use porpoise_model::{Cause, RunState};
 
 use super::branch;
 use super::child;
+use super::dependent;
 use super::fact::RunFact;
 use super::parameters;
 use super::ranges::Ranges;
@@ -57,6 +58,7 @@ fn overdue(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
             stopped,
         });
     }
+    facts.extend(dependent::given_up(state, plan, now));
     if due(&state.timeout) {
         let stopped = plan
             .workflow()
@@ -130,11 +132,14 @@ fn stopped_any(state: &State) -> bool {
 fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
     let dry = state.new.as_ref().is_some_and(|new| new.dry_run);
     let (mut ask, mut dispatch, mut facts) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let mut wait = Vec::new();
     let due = state.parked.due(now);
     let startable = state.ready.iter().chain(&due).copied();
     for task in startable.filter(|task| !state.holds.contains_key(task)) {
         if dry {
             dispatch.push(task);
+        } else if plan.is_dependent(task) {
+            wait.push(task);
         } else if plan.is_branch(task) {
             // What ends in this round is not in the state yet: who picks by it waits for the next one.
             if facts.is_empty() {
@@ -153,6 +158,11 @@ fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
         tasks: Ranges::of(tasks),
     });
     facts.extend(asked);
+    if !wait.is_empty() {
+        facts.push(RunFact::Awaits {
+            tasks: Ranges::of(wait),
+        });
+    }
     if !dispatch.is_empty() {
         let tasks = Ranges::of(dispatch);
         facts.push(if dry {

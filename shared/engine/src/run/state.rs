@@ -12,8 +12,9 @@ use super::tasks::Tasks;
 use super::timed::Timed;
 use crate::Plan;
 use crate::commands::Commands;
-use crate::effect::{Attempt, NewRun};
+use crate::effect::{Attempt, Look, NewRun};
 use crate::family::{ChildStage, Turn};
+use crate::input::Finding;
 use crate::outbox::Outbox;
 
 /// A run. Three bytes a task, and more only for what is in flight, held, or has set outputs.
@@ -102,6 +103,14 @@ pub struct State {
     /// What it has with runs that it made, and with the one that made it; none with neither.
     #[n(26)]
     pub family: Option<Box<Family>>,
+    /// Tasks that wait for runs of other workflows.
+    #[n(27)]
+    #[cbor(default)]
+    pub awaiting: BTreeMap<u32, Awaiting>,
+    /// Counts the looks at those.
+    #[n(28)]
+    #[cbor(default)]
+    pub looks: u32,
 }
 
 /// What a run has with the runs of its attempts, and with the run above.
@@ -133,6 +142,20 @@ pub struct Child {
     /// What is wanted of it and not acknowledged, or was before.
     #[n(2)]
     pub turn: Option<Turn>,
+}
+
+/// A wait for runs of other workflows.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct Awaiting {
+    /// The latest look.
+    #[n(0)]
+    pub look: Look,
+    /// What is known, by position in the need.
+    #[n(1)]
+    pub found: BTreeMap<u32, Finding>,
+    /// The need has failed; if nothing changes, so does the task then.
+    #[n(2)]
+    pub fails: Option<Time>,
 }
 
 /// A time, stored as whole milliseconds.
@@ -258,7 +281,8 @@ impl State {
             self.timeouts.times().next(),
         ];
         let firsts = firsts.into_iter().flatten().map(|(at, _)| at);
-        let first = firsts.chain(hold).chain(self.timeout).min();
+        let failing = self.awaiting.values().filter_map(|waits| waits.fails);
+        let first = firsts.chain(hold).chain(self.timeout).chain(failing).min();
         first.map(|time| time.0)
     }
 

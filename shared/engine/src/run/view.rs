@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use porpoise_model::{Actor, Cause, CommandId, TaskState};
 
+use super::dependent;
 use super::evolve;
 use super::fact::{After, RunFact};
 use super::reason::{self, Reason};
@@ -87,6 +88,10 @@ pub struct TaskView {
 impl View {
     /// Folds one fact that stands in a record of the time `at`.
     pub fn apply(&mut self, plan: &Plan, fact: &RunFact, at: Timestamp) {
+        if let RunFact::Met { task } = fact {
+            let by = dependent::met_by(&self.state, plan, *task);
+            self.decided.insert(*task, (at, Cause::Met { by }));
+        }
         evolve::evolve(&mut self.state, plan, fact, at);
         match fact {
             RunFact::Dispatched { tasks } => {
@@ -117,12 +122,12 @@ impl View {
             } => {
                 self.ended(*task, TaskState::Succeeded, (Some(*started), *ended), None);
             }
-            // A task whose texts can't be resolved fails without an attempt.
+            // A task whose texts can't be resolved fails without an attempt, and so does one whose need is not met.
             RunFact::Failed {
                 task,
                 started: None,
                 ended,
-                cause: cause @ Cause::Unresolved { .. },
+                cause: cause @ (Cause::Unresolved { .. } | Cause::Unmet { .. }),
                 ..
             } => {
                 self.decided.insert(*task, (*ended, cause.clone()));
@@ -152,7 +157,7 @@ impl View {
             RunFact::TimedOut {
                 task: Some(task),
                 stopped: true,
-            } if plan.is_approval(*task) => {
+            } if plan.is_approval(*task) || plan.is_dependent(*task) => {
                 self.decided.insert(*task, (at, Cause::Timeout));
             }
             RunFact::TimedOut {
@@ -219,6 +224,10 @@ impl View {
             | RunFact::Held { .. }
             | RunFact::Released { .. }
             | RunFact::Ended { .. }
+            | RunFact::Awaits { .. }
+            | RunFact::LooksAgain { .. }
+            | RunFact::Found { .. }
+            | RunFact::Met { .. }
             | RunFact::Done { .. } => {}
         }
     }

@@ -19,7 +19,7 @@ pub(super) const SWITCH: &str = "SWITCH";
 pub(super) const CONDITIONS: &str = "CONDITIONS";
 
 /// Whether all of them have to hold.
-const RELATIONS: Words<bool> = &[("AND", true), ("OR", false)];
+pub(super) const RELATIONS: Words<bool> = &[("AND", true), ("OR", false)];
 
 /// Where tasks are, by their codes and by their names, and what is above each.
 struct Map<'g> {
@@ -88,6 +88,10 @@ impl<'t> Mapper<'t> {
         let mut picking = BTreeSet::new();
         for (place, (at, _, task)) in tasks.iter_mut().enumerate() {
             let Some(task) = task else { continue };
+            if matches!(task.kind, Kind::Dependent { .. }) {
+                self.unpacked(*at, task);
+                continue;
+            }
             let (Some(word), Some(params)) = (at.get("taskType"), at.get("taskParams")) else {
                 continue;
             };
@@ -241,7 +245,8 @@ impl<'t> Mapper<'t> {
             let delay = task.retry.delay.as_secs();
             gone.push(format!("{} retries after {delay} s", task.retry.limit));
         }
-        if let Some(timeout) = task.timeout {
+        let waits = matches!(task.kind, Kind::Dependent { .. });
+        if let Some(timeout) = task.timeout.filter(|_| !waits) {
             gone.push(format!("a time limit of {} s", timeout.after.as_secs()));
         }
         if let Some(pool) = &task.pool {
@@ -259,14 +264,21 @@ impl<'t> Mapper<'t> {
             gone.push("a priority".to_owned());
         }
         task.retry = Retry::default();
-        task.timeout = None;
+        if !waits {
+            task.timeout = None;
+        }
         task.pool = None;
         task.outputs.clear();
         task.priority = Priority::Medium;
         if !gone.is_empty() {
             let message = format!(
-                "`{}` takes no time and has no job: left out are {}",
+                "`{}` {} no job: left out are {}",
                 task.name,
+                if waits {
+                    "has"
+                } else {
+                    "takes no time and has"
+                },
                 gone.join(", ")
             );
             self.notes.add(at, Topic::BranchSettings, "", message);

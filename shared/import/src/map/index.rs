@@ -77,15 +77,25 @@ impl<'t> Index<'t> {
         self.owners.get(&code).copied()
     }
 
+    /// The project here of a workflow, if files or a mapping file tell.
+    pub(super) fn home(&self, code: i64) -> Option<&'t Name> {
+        let home = self.homes.get(&code).or_else(|| self.owners.get(&code));
+        home.copied()
+    }
+
     /// Whether a workflow is of this project here; one of which nothing else is known is.
     pub(super) fn is_of(&self, code: i64, project: &Name) -> bool {
-        let home = self.homes.get(&code).or_else(|| self.owners.get(&code));
-        home.is_none_or(|home| *home == project)
+        self.home(code).is_none_or(|home| home == project)
     }
 
     /// What the workflow of this name hands on; `None` if the files have none of that name in the project.
     pub(super) fn outputs(&self, project: &Name, name: &Name) -> Option<&[(String, ValueType)]> {
         self.outputs.get(project)?.get(name).map(Vec::as_slice)
+    }
+
+    /// Whether the files have a workflow of this name in the project.
+    pub(super) fn has(&self, project: &Name, workflow: &Name) -> bool {
+        self.outputs(project, workflow).is_some()
     }
 
     pub(super) fn task(&self, workflow: i64, task: i64) -> Option<&Name> {

@@ -3,6 +3,7 @@
 use porpoise_model::limits::{SCRIPT_BYTES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::workflow::Kind;
 
+use super::dependent::DEPENDENT;
 use super::parameter::Parameters;
 use super::{Mapper, branch, child};
 use crate::json::At;
@@ -89,6 +90,11 @@ impl<'t> Mapper<'t> {
                 let kind = self.child(params, own, &mut parameters);
                 let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
                 (Some(kind), parameters)
+            }
+            DEPENDENT => {
+                let kind = self.dependent(task, params, own);
+                let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
+                (Some(kind), self.locals(params))
             }
             _ => {
                 let kind = branch::pending(name);

@@ -174,7 +174,8 @@ fn used(task: &Task) -> BTreeSet<String> {
         | Kind::StateMachine { .. }
         | Kind::Conditions { .. }
         | Kind::Workflow { .. }
-        | Kind::Approval { .. } => {}
+        | Kind::Approval { .. }
+        | Kind::Dependent { .. } => {}
         Kind::Switch { cases, .. } => {
             for case in cases {
                 names_in(&case.when, &mut names);

@@ -48,6 +48,8 @@ pub enum Rule {
     Unread,
     /// The wrapping of an answer of the REST API.
     Answer,
+    /// How often to ask: who waits is told here.
+    Told,
 }
 
 macro_rules! topics {
@@ -144,12 +146,21 @@ topics! {
     /// A code that the file does not explain.
     UnknownReference, CarriedWithDifference, "references by code to what is not in this file, kept as they are",
         "import the workflow that they name as well, or replace the task";
+    /// A task that waits for other workflows, in the zone of its schedule.
+    DependentZone, CarriedWithDifference, "tasks that wait for other workflows by the days of their schedule's zone",
+        "DolphinScheduler takes the zone of its server: if that is another one, give it with --timezone";
+    /// A task that waits for other workflows, in the zone of the server.
+    ServerZone, Note, "tasks that wait for other workflows by the days of the zone that --timezone gives",
+        "nothing, if it is the zone of the server; take `timezone` out of a task to read days in its schedule's zone";
+    /// A task takes over the outputs of what it waits for.
+    PassedOutputs, CarriedWithDifference, "tasks that hand on the outputs of the workflows that they wait for",
+        "list under `outputs` of the task which ones it is to hand on";
     /// A condition of a switch that is none.
     Condition, CarriedWithDifference, "conditions of switches that cannot be decided",
         "the switch fails there as well, since 3.3 it passes over them; mend the text";
     /// Settings for jobs of tasks that have none.
-    BranchSettings, CarriedWithDifference, "settings of tasks that pick among others, which have no job here",
-        "nothing: such a task cannot wait or fail by itself";
+    BranchSettings, CarriedWithDifference, "settings of tasks that pick among others or wait for them, which have no job here",
+        "nothing: such a task is not tried again";
     /// A schedule comes in switched off.
     ScheduleOffline, CarriedWithDifference, "schedules, imported switched off",
         "an export never tells whether a schedule was on; switch it off there before you switch it on here";

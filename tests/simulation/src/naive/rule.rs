@@ -53,6 +53,35 @@ impl Naive {
         )
     }
 
+    /// Whether a task waits for runs of other workflows.
+    pub(crate) fn depends(&self, at: u32) -> bool {
+        matches!(
+            self.plan.workflow().tasks[at as usize].kind,
+            Kind::Dependent { .. }
+        )
+    }
+
+    /// A task begins to wait for runs, in its turn.
+    pub(super) fn awaits(&mut self, at: u32) -> Result<(), Wrong> {
+        self.may_start(at)?;
+        let task = &mut self.tasks[at as usize];
+        if std::mem::replace(&mut task.awaits, true) {
+            let what = format!("task {at} begins to wait twice: {task:?}");
+            return Err(("dependencies-first", what));
+        }
+        Ok(())
+    }
+
+    /// A wait for runs ends.
+    pub(super) fn awaited(&self, at: u32) -> Result<(), Wrong> {
+        let task = &self.tasks[at as usize];
+        if !task.awaits || task.end.is_some() {
+            let what = format!("task {at} did not wait: {task:?}");
+            return Err(("dependencies-first", what));
+        }
+        Ok(())
+    }
+
     /// The answer that every task waits for that asks.
     pub(crate) fn unanswered(&self) -> Option<RunCommand> {
         let waits = |(at, task): &(u32, &Task)| self.asks(*at) && task.ready && task.end.is_none();

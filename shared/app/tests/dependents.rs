@@ -1,0 +1,239 @@
+//! Tasks that wait for runs of other workflows, wherever a process is cut off.
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    unreachable_pub,
+    dead_code,
+    reason = "tests; what they share is not all used by each"
+)]
+
+#[path = "support/retail.rs"]
+mod retail;
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use porpoise_engine::Input;
+use porpoise_engine::input::{Command, RunCommand, RunInput};
+use porpoise_engine::run::Run;
+use porpoise_model::dependence::{Need, Part, Period, Runs};
+use porpoise_model::workflow::{Kind, Task, Workflow};
+use porpoise_model::{Actor, Address, CommandId, RunState};
+use porpoise_ports::Table;
+use porpoise_ports::table::Query;
+use retail::{new_run, project, run_of, workflow};
+use support::{Fault, Host, World};
+
+fn shell(script: &str) -> Kind {
+    Kind::Shell {
+        script: script.to_owned(),
+    }
+}
+
+fn task(name: &str, kind: Kind, after: &[u32]) -> Task {
+    Task {
+        after: after.to_vec(),
+        ..Task::new(name.parse().unwrap(), kind)
+    }
+}
+
+/// One that is waited for.
+fn orders(script: &str) -> Workflow {
+    let mut orders = workflow(vec![task("extract", shell(script), &[])]);
+    orders.name = "orders".parse().unwrap();
+    orders
+}
+
+fn runs(part: Part) -> Need {
+    Need::Runs(Box::new(Runs {
+        project: None,
+        workflow: "orders".parse().unwrap(),
+        part,
+        period: Period::Today,
+        only_scheduled: false,
+    }))
+}
+
+/// One that waits.
+fn report(needs: Need, failure_wait: Duration) -> Workflow {
+    let waits = Kind::Dependent {
+        needs,
+        timezone: None,
+        failure_wait,
+    };
+    let mut report = workflow(vec![
+        task("wait", waits, &[]),
+        task("build", Kind::Noop, &[0]),
+    ]);
+    report.name = "report".parse().unwrap();
+    report
+}
+
+/// Which is created first.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    WaiterFirst,
+    WaiterLast,
+}
+
+fn play(world: Arc<World>, order: Order, (orders, report): &(Workflow, Workflow)) -> Host {
+    let mut host = Host::new(world);
+    let both = match order {
+        Order::WaiterFirst => [("report", report), ("orders", orders)],
+        Order::WaiterLast => [("orders", orders), ("report", report)],
+    };
+    for (key, workflow) in both {
+        let actor = Actor::engine();
+        let head = host.insist(async |app| app.apply(workflow, &actor).await);
+        let new = new_run(head.head.workflow, key);
+        host.insist(async |app| app.create_run(new.clone()).await);
+        host.drive(2);
+    }
+    host
+}
+
+fn state(host: &mut Host, key: &str) -> Option<RunState> {
+    let address = Address::run(project(), run_of(key));
+    let loaded = host.call(async |app| app.look::<Run>(address).await);
+    loaded.unwrap().unwrap().state.state
+}
+
+/// Subscriptions that are left.
+fn subscriptions(host: &Host) -> usize {
+    let orders = porpoise_model::WorkflowId::first_named(project(), "orders");
+    let query = Query::prefix(format!("{}/waits/{orders}", project()), "");
+    let page = futures_util::FutureExt::now_or_never(host.world.table.query(&query));
+    page.unwrap().unwrap().items.len()
+}
+
+fn command(host: &mut Host, key: &str, what: RunCommand) {
+    let input = Input::Run(RunInput::Commanded(Command {
+        id: CommandId::of_key("test", &format!("{key} {what:?}")),
+        actor: Actor::engine(),
+        what,
+    }));
+    let to = Address::run(project(), run_of(key));
+    host.insist(async |app| app.tell(&[(to, input.clone())]).await);
+    host.drive(2);
+}
+
+/// After each call in turn the process dies, or hears no answer; or all that is under way dies with it.
+fn hit_every_call(of: &(Workflow, Workflow), ends: (RunState, RunState)) {
+    for order in [Order::WaiterFirst, Order::WaiterLast] {
+        let calm = play(World::new(-1, Fault::Cut), order, of);
+        let calls = i64::try_from(calm.world.calls()).unwrap();
+        for (fault, forgetful) in [
+            (Fault::Cut, false),
+            (Fault::LostAnswer, false),
+            (Fault::Cut, true),
+        ] {
+            for at in -1..calls {
+                let world = World::new(at, fault);
+                world.forgetful.store(forgetful, Ordering::SeqCst);
+                let mut host = play(world, order, of);
+                let found = (state(&mut host, "orders"), state(&mut host, "report"));
+                let hit = format!(
+                    "{order:?}, {fault:?} at call {at}, forgetful {forgetful}: {:?}",
+                    host.world.trace()
+                );
+                assert_eq!(found, (Some(ends.0), Some(ends.1)), "{hit}");
+                assert_eq!(subscriptions(&host), 0, "{hit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_waits_goes_on_wherever_a_process_is_cut_off() {
+    let of = (orders("true"), report(runs(Part::Whole), Duration::ZERO));
+    hit_every_call(&of, (RunState::Succeeded, RunState::Succeeded));
+}
+
+#[test]
+fn who_waits_fails_wherever_a_process_is_cut_off() {
+    let part = Part::Task("extract".parse().unwrap());
+    let of = (orders("false"), report(runs(part), Duration::ZERO));
+    hit_every_call(&of, (RunState::Failed, RunState::Failed));
+}
+
+#[test]
+fn what_had_failed_over_there_may_still_be_mended() {
+    let part = Part::Task("extract".parse().unwrap());
+    let of = (orders("false"), report(runs(part), Duration::from_hours(1)));
+    let mut host = play(World::new(-1, Fault::Cut), Order::WaiterFirst, &of);
+    assert_eq!(state(&mut host, "report"), Some(RunState::Running));
+    assert_eq!(subscriptions(&host), 1);
+    command(&mut host, "orders", RunCommand::RerunFailed);
+    assert_eq!(state(&mut host, "report"), Some(RunState::Running));
+    // The run is over and has failed; its task counts as one that succeeded from now on.
+    command(
+        &mut host,
+        "orders",
+        RunCommand::MarkSucceeded { tasks: vec![0] },
+    );
+    assert_eq!(state(&mut host, "orders"), Some(RunState::Failed));
+    assert_eq!(state(&mut host, "report"), Some(RunState::Succeeded));
+    assert_eq!(subscriptions(&host), 0);
+}
+
+#[test]
+fn the_first_run_of_a_workflow_does_not_wait_for_itself() {
+    let waits = |period| {
+        let needs = Need::Runs(Box::new(Runs {
+            project: Some("retail".parse().unwrap()),
+            workflow: "daily".parse().unwrap(),
+            part: Part::Whole,
+            period,
+            only_scheduled: false,
+        }));
+        Kind::Dependent {
+            needs,
+            timezone: None,
+            failure_wait: Duration::ZERO,
+        }
+    };
+    let daily = workflow(vec![task("yesterday", waits(Period::LastDay), &[])]);
+    let mut host = Host::new(World::new(-1, Fault::Cut));
+    let actor = Actor::engine();
+    let head = host
+        .insist(async |app| app.apply(&daily, &actor).await)
+        .head;
+    let mut create = |key: &str, day: i64| {
+        let mut new = new_run(head.workflow, key);
+        new.logical_date = jiff::Timestamp::from_second(day * 86_400).unwrap();
+        new.created = new.created + jiff::SignedDuration::from_hours(day);
+        host.insist(async |app| app.create_run(new.clone()).await);
+        host.drive(2);
+    };
+    create("first", 1);
+    create("third", 3);
+    create("second", 2);
+    for (key, ends) in [
+        ("first", RunState::Succeeded),
+        ("second", RunState::Succeeded),
+        ("third", RunState::Succeeded),
+    ] {
+        assert_eq!(state(&mut host, key), Some(ends), "{key}");
+    }
+}
+
+/// A run that nobody waits for pays one query of who waits, and writes nothing for it.
+#[test]
+fn a_run_that_nobody_waits_for_costs_one_query_more() {
+    let of = (orders("true"), report(runs(Part::Whole), Duration::ZERO));
+    let mut host = Host::new(World::new(-1, Fault::Cut));
+    let actor = Actor::engine();
+    let head = host.insist(async |app| app.apply(&of.0, &actor).await).head;
+    let new = new_run(head.workflow, "orders");
+    host.insist(async |app| app.create_run(new.clone()).await);
+    host.drive(2);
+    let trace = host.world.trace();
+    let about: Vec<_> = trace
+        .iter()
+        .filter(|call| call.contains("/waits/"))
+        .collect();
+    assert_eq!(about.len(), 1, "{trace:?}");
+    assert!(about.iter().all(|call| call.contains("query")), "{about:?}");
+}
