@@ -97,6 +97,11 @@ impl Fields<'_> {
             .key(name, found.map_or(self.at.node, |(_, key, _)| *key))
     }
 
+    /// From now on as if these were not there.
+    pub(crate) fn leave_out(&mut self, names: &[&'static str]) {
+        self.found.retain(|(name, _, _)| !names.contains(name));
+    }
+
     /// Those of `names` that are there, in the order of the file.
     pub(crate) fn present(&self, names: &[&'static str]) -> Vec<&'static str> {
         let found = self.found.iter().map(|(name, _, _)| *name);

@@ -16,8 +16,6 @@ use crate::word;
 
 /// Kinds that have no job.
 const JOBLESS: &[&str] = &["switch", "conditions", "approval", "dependent"];
-/// Of those, these take time.
-const WAITING: &[&str] = &["approval", "dependent"];
 /// Fields that say how a job is run.
 const OF_JOBS: &[&str] = &[
     "env",
@@ -94,27 +92,27 @@ impl Reader<'_> {
             self.wrong_shape(at, "what the task does", Some(hint));
             return TaskRead::default();
         }
-        let Some(fields) = self.object(at, &TASK) else {
+        let Some(mut fields) = self.object(at, &TASK) else {
             return TaskRead::default();
         };
         TaskRead {
             after: fields.get("after").map(|at| at.node),
-            task: self.task_of(&fields, name, here, defaults),
+            task: self.task_of(&mut fields, name, here, defaults),
         }
     }
 
     fn task_of(
         &mut self,
-        fields: &Fields<'_>,
+        fields: &mut Fields<'_>,
         name: Option<Name>,
         here: Here<'_>,
         defaults: &Defaults,
     ) -> Option<Task> {
         let index = here.index;
         let kind = self.kind(fields, here);
-        if !fields.present(JOBLESS).is_empty() {
-            return self.jobless_task(fields, name, index, kind, defaults);
-        }
+        let jobless = !fields.present(JOBLESS).is_empty();
+        let taken_over = jobless.then(|| self.jobless(fields, kind.as_ref(), defaults));
+        let defaults = taken_over.as_ref().unwrap_or(defaults);
         if kind.as_ref().is_some_and(Kind::needs_target) {
             for name in ["env", "parameters"] {
                 if let Some(at) = fields.get(name) {
@@ -150,6 +148,7 @@ impl Reader<'_> {
         let trigger = fields
             .get("trigger")
             .and_then(|at| self.word(at, word::TRIGGERS));
+        self.waits_for_all(fields, trigger);
         let priority = fields
             .get("priority")
             .and_then(|at| self.word(at, word::PRIORITIES));
@@ -186,35 +185,35 @@ impl Reader<'_> {
         })
     }
 
-    /// A task without a job: nothing of it is tried again, or given to a target.
-    fn jobless_task(
+    /// A task without a job: nothing of it is tried again, or given to a target. Gives what it takes over.
+    fn jobless(
         &mut self,
-        fields: &Fields<'_>,
-        name: Option<Name>,
-        index: u32,
-        kind: Option<Kind>,
+        fields: &mut Fields<'_>,
+        kind: Option<&Kind>,
         defaults: &Defaults,
-    ) -> Option<Task> {
-        let asks = !fields.present(&["approval"]).is_empty();
-        let waits = !fields.present(WAITING).is_empty();
-        let depends = !fields.present(&["dependent"]).is_empty();
-        let no_others = match (asks, waits) {
-            (true, _) => vec!["delay"],
-            (false, true) => Vec::new(),
-            (false, false) => vec!["timeout"],
-        };
-        let of_jobs = fields.present(OF_JOBS).into_iter();
+    ) -> Defaults {
+        let is = |kinds| !fields.present(kinds).is_empty();
+        let (asks, depends) = (is(&["approval"]), is(&["dependent"]));
+        let mut others = OF_JOBS.to_vec();
         // What it waits for may hand on outputs.
-        let of_jobs = of_jobs.filter(|field| !(depends && *field == "outputs"));
-        for other in of_jobs.chain(fields.present(&no_others)) {
+        others.retain(|field| !(depends && *field == "outputs"));
+        others.extend(asks.then_some("delay"));
+        others.extend((!asks && !depends).then_some("timeout"));
+        for other in fields.present(&others) {
             let message = format!("a task of this kind has no job, and so no `{other}`");
             self.fault(fields.key(other), FaultKind::Conflict, message, None);
         }
-        let timeout = fields.get("timeout").filter(|_| waits);
-        let timeout = timeout.and_then(|at| self.timeout(at));
-        let trigger = fields
-            .get("trigger")
-            .and_then(|at| self.word(at, word::TRIGGERS));
+        fields.leave_out(&others);
+        let usual = kind.and_then(Kind::usual_trigger);
+        Defaults {
+            trigger: usual.unwrap_or(defaults.trigger),
+            delay: if asks { Duration::ZERO } else { defaults.delay },
+            labels: defaults.labels.clone(),
+            ..Defaults::default()
+        }
+    }
+
+    fn waits_for_all(&mut self, fields: &Fields<'_>, trigger: Option<TriggerRule>) {
         let early = matches!(
             trigger,
             Some(TriggerRule::Always | TriggerRule::OneSucceeded | TriggerRule::OneFailed)
@@ -226,35 +225,6 @@ impl Reader<'_> {
             let hint = Some("leave `trigger` out, or write `all_done`".to_owned());
             self.fault(at, FaultKind::Conflict, message, hint);
         }
-        let usual = match kind.as_ref().and_then(Kind::usual_trigger) {
-            Some(usual) => usual,
-            None => defaults.trigger,
-        };
-        let mut labels = defaults.labels.clone();
-        let own = fields.get("labels").and_then(|at| self.labels(at));
-        labels.extend(own.unwrap_or_default());
-        let description = fields.get("description");
-        let description = description.and_then(|at| self.text(at, SCRIPT_BYTES_MAX));
-        let parameters = fields.get("parameters");
-        let parameters = parameters.and_then(|at| self.parameters(at, Some(index)));
-        let delay = fields.get("delay").and_then(|at| self.duration(at));
-        let disabled = fields.get("disabled").and_then(|at| self.boolean(at));
-        let outputs = fields.get("outputs").filter(|_| depends);
-        let outputs = outputs.and_then(|at| self.outputs(at));
-        let mut task = Task::new(name?, kind?);
-        task.outputs = outputs.unwrap_or_default();
-        description
-            .unwrap_or_default()
-            .clone_into(&mut task.description);
-        task.trigger = trigger.unwrap_or(usual);
-        task.parameters = parameters.unwrap_or_default();
-        task.timeout = timeout;
-        if !asks {
-            task.delay = delay.unwrap_or(defaults.delay);
-        }
-        task.disabled = disabled.unwrap_or_default();
-        task.labels = labels;
-        Some(task)
     }
 
     /// A field where `~` means none and its absence means the default.
