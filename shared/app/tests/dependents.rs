@@ -89,7 +89,7 @@ fn play(world: Arc<World>, order: Order, (orders, report): &(Workflow, Workflow)
         let head = host.insist(async |app| app.apply(workflow, &actor).await);
         let new = new_run(head.head.workflow, key);
         host.insist(async |app| app.create_run(new.clone()).await);
-        host.drive(2);
+        host.drive_within(120);
     }
     host
 }
@@ -116,7 +116,7 @@ fn command(host: &mut Host, key: &str, what: RunCommand) {
     }));
     let to = Address::run(project(), run_of(key));
     host.insist(async |app| app.tell(&[(to, input.clone())]).await);
-    host.drive(2);
+    host.drive_within(120);
 }
 
 /// After each call in turn the process dies, or hears no answer; or all that is under way dies with it.
@@ -161,7 +161,10 @@ fn who_waits_fails_wherever_a_process_is_cut_off() {
 #[test]
 fn what_had_failed_over_there_may_still_be_mended() {
     let part = Part::Task("extract".parse().unwrap());
-    let of = (orders("false"), report(runs(part), Duration::from_hours(1)));
+    let of = (
+        orders("false"),
+        report(runs(part), Duration::from_hours(24)),
+    );
     let mut host = play(World::new(-1, Fault::Cut), Order::WaiterFirst, &of);
     assert_eq!(state(&mut host, "report"), Some(RunState::Running));
     assert_eq!(subscriptions(&host), 1);

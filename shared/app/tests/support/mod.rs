@@ -517,7 +517,16 @@ impl Host {
 
     /// Delivers whatever is under way until nothing is, the clock going on when nothing else does.
     pub fn drive(&mut self, hours: i64) {
-        let end = self.world.now_millis() + hours * 3_600_000;
+        self.drive_to(self.world.now_millis() + hours * 3_600_000, i64::MAX);
+    }
+
+    /// The same, with no wake that is due later than that.
+    pub fn drive_within(&mut self, minutes: i64) {
+        let end = self.world.now_millis() + minutes * 60_000;
+        self.drive_to(end, end);
+    }
+
+    fn drive_to(&mut self, end: i64, last: i64) {
         while self.world.now_millis() < end {
             if self.deliver_message() || self.deliver_intents() {
                 continue;
@@ -543,7 +552,9 @@ impl Host {
                 continue;
             }
             let first = self.world.wakes.lock().unwrap().iter().min().copied();
-            let Some(wake) = first else { return };
+            let Some(wake) = first.filter(|wake| wake.0 <= last) else {
+                return;
+            };
             self.world
                 .wakes
                 .lock()
