@@ -213,7 +213,7 @@ fn a_run_waits_for_another_workflow() {
         let reason = place.json(&["show", &run, "wait"])["reason"]["text"].clone();
         reason.as_str().unwrap_or_default().to_owned()
     };
-    while !waits().contains("there is no such workflow yet") {
+    while !waits().contains("there was no such workflow") {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert!(

@@ -210,10 +210,10 @@ impl App {
 
 fn none_yet(interval: &Interval, absent: bool) -> Seen {
     let why = if absent {
-        "there is no such workflow yet".to_owned()
+        "there was no such workflow when it last looked".to_owned()
     } else {
         let Interval { start, end } = interval;
-        format!("there is no run yet for {start} to {end}")
+        format!("there was no run for {start} to {end} when it last looked")
     };
     Seen {
         run: None,

@@ -1,6 +1,7 @@
 //! DEPENDENT becomes a task that waits, where all that it names is known.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     dead_code,
     reason = "tests; what they share is not all used by each"

@@ -159,23 +159,13 @@ impl Naive {
                 }
             }
             RunFact::Chose { task, branch } => self.chose(*task, *branch as usize)?,
-            RunFact::Awaits { tasks } => {
-                for task in tasks.iter() {
-                    self.awaits(task)?;
-                }
-            }
-            RunFact::Met { task } => {
-                self.awaited(*task)?;
-                self.finish(*task, End::Success);
-            }
+            RunFact::Awaits { tasks } => tasks.iter().try_for_each(|task| self.awaits(task))?,
+            RunFact::Met { task } => self.awaited(*task, End::Success)?,
             RunFact::Failed {
                 task,
                 cause: Cause::Unmet { .. },
                 ..
-            } => {
-                self.awaited(*task)?;
-                self.finish(*task, End::Failure);
-            }
+            } => self.awaited(*task, End::Failure)?,
             RunFact::Started {
                 task, external_id, ..
             } => self.started(*task, external_id, target)?,
@@ -293,19 +283,6 @@ impl Naive {
             | RunFact::Done { .. } => {}
         }
         Ok(())
-    }
-
-    fn may_follow_the_end(fact: &RunFact) -> Result<(), Wrong> {
-        match fact {
-            RunFact::LeftGate { .. }
-            | RunFact::SlotFreed { .. }
-            | RunFact::Commanded { .. }
-            | RunFact::Decided { .. }
-            | RunFact::Rerun { .. }
-            | RunFact::Turned { .. }
-            | RunFact::Done { .. } => Ok(()),
-            other => Err(("terminal-is-final", format!("after its end: {other:?}"))),
-        }
     }
 
     fn hold(&mut self, task: u32, held: bool) {

@@ -536,14 +536,9 @@ impl Host {
                 self.world.errors.fetch_add(1, Ordering::SeqCst);
                 continue;
             }
-            if !self
-                .world
-                .queue
-                .lock()
-                .unwrap()
-                .values()
-                .all(VecDeque::is_empty)
-            {
+            let queue = &self.world.queue;
+            let is_empty = queue.lock().unwrap().values().all(VecDeque::is_empty);
+            if !is_empty {
                 continue;
             }
             if self.world.running() > 0 {

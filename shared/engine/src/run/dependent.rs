@@ -309,8 +309,12 @@ pub(super) fn missing(state: &State, plan: &Plan, task: u32) -> String {
         words = format!("{words}: {}", known.why);
     }
     match open.count() {
-        0 => words,
-        more => format!("{words}, and {more} more"),
+        0 => {}
+        more => words = format!("{words}, and {more} more"),
+    }
+    match awaiting.fails {
+        Some(Time(until)) => format!("{words}; fails at {until} unless that changes"),
+        None => words,
     }
 }
 

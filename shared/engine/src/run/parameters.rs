@@ -167,6 +167,7 @@ pub fn render(state: &State, plan: &Plan, task: u32) -> Result<Rendered, String>
         | Kind::Switch { .. }
         | Kind::Conditions { .. }
         | Kind::Approval { .. }
+        | Kind::Dependent { .. }
         | Kind::Workflow { .. }
         | Kind::External { .. } => work,
     };

@@ -1,6 +1,7 @@
 //! Trigger rules and what tasks pick, naively.
 
 use porpoise_engine::input::RunCommand;
+use porpoise_engine::run::RunFact;
 use porpoise_model::workflow::{Ending, Kind, TriggerRule};
 use porpoise_model::{Cause, RunState};
 
@@ -73,13 +74,27 @@ impl Naive {
     }
 
     /// A wait for runs ends.
-    pub(super) fn awaited(&self, at: u32) -> Result<(), Wrong> {
+    pub(super) fn awaited(&mut self, at: u32, end: End) -> Result<(), Wrong> {
         let task = &self.tasks[at as usize];
         if !task.awaits || task.end.is_some() {
             let what = format!("task {at} did not wait: {task:?}");
             return Err(("dependencies-first", what));
         }
+        self.finish(at, end);
         Ok(())
+    }
+
+    pub(super) fn may_follow_the_end(fact: &RunFact) -> Result<(), Wrong> {
+        match fact {
+            RunFact::LeftGate { .. }
+            | RunFact::SlotFreed { .. }
+            | RunFact::Commanded { .. }
+            | RunFact::Decided { .. }
+            | RunFact::Rerun { .. }
+            | RunFact::Turned { .. }
+            | RunFact::Done { .. } => Ok(()),
+            other => Err(("terminal-is-final", format!("after its end: {other:?}"))),
+        }
     }
 
     /// The answer that every task waits for that asks.
