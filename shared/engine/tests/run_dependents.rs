@@ -1,6 +1,6 @@
 //! Tasks that wait for runs of other workflows.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-#![expect(clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "tests")]
 #![expect(
     clippy::as_conversions,
     clippy::wildcard_enum_match_arm,

@@ -232,13 +232,15 @@ impl Waits {
             };
         };
         match self.runs.get(by) {
-            Some(line) if !self.concerns(line, own, runs) => wrong("after a run that is another's"),
+            Some(line) if !Self::concerns(line, own, runs) => {
+                wrong("after a run that is another's")
+            }
             Some(line) if line.ever.contains(word(&runs.part)) => Ok(()),
             Some(_) | None => wrong("after a run that did not end well"),
         }
     }
 
-    fn concerns(&self, line: &Line, own: &Line, runs: &Runs) -> bool {
+    fn concerns(line: &Line, own: &Line, runs: &Runs) -> bool {
         let (from, to) = interval(&own.new, runs.period);
         let at = line.new.logical_date.as_millisecond();
         let order = |line: &Line| (line.new.logical_date, line.new.created, line.new.run);
@@ -283,7 +285,7 @@ impl Waits {
             }
             let all = need.runs();
             let runs = all.get(at as usize)?;
-            let of_period = others.iter().filter(|line| self.concerns(line, own, runs));
+            let of_period = others.iter().filter(|line| Self::concerns(line, own, runs));
             let latest = of_period.max_by_key(|line| {
                 let created = line.new.created.as_millisecond();
                 (line.started.unwrap_or(created), line.new.run)

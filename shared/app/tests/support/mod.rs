@@ -470,6 +470,8 @@ pub struct Host {
     pub world: Arc<World>,
     pub app: App,
     pub deaths: u32,
+    /// Wakes that are due later are left alone.
+    pub last_wake: i64,
 }
 
 impl Host {
@@ -479,6 +481,7 @@ impl Host {
             world,
             app,
             deaths: 0,
+            last_wake: i64::MAX,
         }
     }
 
@@ -517,16 +520,7 @@ impl Host {
 
     /// Delivers whatever is under way until nothing is, the clock going on when nothing else does.
     pub fn drive(&mut self, hours: i64) {
-        self.drive_to(self.world.now_millis() + hours * 3_600_000, i64::MAX);
-    }
-
-    /// The same, with no wake that is due later than that.
-    pub fn drive_within(&mut self, minutes: i64) {
-        let end = self.world.now_millis() + minutes * 60_000;
-        self.drive_to(end, end);
-    }
-
-    fn drive_to(&mut self, end: i64, last: i64) {
+        let end = self.world.now_millis() + hours * 3_600_000;
         while self.world.now_millis() < end {
             if self.deliver_message() || self.deliver_intents() {
                 continue;
@@ -547,7 +541,7 @@ impl Host {
                 continue;
             }
             let first = self.world.wakes.lock().unwrap().iter().min().copied();
-            let Some(wake) = first.filter(|wake| wake.0 <= last) else {
+            let Some(wake) = first.filter(|wake| wake.0 <= self.last_wake) else {
                 return;
             };
             self.world

@@ -11,7 +11,7 @@ pub(crate) fn depend(task: &mut Task, bits: u32) {
     let runs = |bits: u32| {
         let period = usize::try_from(bits).unwrap() % periods.len();
         Need::Runs(Box::new(Runs {
-            project: (bits % 2 == 0).then(|| task.name.clone()),
+            project: bits.is_multiple_of(2).then(|| task.name.clone()),
             workflow: task.name.clone(),
             part: match bits % 3 {
                 0 => Part::Whole,
@@ -19,7 +19,7 @@ pub(crate) fn depend(task: &mut Task, bits: u32) {
                 _ => Part::AllTasks,
             },
             period: *periods.get(period).unwrap(),
-            only_scheduled: bits % 5 == 0,
+            only_scheduled: bits.is_multiple_of(5),
         }))
     };
     let several = vec![runs(bits / 3), Need::Any(vec![runs(bits / 5)])];
@@ -31,7 +31,7 @@ pub(crate) fn depend(task: &mut Task, bits: u32) {
                 1 => Need::All(several),
                 _ => Need::Any(several),
             },
-            timezone: (bits % 4 == 0).then(|| "Asia/Shanghai".to_owned()),
+            timezone: bits.is_multiple_of(4).then(|| "Asia/Shanghai".to_owned()),
             failure_wait: Duration::from_secs(u64::from(bits % 2) * 90),
         },
     );
