@@ -122,6 +122,7 @@ impl Profile {
                 tasks: 4,
                 runs: 8,
                 waits: 1,
+                families: 0,
                 commands: 0,
                 schedules: 2,
                 sites: 0,
