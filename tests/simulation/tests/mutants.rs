@@ -147,6 +147,7 @@ fn subscribers_that_are_read_too_early_are_found() {
 }
 
 #[test]
+#[ignore = "takes minutes: the workload seldom ends a run between a look's list and its subscription"]
 fn a_subscription_that_comes_too_late_is_found() {
     is_found(Mutant::SubscribedLate);
 }
