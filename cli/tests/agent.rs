@@ -1,14 +1,4 @@
 //! A site and its agent, both real: tasks that are fetched, executed once and reported, whoever dies meanwhile.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,7 +12,8 @@ use porpoise_engine::effect::Attempt;
 use porpoise_engine::input::{Report, ReportKind};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use support::Place;
+
+use crate::support::Place;
 
 const BERLIN: &str = r#"{"name": "berlin", "kind": "process", "place": "site.berlin"}"#;
 

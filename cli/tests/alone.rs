@@ -1,20 +1,11 @@
 //! What the binary does without an API: checks, complaints, starting and stopping.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use rustix::process::Signal;
-use support::{Place, masked};
+
+use crate::support::{Place, masked};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()

@@ -1,18 +1,9 @@
 //! Workflows that are tasks of others, through the real binary.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Place, masked};
+
+use crate::support::{Place, masked};
 
 const BELOW: &str = "workflow: below\nparameters: { pause: 0 }\noutputs: { rows: '${b.rows}' }\ntasks:\n  a: { shell: 'sleep $pause' }\n  b: { after: [a], shell: 'echo rows=7 >> \"$PORPOISE_OUTPUT\"', outputs: [rows] }\n";
 

@@ -1,16 +1,6 @@
 //! Executes every example of docs/cli.md, top to bottom, against one server.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
 
-mod support;
-
-use support::{Place, masked};
+use crate::support::{Place, masked};
 
 const PAGE: &str = include_str!("../../docs/cli.md");
 const EXAMPLES: [(&str, &str); 5] = [

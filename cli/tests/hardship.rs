@@ -1,14 +1,4 @@
 //! The real server and its commands when things around them go away: standard error, the server, connections.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
 
-use support::Place;
+use crate::support::Place;
 
 const QUICK: &str = "workflow: quick\ntasks:\n  a: { shell: echo a }\n  b: { after: [a], noop: }\n";
 

@@ -1,11 +1,5 @@
 //! The host with real processes, without HTTP: an example runs to its end, and a host that is opened again finds the
 //! job that the first one started.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "test code"
-)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

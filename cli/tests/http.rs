@@ -1,31 +1,19 @@
 //! Calls over HTTP by the real server and its wrappers: outcomes, outputs, secrets, stopping, and what outlives a server.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
-
-#[path = "support/attempts.rs"]
-mod attempts;
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use attempts::{Shared, end, log, numbered, open, secret};
 use porpoise_canned::{Answer, Canned, Request};
 use porpoise_model::Cause;
 use porpoise_model::job::{HttpCall, Work};
 use porpoise_ports::conformance::executor::Works;
 use porpoise_ports::executor::JobState;
 use porpoise_ports::{Executor, executor_books_conformance, executor_conformance};
-use support::Place;
 use tempfile::TempDir;
+
+use crate::support::Place;
+use crate::support::attempts::{Shared, end, log, numbered, open, secret};
 
 fn text(status: u16, body: &str) -> Answer {
     Answer::Response {

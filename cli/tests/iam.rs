@@ -1,25 +1,14 @@
 //! The command line as a caller whom IAM knows: TLS, signatures, and what is said when somebody is not let in.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
 
-#[path = "iam/gateway.rs"]
 mod gateway;
-#[path = "iam/signed.rs"]
 mod signed;
-mod support;
-
 use std::process::{Command, Output};
 
-use gateway::{ADA, Asked, Gateway, Rules, tells_nothing};
 use jiff::SignedDuration;
+
+use crate::support::Place;
+use gateway::{ADA, Asked, Gateway, Rules, tells_nothing};
 use signed::Known;
-use support::Place;
 
 const HELLO: &str = "workflow: hallo\nproject: shop\ntasks:\n  load: { shell: 'echo one; echo two' }\n  依赖 prüfen: { after: [load], noop: }\n";
 const SLOW: &str = "workflow: slow\nproject: shop\ntasks:\n  count: { shell: 'for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done' }\n";

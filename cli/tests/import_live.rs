@@ -1,19 +1,7 @@
 //! Reading from a running DolphinScheduler, with a server of our own in its place: pages of three generations of its
 //! API, slow and broken answers, tokens that expire, and kills.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
 
-mod support;
-
-#[path = "import_live/server.rs"]
 mod server;
-
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
@@ -22,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use porpoise_canned::{Answer, Canned};
 use serde_json::Value;
+
+use crate::support::Place;
 use server::{Ds, Generation, TOKEN};
-use support::Place;
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

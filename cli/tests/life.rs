@@ -1,17 +1,8 @@
 //! Whole lives of runs through the real binary: applied, run, shown, stopped, run again, across restarts.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use rustix::process::Signal;
-use support::{Place, masked};
+
+use crate::support::{Place, masked};
 
 const FAILS: &str = "workflow: fails\ntasks:\n  good: { shell: echo fine }\n  bad: { after: [good], shell: 'exit 3' }\n  never: { after: [bad], noop: }\n";
 const SLOW: &str = "workflow: slow\ntasks:\n  long: { shell: 'echo begun; sleep 2; echo over' }\n  after: { after: [long], shell: echo after }\n";

@@ -1,20 +1,11 @@
 //! Schedules of the real server: each instant makes one run, also when the server is killed in between.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::process::Signal;
-use support::Place;
+
+use crate::support::Place;
 
 const TICKS: &str = "workflow: ticks\nschedule: { cron: '* * * * * ?', timezone: Europe/Berlin }\ntasks:\n  a: { noop: }\n";
 

@@ -1,19 +1,5 @@
 //! Statements by the real server and its wrappers: the promises of executors, data sources, outputs, and stopping.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
 
-#[path = "support/attempts.rs"]
-mod attempts;
-mod support;
-
-use attempts::{Shared, end, log, numbered, open, secret};
 use porpoise_databases::{Database, Engine};
 use porpoise_model::job::Work;
 use porpoise_model::{Cause, Place as Where, Target};
@@ -21,8 +7,10 @@ use porpoise_ports::conformance::executor::Works;
 use porpoise_ports::executor::{JobState, SubmitError};
 use porpoise_ports::{Executor, executor_books_conformance, executor_conformance};
 use serde_json::{Value, json};
-use support::Place;
 use tempfile::TempDir;
+
+use crate::support::Place;
+use crate::support::attempts::{Shared, end, log, numbered, open, secret};
 
 const ENDLESS: &str =
     "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n";

@@ -1,17 +1,8 @@
 //! Targets of the real server, from the command line.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use serde_json::json;
-use support::Place;
+
+use crate::support::Place;
 
 const NIGHTLY: &str = r#"{"name": "nightly", "kind": "athena", "place": "aws.eu-central-1.111122223333",
     "role": {"arn": "arn:aws:iam::111122223333:role/porpoise-target-a", "external_id": "night"}, "settings": {"workgroup": "w"}}"#;

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::signed::{self, Known};
+use super::signed::{self, Known};
 
 /// The names that its certificate is for.
 pub const NAMES: [&str; 3] = [

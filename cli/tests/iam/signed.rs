@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use crate::gateway::Asked;
+use super::gateway::Asked;
 
 /// Somebody whom a gateway knows.
 #[derive(Debug, Clone)]

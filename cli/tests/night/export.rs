@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::support::Place;
+use crate::support::Place;
 
 /// What the export says of the night.
 pub struct Export {

@@ -8,8 +8,8 @@ use jiff::{RoundMode, Timestamp, ToSpan as _, Unit, Zoned, ZonedRound};
 use serde_json::Value;
 
 use super::export::workflows;
-use super::support::Place;
 use super::{data, import};
+use crate::support::Place;
 
 const FIRES_SHOWN: usize = 10;
 

@@ -1,5 +1,7 @@
 //! A server of the real binary in a directory of its own, and commands to it.
 
+pub mod attempts;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -1,17 +1,5 @@
 //! Executes every example of docs/api.md, top to bottom, against one server.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-mod support;
-
 use std::collections::BTreeMap;
 
 use axum::body::Body;
@@ -21,7 +9,7 @@ use futures_util::future::FutureExt;
 use porpoise_api::listed;
 use serde_json::Value;
 
-use support::{HOST, Server, TOKEN, pieces};
+use crate::support::{HOST, Server, TOKEN, pieces};
 
 const PAGE: &str = include_str!("../../../docs/api.md");
 const ANYTHING: &str = "…";

@@ -1,17 +1,5 @@
 //! The description of the API is that of its routes, and every route asks who comes.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +9,7 @@ use axum::http::{Method, StatusCode};
 use porpoise_api::{Action, document, listed};
 use serde_json::Value;
 
-use support::{Server, asked, bare};
+use crate::support::{Server, asked, bare};
 
 /// Each operation of the document, by method and address.
 fn operations() -> BTreeMap<(String, String), Value> {
@@ -54,7 +42,7 @@ fn the_checked_in_document_is_that_of_the_routes() {
     assert!(
         stored == document(),
         "docs/openapi.json is not what the routes say; regenerate it with:\n    \
-         UPDATE_OPENAPI=1 cargo test -p porpoise-api --test openapi"
+         UPDATE_OPENAPI=1 cargo test -p porpoise-api --test all"
     );
 }
 

@@ -1,14 +1,4 @@
 //! Jobs whose targets remember them: their ends are noted nowhere else, and what they were billed comes later.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +13,8 @@ use porpoise_engine::effect::{Attempt, Intent};
 use porpoise_engine::input::{ReportKind, RunInput};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, ProjectId, RunId};
-use support::{Fault, World, bill};
+
+use crate::support::{Fault, World, bill};
 
 const PLACE: &str = "local";
 const MINUTE: i64 = 60_000;

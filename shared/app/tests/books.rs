@@ -1,15 +1,4 @@
 //! Workflows, their schedules, and the lists of runs.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    reason = "tests"
-)]
-
-#[path = "support/retail.rs"]
-mod retail;
-mod support;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -20,8 +9,10 @@ use porpoise_engine::input::{Command, PoolCommand, PoolInput};
 use porpoise_engine::{Input, pool::Pool, schedule::Schedule as ScheduleAggregate};
 use porpoise_model::workflow::{Concurrency, Kind, MissedFires, PoolUse, Schedule, Task, Workflow};
 use porpoise_model::{Actor, Address, CommandId, PoolId, RunId, RunState, ScheduleId, WorkflowId};
-use retail::project;
-use support::{Fault, Host, World};
+
+use crate::support::retail;
+use crate::support::retail::project;
+use crate::support::{Fault, Host, World};
 
 fn workflow(name: &str, description: &str, cron: Option<&str>) -> Workflow {
     let only = Task::new("only".parse().unwrap(), Kind::Noop);

@@ -1,16 +1,4 @@
 //! Tasks that wait for runs of other workflows, wherever a process is cut off.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::needless_pass_by_value,
-    unreachable_pub,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
-
-#[path = "support/retail.rs"]
-mod retail;
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,8 +12,9 @@ use porpoise_model::workflow::{Kind, Task, Workflow};
 use porpoise_model::{Actor, Address, CommandId, RunState};
 use porpoise_ports::Table;
 use porpoise_ports::table::Query;
-use retail::{new_run, project, run_of, workflow};
-use support::{Fault, Host, World};
+
+use crate::support::retail::{new_run, project, run_of, workflow};
+use crate::support::{Fault, Host, World};
 
 fn shell(script: &str) -> Kind {
     Kind::Shell {

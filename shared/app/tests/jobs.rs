@@ -1,15 +1,5 @@
 //! Dispatcher and poller: what a place does with intents that come twice, late, in the wrong order or to a process
 //! that knows nothing.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +15,8 @@ use porpoise_engine::effect::{Attempt, CancelIntent, Intent};
 use porpoise_engine::input::{ReportKind, RunInput};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{AttemptKey, Cause, ProjectId, RunId};
-use support::{Fault, PLACE, World};
+
+use crate::support::{Fault, PLACE, World};
 
 fn run() -> RunId {
     RunId::from_bytes([5; 16])

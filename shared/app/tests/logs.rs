@@ -1,15 +1,5 @@
 //! Logs of jobs: found by the attempt while the job runs and long after, by processes that know nothing of it, and not
 //! carried where the data of their run may not be.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -25,7 +15,8 @@ use porpoise_model::job::{Job, Work};
 use porpoise_model::{Place, ProjectId, RunId};
 use porpoise_ports::Logs;
 use porpoise_ports::logs::{LogAsk, LogChunk, LogError, LogPart, NoLog};
-use support::{Fault, PLACE, World};
+
+use crate::support::{Fault, PLACE, World};
 
 const EU: &str = "aws.eu-central-1.111122223333";
 const US: &str = "aws.us-east-1.111122223333";

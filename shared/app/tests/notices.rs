@@ -1,15 +1,4 @@
 //! What a workflow asks for is told, whatever is cut off, and a channel that does not listen holds up nothing.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    reason = "tests"
-)]
-
-#[path = "support/retail.rs"]
-mod retail;
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,8 +10,10 @@ use porpoise_engine::{Input, run::Run};
 use porpoise_model::workflow::{Kind, Occasion, Task, Workflow};
 use porpoise_model::{Actor, Address, CommandId, RunState};
 use porpoise_ports::notices::{Notice, What};
-use retail::{new_run, project, run_of};
-use support::{Fault, Host, World};
+
+use crate::support::retail;
+use crate::support::retail::{new_run, project, run_of};
+use crate::support::{Fault, Host, World};
 
 fn task(name: &str, script: &str, after: &[u32]) -> Task {
     let script = script.to_owned();

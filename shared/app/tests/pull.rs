@@ -1,15 +1,4 @@
 //! What waits for agents, who takes it, and what they may say.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::needless_pass_by_value,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,7 +18,8 @@ use porpoise_model::{Cause, ProjectId, RunId};
 use porpoise_ports::conformance::bus::{Dispatched, PLACES};
 use porpoise_ports::conformance::run;
 use porpoise_ports::{Bus, bus_conformance};
-use support::{Fault, Port, World};
+
+use crate::support::{Fault, Port, World};
 
 const BERLIN: &str = "site.berlin";
 

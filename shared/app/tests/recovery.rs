@@ -1,16 +1,5 @@
 //! Every call of every port is the last one of a process once, and fails after it took effect once: what is under
 //! way ends as it would have, and nothing is done twice.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    reason = "tests"
-)]
-
-#[path = "support/retail.rs"]
-mod retail;
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,8 +9,10 @@ use porpoise_engine::input::{Command, RunCommand, RunInput};
 use porpoise_engine::{Input, run::Run};
 use porpoise_model::workflow::{Kind, Retry, Task, Workflow};
 use porpoise_model::{Actor, Address, CommandId, RunId, RunState};
-use retail::{new_run, project, run_of, workflow};
-use support::{Fault, Host, World};
+
+use crate::support;
+use crate::support::retail::{new_run, project, run_of, workflow};
+use crate::support::{Fault, Host, World};
 
 fn task(name: &str, kind: Kind, after: &[u32]) -> Task {
     Task {

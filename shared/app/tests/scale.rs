@@ -1,9 +1,4 @@
 //! What a task costs does not grow with the size of its run: neither what is billed nor the time that steps take.
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "tests; times of steps are measured"
-)]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

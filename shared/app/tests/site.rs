@@ -1,17 +1,5 @@
 //! Home and a site with an agent, each with a store of its own. Every call of every port on either side is the last one
 //! of its process once, and loses its answer once: every attempt has one job, and the run ends as it would have.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-#[path = "support/retail.rs"]
-mod retail;
-mod support;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,8 +16,10 @@ use porpoise_model::workflow::{Kind, Retry, Task, Workflow};
 use porpoise_model::{Actor, Address, CommandId, RunId, RunState};
 use porpoise_ports::queue::Message;
 use porpoise_ports::{Bus, Executor, Queue, Table, Unavailable};
-use retail::{new_run, project, run_of};
-use support::{Fault, Host, Port, World};
+
+use crate::support::retail;
+use crate::support::retail::{new_run, project, run_of};
+use crate::support::{Fault, Host, Port, World};
 
 const BERLIN: &str = "site.berlin";
 

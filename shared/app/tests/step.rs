@@ -1,14 +1,4 @@
 //! The generic step on an aggregate that counts.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::sync::Arc;
 
@@ -23,7 +13,8 @@ use porpoise_engine::input::{GateInput, RunInput};
 use porpoise_engine::outbox::Outbox;
 use porpoise_engine::{Aggregate, Decision, Effect, Input};
 use porpoise_model::{Address, AggregateKind, ProjectId, RunId, VersionHash};
-use support::{Fault, World};
+
+use crate::support::{Fault, World};
 
 /// Counts, and tells a run of each whole ten until it answers.
 #[derive(Debug)]

@@ -1,16 +1,4 @@
 //! Who takes over a run from another process sends again what may be lost, and nothing else.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-#[path = "support/retail.rs"]
-mod retail;
-mod support;
 
 use std::sync::Arc;
 
@@ -22,8 +10,9 @@ use porpoise_engine::effect::Attempt;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_model::workflow::{Kind, Task, Workflow};
 use porpoise_model::{Actor, Address};
-use retail::{new_run, project, run_of, workflow};
-use support::{Fault, World};
+
+use crate::support::retail::{new_run, project, run_of, workflow};
+use crate::support::{Fault, World};
 
 const WIDTH: u32 = 30;
 

@@ -1,16 +1,4 @@
 //! Targets of a project, and where runs are placed.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-#[path = "support/retail.rs"]
-mod retail;
-mod support;
 
 use std::collections::BTreeSet;
 
@@ -18,8 +6,9 @@ use porpoise_app::target_store::TargetSpec;
 use porpoise_engine::placement::Placement;
 use porpoise_model::Actor;
 use porpoise_model::workflow::{Kind, Task};
-use retail::{new_run, project, workflow};
-use support::{Fault, Host, World};
+
+use crate::support::retail::{new_run, project, workflow};
+use crate::support::{Fault, Host, World};
 
 fn spec(name: &str, region: &str, default_for: &[&str]) -> TargetSpec {
     let place = format!("aws.{region}.111122223333");

@@ -1,16 +1,4 @@
 //! Calls that are spared, and those that are not.
-#![expect(
-    clippy::unwrap_used,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    dead_code,
-    reason = "tests"
-)]
-
-#[path = "support/retail.rs"]
-mod retail;
-mod support;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -33,8 +21,10 @@ use porpoise_model::{Actor, Address, AttemptKey, ProjectId, RunId, VersionHash};
 use porpoise_ports::executor::JobState;
 use porpoise_ports::meter::{Counts, Meter, Metered};
 use porpoise_ports::{Blobs, Loops, Unavailable};
-use retail::{new_run, project};
-use support::{Fault, Port, World};
+
+use crate::support::retail;
+use crate::support::retail::{new_run, project};
+use crate::support::{Fault, Port, World};
 
 const PLACE: &str = "local";
 const SECOND: i64 = 1_000;

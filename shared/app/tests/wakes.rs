@@ -1,14 +1,4 @@
 //! Wakes that come through a queue of their own.
-#![expect(
-    clippy::unwrap_used,
-    dead_code,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    unreachable_pub,
-    reason = "what tests share, of which this one needs little"
-)]
-
-mod support;
 
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +6,8 @@ use porpoise_engine::Input;
 use porpoise_engine::input::RunInput;
 use porpoise_model::{Address, ProjectId, RunId};
 use porpoise_ports::timers::Wake;
-use support::{Fault, World};
+
+use crate::support::{Fault, World};
 
 fn wake(id: u8, at: Timestamp) -> Wake {
     let aggregate = Address::run(ProjectId::of_name("p"), RunId::from_bytes([id; 16]));

@@ -1,7 +1,4 @@
 //! Blobs against the suite of their port, and what is theirs alone, on an emulator of S3.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -12,7 +9,8 @@ use porpoise_blobs_s3::{S3Blobs, Settings};
 use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::{Blobs as _, Unavailable, blobs_conformance};
 use porpoise_region::unique;
-use support::client;
+
+use crate::support::client;
 
 /// The suite's place is `home`; `eu` has a bucket of its own.
 async fn bucket() -> (S3Blobs, (Client, String)) {

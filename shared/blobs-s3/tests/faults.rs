@@ -1,7 +1,4 @@
 //! What no emulator makes: conflicts, missing rights, outages.
-#![expect(clippy::unwrap_used, dead_code, reason = "test code")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -12,7 +9,8 @@ use porpoise_canned::{Answer, Canned, chain};
 use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::Blobs as _;
 use porpoise_ports::usage::{Ledger, Line};
-use support::config;
+
+use crate::support::config;
 
 fn blobs(canned: &Canned) -> S3Blobs {
     patient(canned, Duration::from_secs(10))

@@ -1,7 +1,4 @@
 //! Blobs while network and service misbehave, by many seeds, on an emulator of S3.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +11,8 @@ use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_model::{ProjectId, VersionHash};
 use porpoise_ports::{Blobs as _, blobs_conformance};
 use porpoise_region::unique;
-use support::{client, config};
+
+use crate::support::{client, config};
 
 /// Blobs through a client that never gives up: what is looked for is wrong answers, not outages.
 async fn shaky(seed: u64) -> (S3Blobs, Faults) {

@@ -1,7 +1,4 @@
 //! The bus against the suite of its port, on an emulator of EventBridge with a rule for each place.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +12,8 @@ use porpoise_ports::bus_conformance;
 use porpoise_ports::conformance::bus::{Dispatched, PLACES};
 use porpoise_region::unique;
 use serde_json::{Value, json};
-use support::{client, queues};
+
+use crate::support::{client, queues};
 
 /// Queues in the place of dispatchers: what the rule of a place matched.
 #[derive(Debug)]

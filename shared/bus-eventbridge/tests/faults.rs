@@ -1,12 +1,4 @@
 //! What no emulator makes: calls that are taken in part, throttles, outages, silence.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use std::time::Duration;
 
@@ -18,7 +10,8 @@ use porpoise_canned::{Answer, Canned, Request, chain};
 use porpoise_ports::Bus as _;
 use porpoise_ports::usage::{Ledger, Line};
 use serde_json::{Value, json};
-use support::config;
+
+use crate::support::config;
 
 const ARN: &str = "arn:aws:events:eu-west-1:111122223333:event-bus/intents-eu";
 

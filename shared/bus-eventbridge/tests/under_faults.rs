@@ -1,7 +1,4 @@
 //! The bus while network and service misbehave, by many seeds, on an emulator of EventBridge.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +13,8 @@ use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_ports::Bus as _;
 use porpoise_region::unique;
 use serde_json::Value;
-use support::{client, config, queues};
+
+use crate::support::{client, config, queues};
 
 /// A client that never gives up: what is looked for is wrong answers, not outages.
 fn shaky(faults: &Faults) -> Client {

@@ -1,10 +1,4 @@
 //! The bus against the suite of its port, on an emulator that really invokes a function for each place.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
-
-mod support {
-    pub mod config;
-    pub mod inbox;
-}
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,8 +8,9 @@ use bytes::Bytes;
 use porpoise_bus_lambda::{LambdaBus, Settings};
 use porpoise_ports::bus_conformance;
 use porpoise_ports::conformance::bus::{Dispatched, PLACES};
-use support::inbox::{arrived, client, function};
 use tempfile::TempDir;
+
+use crate::support::inbox::{arrived, client, function};
 
 /// Looks until the first invocation, which waits until its function has started; and between two of one that runs.
 const LOOKS: [u32; 2] = [150, 20];

@@ -1,9 +1,4 @@
 //! What no emulator makes: throttles, outages, silence.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
-
-mod support {
-    pub mod config;
-}
 
 use std::time::Duration;
 
@@ -16,7 +11,8 @@ use porpoise_ports::Bus as _;
 use porpoise_ports::intents::Intents;
 use porpoise_ports::usage::{Ledger, Line};
 use serde_json::Value;
-use support::config::config;
+
+use crate::support::config::config;
 
 const ARN: &str = "arn:aws:lambda:eu-west-1:111122223333:function:porpoise-dispatcher";
 

@@ -1,10 +1,4 @@
 //! The bus while network and service misbehave, by many seeds, on an emulator that really invokes.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
-
-mod support {
-    pub mod config;
-    pub mod inbox;
-}
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,8 +11,9 @@ use porpoise_bus_lambda::{LambdaBus, Settings};
 use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_ports::Bus as _;
 use porpoise_region::unique;
-use support::config::config;
-use support::inbox::{arrived, function};
+
+use crate::support::config::config;
+use crate::support::inbox::{arrived, function};
 
 /// A client that tries as often as those of functions do.
 fn shaky(faults: &Faults) -> Client {

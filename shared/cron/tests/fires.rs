@@ -1,7 +1,5 @@
 //! Fire times where the two dialects, the clock changes or the calendar need thought.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;

@@ -1,7 +1,5 @@
 //! Every row of a table that was recorded from Quartz: validity and the next four fires.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::fs;
 use std::path::Path;
 

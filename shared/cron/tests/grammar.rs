@@ -1,7 +1,5 @@
 //! What parses, how it prints, and what is said about what does not parse.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
-
 use porpoise_cron::{Cron, Dialect, Field};
 
 fn normalised(text: &str) -> String {

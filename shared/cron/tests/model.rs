@@ -1,7 +1,5 @@
 //! Random expressions against a walk over every instant that matches each field by its definition.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};

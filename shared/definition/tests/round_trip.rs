@@ -1,17 +1,10 @@
 //! What is written reads back as the same workflow, and no bytes can make the reader panic.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-#[path = "support/depend.rs"]
-mod depend;
-#[path = "round_trip/kind.rs"]
 mod kind;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use kind::kind;
 use porpoise_definition::{read, write};
 use porpoise_model::workflow::{
     Backoff, Case, Concurrency, Ending, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
@@ -22,6 +15,9 @@ use porpoise_model::{Name, Value, ValueType};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
+
+use crate::support::depend;
+use kind::kind;
 
 /// Texts made of what YAML could trip over. No `$`: what is unknown would be a fault.
 fn text() -> impl Strategy<Value = String> {

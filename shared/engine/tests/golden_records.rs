@@ -2,7 +2,6 @@
 //!
 //! `tests/golden/*.cbor` are records as a release wrote them, `*.txt` what they say. A file that exists is never
 //! written again: a new form gets a new file (`UPDATE_GOLDEN=1` writes those that are missing).
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,14 +1,4 @@
 //! Tasks that wait until a person approves.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-#![expect(clippy::indexing_slicing, reason = "tests")]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with other tests")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -18,7 +8,8 @@ use porpoise_engine::input::RunCommand;
 use porpoise_engine::run::{Phase, reason};
 use porpoise_model::RunState;
 use porpoise_model::workflow::{Kind, Occasion, Timeout, TimeoutAction};
-use support::{Scenario, scenario};
+
+use crate::support::{Scenario, scenario};
 
 fn asking() -> Scenario {
     let question = "Release the figures?".to_owned();

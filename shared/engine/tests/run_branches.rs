@@ -1,18 +1,4 @@
 //! Tasks that pick among those below them: switches and conditions.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with other tests")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
@@ -21,7 +7,8 @@ use porpoise_engine::input::{ReportKind, RunCommand};
 use porpoise_engine::run::Phase;
 use porpoise_model::workflow::{Case, Ending, FailureStrategy, Kind, Test, TriggerRule};
 use porpoise_model::{RunState, Value, ValueType};
-use support::{Scenario, scenario};
+
+use crate::support::{Scenario, scenario};
 
 /// `choose` picks `big` or `small` by the rows that `count` found; `join` follows both.
 fn counted(cases: &[(&str, &[&str])], otherwise: Option<&[&str]>) -> Scenario {

@@ -1,14 +1,4 @@
 //! Tasks that are other workflows: the runs that their attempts make, and what the two say to each other.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-#![expect(clippy::indexing_slicing, clippy::panic, reason = "tests")]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with other tests")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +12,8 @@ use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Priority, Tim
 use porpoise_model::{
     Actor, Address, Cause, Outputs, RunId, RunState, TaskState, Value, WorkflowId,
 };
-use support::{Scenario, me, scenario, start_of_day};
+
+use crate::support::{Scenario, me, scenario, start_of_day};
 
 /// `load` is another workflow.
 fn above() -> Scenario {

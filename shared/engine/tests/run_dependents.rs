@@ -1,14 +1,4 @@
 //! Tasks that wait for runs of other workflows.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
-#![expect(clippy::indexing_slicing, clippy::panic, reason = "tests")]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with other tests")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -21,7 +11,9 @@ use porpoise_engine::run::{Phase, Run, RunFact, View, reason};
 use porpoise_model::dependence::{Need, Part, Period, Runs, Verdict};
 use porpoise_model::workflow::{Kind, Timeout, TimeoutAction};
 use porpoise_model::{RunId, RunState, Value, ValueType};
-use support::{Scenario, scenario};
+
+use crate::support;
+use crate::support::{Scenario, scenario};
 
 fn runs(workflow: &str, period: Period) -> Need {
     Need::Runs(Box::new(Runs {

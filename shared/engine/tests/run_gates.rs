@@ -1,19 +1,4 @@
 //! Runs whose place at the gate a later one takes.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with other tests")]
-
-mod support;
 
 use insta::assert_snapshot;
 use porpoise_engine::Effect;
@@ -21,7 +6,8 @@ use porpoise_engine::effect::EffectKey;
 use porpoise_engine::input::{GateAnswer, GateAnswerKind, GateInput, Input, RunInput};
 use porpoise_model::RunState;
 use porpoise_model::workflow::Concurrency;
-use support::{Scenario, scenario};
+
+use crate::support::{Scenario, scenario};
 
 fn begun() -> Scenario {
     let mut run = scenario("a -> b");

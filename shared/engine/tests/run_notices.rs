@@ -1,18 +1,4 @@
 //! What of a run is to be told to people, and only where its workflow asks for it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    dead_code,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-
-mod support;
 
 use std::time::Duration;
 
@@ -21,7 +7,8 @@ use porpoise_engine::input::{RunCommand, RunInput};
 use porpoise_engine::run::Run;
 use porpoise_engine::{Aggregate as _, Effect, EffectKey};
 use porpoise_model::workflow::{Occasion, Timeout, TimeoutAction};
-use support::{Scenario, scenario};
+
+use crate::support::{Scenario, scenario};
 
 fn asking(edges: &str, notify: &[Occasion]) -> Scenario {
     let mut scenario = scenario(edges);

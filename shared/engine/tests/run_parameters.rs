@@ -1,25 +1,12 @@
 //! What a task can read by name, where it comes from, and what it hides.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    dead_code,
-    reason = "test support"
-)]
-
-mod support;
 
 use insta::assert_snapshot;
 use porpoise_engine::run::parameters::{Given, known};
 use porpoise_engine::{Aggregate as _, Effect, EffectKey};
 use porpoise_model::Value;
 use porpoise_model::workflow::Kind;
-use support::{Scenario, scenario};
+
+use crate::support::{Scenario, scenario};
 
 /// A workflow whose second task has everything that a name can come from.
 fn load(dialect: &str) -> Scenario {

@@ -1,24 +1,12 @@
 //! Reports of attempts that are over, or that say what was said before.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with other tests")]
-
-mod support;
 
 use porpoise_engine::aggregate::Aggregate as _;
 use porpoise_engine::effect::Attempt;
 use porpoise_engine::input::{Report, ReportKind, RunInput};
 use porpoise_engine::run::Run;
-use support::{Scenario, scenario};
+
+use crate::support;
+use crate::support::{Scenario, scenario};
 
 #[test]
 fn a_report_is_past_once_its_attempt_is_and_one_of_an_attempt_to_come_is_not() {

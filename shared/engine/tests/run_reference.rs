@@ -1,18 +1,4 @@
 //! Runs against a naive model: how every task ends follows from how the tasks above it ended, and from nothing else.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with the scenarios")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +8,9 @@ use porpoise_engine::run::Phase;
 use porpoise_model::workflow::{Case, Ending, Kind, Test, TriggerRule};
 use porpoise_model::{Cause, RunState};
 use proptest::prelude::*;
-use support::{Scenario, scenario};
+
+use crate::support;
+use crate::support::{Scenario, scenario};
 
 /// A random DAG: for each task its rule, whether it is disabled, how its job ends, and the tasks above it.
 #[derive(Debug, Clone)]

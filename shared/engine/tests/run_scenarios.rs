@@ -1,18 +1,4 @@
 //! Runs, told as scenarios.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with other tests")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -24,7 +10,9 @@ use porpoise_model::TaskState;
 use porpoise_model::workflow::{
     Concurrency, FailureStrategy, PoolUse, Timeout, TimeoutAction, TriggerRule,
 };
-use support::scenario;
+
+use crate::support;
+use crate::support::scenario;
 
 #[test]
 fn run_fails_when_a_task_has_no_retry_left() {

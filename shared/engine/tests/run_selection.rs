@@ -1,18 +1,6 @@
 //! Runs of some of a workflow's tasks.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    reason = "test support"
-)]
-#![expect(dead_code, reason = "the support is shared with other tests")]
 
-mod support;
+use std::sync::Arc;
 
 use insta::assert_snapshot;
 use porpoise_engine::Plan;
@@ -20,8 +8,8 @@ use porpoise_engine::input::RunCommand;
 use porpoise_engine::run::selection::select;
 use porpoise_engine::run::{Phase, Ranges, Reach};
 use porpoise_model::workflow::{FailureStrategy, TriggerRule};
-use std::sync::Arc;
-use support::{Scenario, scenario};
+
+use crate::support::{Scenario, scenario};
 
 /// `extract` and `other` lead to `load`, which leads to `report`; `aside` stands alone.
 fn retail() -> Scenario {

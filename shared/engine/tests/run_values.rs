@@ -1,25 +1,12 @@
 //! Values on their way to a job: parameters, outputs of tasks above, references to secrets.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
-#![expect(
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm,
-    dead_code,
-    reason = "test support"
-)]
-
-mod support;
 
 use insta::assert_snapshot;
 use porpoise_engine::{Aggregate as _, Effect, EffectKey};
 use porpoise_model::Value;
 use porpoise_model::workflow::Kind;
 use serde_json::json;
-use support::scenario;
+
+use crate::support::scenario;
 
 #[test]
 fn values_reach_a_task_by_name_and_scripts_stay_as_they_are() {

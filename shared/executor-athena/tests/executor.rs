@@ -1,10 +1,4 @@
 //! The executor against the fake, through the real client.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what tests share: what cannot be set up is a failed test"
-)]
-
-mod support;
 
 use std::time::Duration;
 
@@ -17,7 +11,8 @@ use porpoise_ports::conformance::executor::Works;
 use porpoise_ports::executor::{JobRef, JobState, SubmitError, Submitted};
 use porpoise_ports::{Executor, executor_conformance};
 use serde_json::json;
-use support::{client, executor, job, sql, still, target, unthrottled};
+
+use crate::support::{client, executor, job, sql, still, target, unthrottled};
 
 executor_conformance!(athena, async || {
     let fake = FakeAws::start(unthrottled()).unwrap();

@@ -1,18 +1,12 @@
 //! What Athena could not look at is not taken for what it does not know.
-#![expect(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "what tests share: what cannot be set up is a failed test"
-)]
-
-mod support;
 
 use jiff::Timestamp;
 use porpoise_canned::{Answer, Canned};
 use porpoise_ports::Executor as _;
 use porpoise_ports::executor::JobRef;
 use serde_json::json;
-use support::{executor_at, job, sql, target};
+
+use crate::support::{executor_at, job, sql, target};
 
 /// What a list says of a job whose query the service names as not looked at, for this reason.
 async fn listed(code: &'static str) -> Result<usize, String> {

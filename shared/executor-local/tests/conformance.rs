@@ -1,16 +1,5 @@
 //! Both executors against the suite of their port, and a sleep across a restart.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::wildcard_enum_match_arm,
-    clippy::disallowed_methods,
-    reason = "tests fail by panicking, and this is their clock"
-)]
-
-#[expect(dead_code, reason = "the other test uses all of it")]
-mod support;
-
 use std::sync::Arc;
 
 use porpoise_executor_local::InstantExecutor;
@@ -19,6 +8,8 @@ use porpoise_ports::executor::{JobRef, JobReport, JobState, Work};
 use porpoise_ports::{Executor, executor_books_conformance, executor_conformance};
 use porpoise_system::SystemClock;
 use tempfile::TempDir;
+
+use crate::support;
 
 /// An `Arc` of an executor is one for the suite.
 #[derive(Debug)]

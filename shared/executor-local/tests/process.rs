@@ -1,15 +1,5 @@
 //! Jobs as real processes: outcomes, environment, outputs, logs, stopping, and what outlives the server.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::wildcard_enum_match_arm,
-    clippy::disallowed_methods,
-    reason = "tests fail by panicking, and wait for real processes in real time"
-)]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -19,10 +9,11 @@ use porpoise_executor_local::{FileSecrets, Limits, LocalExecutor};
 use porpoise_model::Cause;
 use porpoise_ports::Executor;
 use porpoise_ports::executor::{JobRef, JobState, SubmitError, Work};
-use support::{
+use tempfile::TempDir;
+
+use crate::support::{
     appears, declare, dies, end, job, limits, log, open, open_with, run, running, shell, state,
 };
-use tempfile::TempDir;
 
 fn cause(state: JobState) -> Cause {
     match state {
@@ -420,7 +411,7 @@ async fn a_job_survives_its_server_and_another_one_learns_its_end() {
     let mut server = std::process::Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "a_job_survives_its_server_and_another_one_learns_its_end",
+            "process::a_job_survives_its_server_and_another_one_learns_its_end",
         ])
         .env(FOLDER, dir.path())
         .spawn()

@@ -1,6 +1,6 @@
 //! Every row of a table that was recorded from DolphinScheduler's own resolver of `$[...]`.
 
-#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::print_stderr, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,7 +1,5 @@
 //! What holds for every text, however hostile.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::collections::BTreeMap;
 
 use jiff::civil::date;

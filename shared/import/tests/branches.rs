@@ -1,17 +1,10 @@
 //! SWITCH and CONDITIONS become tasks that pick, where all that they name is there.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
 
-mod common;
-
-use common::accepted;
 use porpoise_import::{Imported, Topic};
 use porpoise_model::workflow::{Ending, Kind, Task, Test, TriggerRule};
 use serde_json::{Value, json};
+
+use crate::common::accepted;
 
 /// `first` above a task that picks between `left` and `right`, which `end` joins.
 fn diamond(kind: &str, params: &Value) -> Value {

@@ -1,18 +1,10 @@
 //! `SUB_PROCESS` and `SUB_WORKFLOW` become tasks that are other workflows, where the files tell which.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
 
-mod common;
-
-use common::{accepted, minimal};
 use porpoise_import::{Imported, Topic};
 use porpoise_model::workflow::Kind;
 use serde_json::{Value, json};
+
+use crate::common::{accepted, minimal};
 
 /// `night` with a task that is `child`, and that one.
 fn family(kind: &str, params: &Value) -> Value {

@@ -1,16 +1,9 @@
 //! Files of others, in the folder that `PORPOISE_DS_DATA` names.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
 
-mod common;
-
-use common::{data, files};
 use porpoise_import::{Options, Topic, Version, import};
 use porpoise_model::workflow::Kind;
+
+use crate::common::{data, files};
 
 /// The keys of one are those of 3.2, those of a page could be of 2.0; their collectors filed them under 3.1.
 const UNLIKE_THEIR_FOLDER: [&str; 2] = ["shell-shell-python.json", "python-api-page.json"];

@@ -1,21 +1,13 @@
 //! DEPENDENT becomes a task that waits, where all that it names is known.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::accepted;
 use porpoise_import::{Imported, Topic};
 use porpoise_model::dependence::{Need, Part, Period};
 use porpoise_model::workflow::{Kind, Task};
 use serde_json::{Value, json};
+
+use crate::common::accepted;
 
 /// `orders` with one task, and `report`, which waits.
 fn files(dependence: &Value, more: &Value) -> Value {

@@ -1,19 +1,12 @@
 //! Several files at once: folders and archives, those made by somebody hostile included.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
-
-mod common;
 
 use std::io::{Cursor, Write as _};
 
-use common::{fixture, minimal};
 use porpoise_import::{Archive, ImportFaults, Imported, Input, Level, Options, Topic, import_all};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
+
+use crate::common::{fixture, minimal};
 
 fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));

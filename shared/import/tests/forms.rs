@@ -1,19 +1,12 @@
 //! Every form of file: what differs from one version to the next.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
-
-mod common;
 
 use std::fmt::Write as _;
 
-use common::{fixture, minimal};
 use porpoise_import::{Folder, Imported, Input, Options, Topic, Version, import, import_all};
 use porpoise_model::workflow::{Kind, Priority, TimeoutAction};
 use serde_json::json;
+
+use crate::common::{fixture, minimal};
 
 fn of(name: &str) -> Imported {
     import(name, fixture(name).as_bytes(), &Options::default()).unwrap()

@@ -1,19 +1,10 @@
 //! HTTP becomes a call with what its answer has to be.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::wildcard_enum_match_arm,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
 
-mod common;
-
-use common::accepted;
 use porpoise_import::Imported;
 use porpoise_model::workflow::Kind;
 use serde_json::{Value, json};
+
+use crate::common::accepted;
 
 fn imported(params: &Value) -> Imported {
     accepted(&json!({

@@ -1,17 +1,10 @@
 //! What becomes of files that are sound.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
 
-mod common;
-
-use common::{accepted, fixture, minimal};
 use porpoise_import::{Imported, Level, Options, Topic, Version, import};
 use porpoise_model::workflow::{Concurrency, Kind, Task};
 use serde_json::{Value, json};
+
+use crate::common::{accepted, fixture, minimal};
 
 fn orders() -> Imported {
     let options = Options {

@@ -1,18 +1,11 @@
 //! Mapping files: what an import met, and what people say it is.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
 
-mod common;
-
-use common::{data, fixture, minimal};
 use porpoise_import::{Imported, Input, Mapping, Options, Section, Topic, import, import_all};
 use porpoise_model::workflow::{Kind, Task};
 use serde_json::{Value, json};
+
+use crate::common;
+use crate::common::{data, fixture, minimal};
 
 fn with(mapping: &str) -> Options {
     Options {

@@ -1,20 +1,12 @@
 //! Who hands an output to whom, against a model that walks every path.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
-
-mod common;
 
 use std::collections::BTreeSet;
 
-use common::{accepted, minimal};
 use porpoise_import::Topic;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::common::{accepted, minimal};
 
 /// A task: those before it that it follows, whether it sets `n`, whether it is switched on.
 type Drawn = (Vec<usize>, bool, bool);

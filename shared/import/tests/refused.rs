@@ -1,17 +1,10 @@
 //! What becomes of files that are not sound: every fault at once, with its place; nothing hangs or grows.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
 
-mod common;
-
-use common::{minimal, refused};
 use porpoise_import::{Options, Version, import};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::common::{minimal, refused};
 
 fn refused_text(text: &str) -> String {
     import("file.json", text.as_bytes(), &Options::default())

@@ -1,19 +1,10 @@
 //! SQL becomes a statement on the target that stands for its data source.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::wildcard_enum_match_arm,
-    dead_code,
-    reason = "tests; what they share is not all used by each"
-)]
 
-mod common;
-
-use common::accepted;
 use porpoise_import::{Imported, Mapping, Options, Topic};
 use porpoise_model::workflow::{Kind, Task};
 use serde_json::{Value, json};
+
+use crate::common::accepted;
 
 fn imported(params: &Value) -> Imported {
     imported_as("SQL", params)

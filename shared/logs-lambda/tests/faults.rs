@@ -1,9 +1,4 @@
 //! What no emulator makes: throttles, refusals, silence, and answers of somebody else.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support {
-    pub mod config;
-}
 
 use std::time::Duration;
 
@@ -14,7 +9,8 @@ use porpoise_logs_lambda::{LambdaLogs, Settings};
 use porpoise_model::{ProjectId, RunId};
 use porpoise_ports::Logs as _;
 use porpoise_ports::logs::{LogAsk, LogCall, LogChunk, LogError, LogPart, LogReply, NoLog};
-use support::config::config;
+
+use crate::support::config::config;
 
 const ARN: &str = "arn:aws:lambda:eu-west-1:111122223333:function:porpoise-poller";
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,9 +1,4 @@
 //! Logs while network and service misbehave, by many seeds, from functions that the emulator really invokes.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support {
-    pub mod config;
-}
 
 use std::io::{Cursor, Write as _};
 use std::time::Duration;
@@ -18,7 +13,8 @@ use porpoise_model::{ProjectId, RunId};
 use porpoise_ports::Logs as _;
 use porpoise_ports::logs::{LogAsk, LogChunk, LogError, LogPart, LogReply};
 use porpoise_region::unique;
-use support::config::config;
+
+use crate::support::config::config;
 
 /// Answers what it is told to, if it is asked as readers are; fails if not.
 const CODE: &str = "

@@ -1,7 +1,4 @@
 //! Executions against the suite of the port of poll loops, on an emulator of Step Functions.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -11,7 +8,8 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use porpoise_loops_step_functions::{Settings, StepFunctionsLoops};
 use porpoise_ports::conformance::loops::Looks;
 use porpoise_ports::{Loops as _, loops_conformance};
-use support::{client, machine};
+
+use crate::support::{client, machine};
 
 /// The console of Step Functions.
 #[derive(Debug)]

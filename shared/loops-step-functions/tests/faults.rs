@@ -1,7 +1,4 @@
 //! Starts while Step Functions misbehaves: by a script, and by many seeds.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "test code")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -13,7 +10,8 @@ use porpoise_faults::{Faults, Plan, Tally, tally_of};
 use porpoise_loops_step_functions::{Settings, StepFunctionsLoops};
 use porpoise_ports::{Loops as _, Unavailable};
 use porpoise_region::unique;
-use support::{client, config, machine};
+
+use crate::support::{client, config, machine};
 
 const MACHINE: &str = "arn:aws:states:us-east-1:111122223333:stateMachine:porpoise-loop";
 const PLACE: &str = "aws.us-east-1.111122223333";

@@ -1,12 +1,4 @@
 //! Notices against the suite of their port, on an emulator of SNS with a queue that subscribes.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "test code"
-)]
-
-mod support;
 
 use std::time::Duration;
 
@@ -20,7 +12,8 @@ use porpoise_ports::notices::{Notice, What};
 use porpoise_ports::{Notices as _, notices_conformance};
 use porpoise_region::unique;
 use serde_json::Value;
-use support::config;
+
+use crate::support::config;
 
 fn client() -> Client {
     let ministack = porpoise_region::ministack().unwrap();

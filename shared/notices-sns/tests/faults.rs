@@ -1,7 +1,5 @@
 //! What no emulator makes: throttles, outages, silence, a topic that is gone.
 
-mod support;
-
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
@@ -12,7 +10,8 @@ use porpoise_notices_sns::{Settings, SnsNotices};
 use porpoise_ports::Notices as _;
 use porpoise_ports::conformance::notices::notice;
 use porpoise_ports::usage::{Ledger, Line};
-use support::config;
+
+use crate::support::config;
 
 const ARN: &str = "arn:aws:sns:eu-west-1:111122223333:porpoise-runs";
 

@@ -1,7 +1,4 @@
 //! Notices while network and service misbehave, by many seeds, on an emulator of SNS.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
-
-mod support;
 
 use std::time::Duration;
 
@@ -13,7 +10,8 @@ use porpoise_notices_sns::{Settings, SnsNotices};
 use porpoise_ports::Notices as _;
 use porpoise_ports::conformance::notices::notice;
 use porpoise_region::unique;
-use support::config;
+
+use crate::support::config;
 
 /// A client that never gives up: what is looked for is wrong answers, not outages.
 fn shaky(faults: &Faults) -> Client {

@@ -1,7 +1,4 @@
 //! The queue and its timers against the suites of their ports, on an emulator of SQS.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +18,8 @@ use porpoise_ports::{Clock, Timers as _, queue_conformance, timers_conformance};
 use porpoise_queue_sqs::{Settings, SqsQueue, SqsTimers, receive};
 use porpoise_region::unique;
 use porpoise_system::SystemClock;
-use support::{client, config};
+
+use crate::support::{client, config};
 
 fn settings(url: &str) -> Settings {
     Settings {

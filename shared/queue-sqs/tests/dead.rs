@@ -1,14 +1,12 @@
 //! How many messages nobody could handle, as an emulator of SQS tells it.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::time::Duration;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use porpoise_queue_sqs::{DeadLetters, Settings};
 use porpoise_region::unique;
-use support::client;
+
+use crate::support::client;
 
 #[tokio::test]
 async fn dead_letters_are_seen_until_they_are_gone() {

@@ -1,12 +1,4 @@
 //! What no emulator makes: calls that are taken in part, throttles, outages, silence.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    dead_code,
-    reason = "test code"
-)]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +16,8 @@ use porpoise_ports::{Queue as _, Timers as _};
 use porpoise_queue_sqs::{DeadLetters, Settings, SqsQueue, SqsTimers, receive};
 use porpoise_system::SystemClock;
 use serde_json::{Value, json};
-use support::config;
+
+use crate::support::config;
 
 fn settings(canned: &Canned, patience: Duration) -> Settings {
     Settings {

@@ -1,7 +1,4 @@
 //! The queue and its timers while network and service misbehave, by many seeds, on an emulator of SQS.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +18,8 @@ use porpoise_ports::{Clock as _, Queue as _, Timers as _};
 use porpoise_queue_sqs::{Settings, SqsQueue, SqsTimers, receive};
 use porpoise_region::unique;
 use porpoise_system::SystemClock;
-use support::{client, config};
+
+use crate::support::{client, config};
 
 /// What arrived, by group.
 type Arrived = BTreeMap<Address, Vec<Bytes>>;

@@ -1,7 +1,4 @@
 //! Secrets against the suite of their port, and what is theirs alone, on an emulator of Secrets Manager.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +15,8 @@ use porpoise_ports::{Secrets as _, secrets_conformance};
 use porpoise_region::unique;
 use porpoise_secrets_manager::{SecretsManager, Settings};
 use porpoise_system::SystemClock;
-use support::{client, config};
+
+use crate::support::{client, config};
 
 /// A person with the console.
 #[derive(Debug)]

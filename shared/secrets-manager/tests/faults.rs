@@ -1,7 +1,4 @@
 //! What no emulator makes: throttles, missing rights, outages, and answers that are nonsense.
-#![expect(clippy::unwrap_used, dead_code, reason = "test code")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +11,8 @@ use porpoise_ports::usage::{Ledger, Line};
 use porpoise_ports::{Secrets as _, Unavailable};
 use porpoise_secrets_manager::{SecretsManager, Settings};
 use porpoise_system::SystemClock;
-use support::config;
+
+use crate::support::config;
 
 fn secrets(canned: &Canned) -> SecretsManager {
     let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));

@@ -1,7 +1,4 @@
 //! Secrets while network and service misbehave, by many seeds, on an emulator of Secrets Manager.
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +11,8 @@ use porpoise_ports::Secrets as _;
 use porpoise_region::unique;
 use porpoise_secrets_manager::{SecretsManager, Settings};
 use porpoise_system::SystemClock;
-use support::{client, config};
+
+use crate::support::{client, config};
 
 fn project() -> ProjectId {
     ProjectId::of_name("retail")

@@ -1,16 +1,12 @@
 //! DynamoDB against the suite of its port.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what tests share: a table that cannot be made is a failed test"
-)]
-
-mod support;
 
 use aws_sdk_dynamodb::Client;
 use porpoise_model::limits::ITEM_BYTES_MAX;
 use porpoise_ports::table::{Condition, Consistency, Item, Key, Query, Table as _};
 use porpoise_ports::table_conformance;
 use porpoise_store_dynamodb::{DynamoTable, Patience, create};
+
+use crate::support;
 
 async fn dynamo_table() -> (DynamoTable, porpoise_region::DynamoDbLocal) {
     let (server, name) = support::table().await;

@@ -1,10 +1,4 @@
 //! What the meter of the port estimates against what DynamoDB reports.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what tests share: a table that cannot be made is a failed test"
-)]
-
-mod support;
 
 use porpoise_model::limits::ITEM_BYTES_MAX;
 use porpoise_ports::meter::Counts;
@@ -12,6 +6,8 @@ use porpoise_ports::table::{Condition, Consistency, Item, Key, Query, Table as _
 use porpoise_ports::usage::Line;
 use porpoise_ports::{Ledger, Metered};
 use porpoise_store_dynamodb::{Consumed, DynamoTable, Patience};
+
+use crate::support;
 
 async fn metered() -> (Metered<DynamoTable>, porpoise_region::DynamoDbLocal) {
     let (server, name) = support::table().await;

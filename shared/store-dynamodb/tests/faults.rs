@@ -2,13 +2,6 @@
 //!
 //! The lost answers are those of the real engine: a server in between hands a request on, waits for what became of it,
 //! and cuts the connection.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "what tests share: a table that cannot be made is a failed test"
-)]
-
-mod support;
 
 use std::time::Duration;
 
@@ -18,6 +11,8 @@ use porpoise_ports::table::{
 };
 use porpoise_region::DynamoDbLocal;
 use porpoise_store_dynamodb::{DynamoTable, Patience};
+
+use crate::support;
 
 const PATIENCE: Patience = Patience {
     tries_max: 3,

@@ -1,10 +1,4 @@
 //! The table while network and service misbehave, by many seeds, on DynamoDB Local.
-#![expect(
-    clippy::unwrap_used,
-    reason = "what tests share: a table that cannot be made is a failed test"
-)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +12,8 @@ use porpoise_ports::table::{
 use porpoise_region::DynamoDbLocal;
 use porpoise_store_dynamodb::{DynamoTable, Patience};
 use tokio::task::JoinSet;
+
+use crate::support;
 
 const fn patience(tries_max: u32) -> Patience {
     Patience {

@@ -1,7 +1,4 @@
 //! Timers of any length against the suite of their port, on emulators of EventBridge Scheduler and SQS.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +15,8 @@ use porpoise_queue_sqs::SqsTimers;
 use porpoise_region::unique;
 use porpoise_system::SystemClock;
 use porpoise_timers_scheduler::{EARLY, SchedulerTimers, Settings};
-use support::{client, queues};
+
+use crate::support::{client, queues};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

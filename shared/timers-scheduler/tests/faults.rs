@@ -1,7 +1,4 @@
 //! What no emulator makes: throttles, outages, silence; and what a request says.
-#![expect(clippy::unwrap_used, dead_code, reason = "test code")]
-
-mod support;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +14,8 @@ use porpoise_ports::{Clock as _, Timers, Unavailable};
 use porpoise_system::SystemClock;
 use porpoise_timers_scheduler::{SchedulerTimers, Settings};
 use serde_json::{Value, json};
-use support::config;
+
+use crate::support::config;
 
 const CREATED: &str = r#"{"ScheduleArn": "arn:aws:scheduler:::schedule/porpoise/wake"}"#;
 

@@ -1,7 +1,4 @@
 //! Schedules while network and service misbehave, by many seeds, on an emulator of EventBridge Scheduler.
-#![expect(clippy::unwrap_used, dead_code, reason = "test code")]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +15,8 @@ use porpoise_ports::{Clock as _, Timers, Unavailable};
 use porpoise_region::unique;
 use porpoise_system::SystemClock;
 use porpoise_timers_scheduler::{SchedulerTimers, Settings};
-use support::{client, config};
+
+use crate::support::{client, config};
 
 /// Nothing here is near.
 #[derive(Debug)]

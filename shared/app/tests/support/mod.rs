@@ -3,6 +3,7 @@
 mod channel;
 mod event;
 mod log;
+pub mod retail;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};

@@ -38,7 +38,7 @@ pub(crate) fn workflow(tasks: Vec<Task>) -> Workflow {
     }
 }
 
-/// Made when the clock of [`World`](super::support::World) begins.
+/// Made when the clock of [`World`](crate::support::World) begins.
 pub(crate) fn new_run(workflow: WorkflowId, key: &str) -> NewRun {
     NewRun {
         project: project(),

@@ -1,5 +1,4 @@
 //! Functions on the emulator in the place of dispatchers: each keeps what it is handed as a file.
-#![expect(unreachable_pub, reason = "test code")]
 
 use std::io::{Cursor, Write as _};
 use std::path::Path;

@@ -8,8 +8,8 @@ use porpoise_engine::input::{GateAnswerKind, GateInput};
 use porpoise_model::workflow::Concurrency;
 use proptest::prelude::*;
 
-use crate::driver::{Driver, run};
-use crate::gate_scenarios::{enter, leave, noted, words};
+use super::driver::{Driver, run};
+use super::gate_scenarios::{enter, leave, noted, words};
 
 const RUNS: u8 = 6;
 

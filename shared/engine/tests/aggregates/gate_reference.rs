@@ -5,8 +5,8 @@ use porpoise_engine::input::GateInput;
 use porpoise_model::workflow::{Concurrency, Priority};
 use proptest::prelude::*;
 
-use crate::driver::{Driver, run};
-use crate::gate_scenarios::{enter_as, leave, noted};
+use super::driver::{Driver, run};
+use super::gate_scenarios::{enter_as, leave, noted};
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -7,7 +7,7 @@ use porpoise_engine::gate::{Gate, GateFact};
 use porpoise_engine::input::{GateAnswerKind, GateInput, Input, RunInput};
 use porpoise_model::workflow::{Concurrency, Priority};
 
-use crate::driver::{Driver, midnight, project, run};
+use super::driver::{Driver, midnight, project, run};
 
 /// A run that was created as many seconds after midnight as its number says.
 pub(crate) fn enter(number: u8, concurrency: Concurrency, entry: u32) -> GateInput {

@@ -18,7 +18,7 @@ use porpoise_engine::schedule::{Missed, ScheduleFact, Setting};
 use porpoise_model::workflow::{Concurrency, MissedFires, Priority};
 use porpoise_model::{Actor, CommandId, ProjectId, WorkflowId};
 
-use crate::driver::{holder, run};
+use super::driver::{holder, run};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()

@@ -7,8 +7,8 @@ use porpoise_engine::input::{Input, PoolCommand, PoolInput, RunInput, SlotAnswer
 use porpoise_engine::pool::Pool;
 use proptest::prelude::*;
 
-use crate::driver::{Driver, command, holder};
-use crate::pool_scenarios::{ask_as, free};
+use super::driver::{Driver, command, holder};
+use super::pool_scenarios::{ask_as, free};
 
 const ATTEMPTS: u8 = 12;
 

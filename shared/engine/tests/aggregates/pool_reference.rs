@@ -4,8 +4,8 @@ use porpoise_engine::input::{PoolCommand, PoolInput};
 use porpoise_engine::pool::Pool;
 use proptest::prelude::*;
 
-use crate::driver::{Driver, command, holder};
-use crate::pool_scenarios::{ask_as, free};
+use super::driver::{Driver, command, holder};
+use super::pool_scenarios::{ask_as, free};
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -7,7 +7,7 @@ use porpoise_engine::effect::{Effect, Holder};
 use porpoise_engine::input::{Input, PoolCommand, PoolInput, RunInput, SlotAnswerKind};
 use porpoise_engine::pool::{Pool, PoolFact};
 
-use crate::driver::{Driver, command, holder, project};
+use super::driver::{Driver, command, holder, project};
 
 pub(crate) fn ask(number: u8, slots: u32) -> PoolInput {
     ask_as(number, slots, 0, (2, 2))

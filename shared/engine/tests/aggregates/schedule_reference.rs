@@ -13,8 +13,8 @@ use porpoise_model::RunId;
 use porpoise_model::workflow::MissedFires;
 use proptest::prelude::*;
 
-use crate::driver::{Driver, midnight};
-use crate::schedule_scenarios::{set, spec, switch};
+use super::driver::{Driver, midnight};
+use super::schedule_scenarios::{set, spec, switch};
 
 const CRONS: [&str; 5] = [
     "* * * * *",
@@ -225,7 +225,7 @@ impl World {
             Step::Set(cron, skip, start, end) => {
                 let after = |seconds: i64| midnight() + SignedDuration::from_secs(seconds);
                 self.command(&ScheduleCommand::Set {
-                    workflow: crate::schedule_scenarios::workflow(),
+                    workflow: super::schedule_scenarios::workflow(),
                     workflow_name: "nightly".to_owned(),
                     spec: Spec {
                         missed: if *skip {

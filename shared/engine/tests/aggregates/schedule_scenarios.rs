@@ -10,7 +10,7 @@ use porpoise_engine::schedule::{Schedule, ScheduleFact, upcoming};
 use porpoise_model::workflow::MissedFires;
 use porpoise_model::{RunId, ScheduleId, WorkflowId};
 
-use crate::driver::{Driver, command, midnight, project};
+use super::driver::{Driver, command, midnight, project};
 
 pub(crate) fn workflow() -> WorkflowId {
     WorkflowId::first_named(project(), "nightly")

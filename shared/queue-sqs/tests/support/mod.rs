@@ -1,5 +1,4 @@
 //! What the tests of this crate share.
-#![expect(unreachable_pub, reason = "test code")]
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{BehaviorVersion, Builder, Config, Credentials, Region};

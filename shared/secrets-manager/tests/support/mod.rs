@@ -1,5 +1,4 @@
 //! What the tests of this crate share.
-#![expect(unreachable_pub, reason = "test code")]
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Builder, Config, Credentials, Region};

@@ -1,5 +1,4 @@
 //! What the tests of this crate share.
-#![expect(unreachable_pub, reason = "test code")]
 
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::config::{BehaviorVersion, Builder, Config, Credentials, Region};

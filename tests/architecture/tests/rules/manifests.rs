@@ -1,10 +1,11 @@
 //! What every manifest says.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use toml::{Table, Value};
 
-use crate::workspace::{folder, metadata, none, text};
+use crate::workspace::{files, folder, metadata, none, text};
 
 /// What a member inherits from the workspace.
 const INHERITED: &[&str] = &["version", "edition", "rust-version", "license", "publish"];
@@ -118,4 +119,46 @@ fn every_dependency_of_the_workspace_is_used_by_a_member() {
         "dependencies that no member uses",
         &unused.cloned().collect::<Vec<_>>(),
     );
+}
+
+/// Packages whose tests are several programs: one of the simulator's needs the bugs on purpose, which no other may have.
+const MORE_PROGRAMS: &[&str] = &["tests/simulation"];
+
+/// Each program of tests is linked, and compiles again what it shares with others: that was half of the time of a build.
+#[test]
+fn the_tests_of_a_package_are_one_program_that_has_all_their_files() {
+    let mut faults = Vec::new();
+    let files = files();
+    for package in metadata().workspace_packages() {
+        let folder = folder(package);
+        let programs: Vec<_> = package
+            .targets
+            .iter()
+            .filter(|target| target.is_test())
+            .collect();
+        if programs.len() > 1 && !MORE_PROGRAMS.contains(&folder.as_str()) {
+            faults.push(format!("{folder}: {} programs of tests", programs.len()));
+        }
+        let root = format!("{folder}/tests/main.rs");
+        if !files.contains(&root) {
+            continue;
+        }
+        let root = text(&root).expect("UTF-8");
+        for file in &files {
+            let Some(inside) = file.strip_prefix(&format!("{folder}/tests/")) else {
+                continue;
+            };
+            let module = match inside.split_once('/') {
+                None if Path::new(inside).extension().is_some_and(|end| end == "rs") => {
+                    inside.trim_end_matches(".rs")
+                }
+                Some((folder, "mod.rs")) => folder,
+                _ => continue,
+            };
+            if module != "main" && !root.lines().any(|line| line == format!("mod {module};")) {
+                faults.push(format!("{file} is in no program of tests"));
+            }
+        }
+    }
+    none("programs of tests", &faults);
 }

@@ -1,11 +1,4 @@
 //! Pools, gates and schedules: scenarios, and each against a naive model with inputs that are repeated, late or lost.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "tests"
-)]
 
 mod driver;
 mod gate_network;

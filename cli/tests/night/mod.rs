@@ -3,29 +3,18 @@
 //!
 //! The files are those of others: `PORPOISE_DS_DATA` names their folder; without it, or without Python, these tests say
 //! that they were skipped.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    unreachable_pub,
-    dead_code,
-    reason = "test code"
-)]
 
 mod export;
 mod moving;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use export::Export;
 use serde_json::Value;
-use support::Place;
+
+use crate::support::Place;
+use export::Export;
 
 const NIGHT: &str = "synthetic/nightly-320-tasks-3.1.json";
 const MINUTES_THERE: &str = "delay: 2m";

@@ -1,0 +1,27 @@
+//! Every test of this package in one program, which compiles and links once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod billing;
+mod books;
+mod dependents;
+mod jobs;
+mod logs;
+mod notices;
+mod pull;
+mod recovery;
+mod scale;
+mod site;
+mod step;
+mod support;
+mod takeover;
+mod targets;
+mod thrift;
+mod wakes;

@@ -1,0 +1,17 @@
+//! Every test of this package in one program, which compiles and links once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod documents;
+mod faults;
+mod hostile;
+mod round_trip;
+mod support;

@@ -1,0 +1,6 @@
+//! Every test of this package in one program, which compiles and links once.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod executor;
+mod half;
+mod support;

@@ -1,0 +1,8 @@
+//! Every test of this package in one program, which compiles and links once.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod conformance;
+mod consumed;
+mod faults;
+mod support;
+mod under_faults;
