@@ -27,6 +27,8 @@ pub(crate) struct Parts {
     pub(crate) functions: PathBuf,
     /// The folder with the templates of the stacks.
     pub(crate) templates: PathBuf,
+    /// The program `porpoise`, where [`Form::QuickWithTests`] builds it.
+    pub(crate) program: PathBuf,
 }
 
 /// `cargo xtask cloud up`: everything that it needs, then the box, until Ctrl-C.
@@ -34,11 +36,9 @@ pub(crate) fn up(args: Vec<OsString>) -> anyhow::Result<()> {
     components::install()?;
     eprintln!("xtask: builds the functions and synthesises the templates");
     let parts = Parts::make(Form::Quick)?;
-    let mut run = program::cargo_run("porpoise-cloud", "dev");
-    run.args(["--bin", "cloud", "--", "up", "--functions"]);
-    run.arg(parts.functions)
-        .arg("--templates")
-        .arg(parts.templates);
+    let mut run = program::built("cloud")?;
+    run.args(["up", "--functions"]).arg(parts.functions);
+    run.arg("--templates").arg(parts.templates);
     run.args(args);
     program::hand_over(run)
 }
@@ -49,6 +49,7 @@ impl Parts {
         Ok(Self {
             functions: functions::quick(form)?,
             templates: synthesise()?,
+            program: program::path("porpoise")?,
         })
     }
 

@@ -15,7 +15,7 @@ const FUNCTIONS: [&str; 5] = ["api", "dispatcher", "poller", "stepper", "trigger
 pub(crate) enum Form {
     /// As they are shipped.
     Small,
-    /// As fast as they compile, for components on this machine.
+    /// As fast as they compile, for components on this machine; with the features that tests have.
     Quick,
     /// The same, together with everything that tests compile, so that nothing is compiled twice.
     QuickWithTests,
@@ -171,11 +171,17 @@ fn build(architecture: Architecture, form: Form) -> anyhow::Result<Vec<(&'static
     let (profile, below) = form.profile();
     let mut build = machine::cargo();
     build.args(["build", "--locked", "--profile", profile]);
-    if form == Form::QuickWithTests {
-        build.args(["--workspace", "--lib", "--bins", "--tests", "--examples"]);
-    } else {
-        let packages = FUNCTIONS.map(|name| format!("--package=porpoise-function-{name}"));
-        build.args(packages);
+    match form {
+        Form::Small => {
+            build.args(FUNCTIONS.map(|name| format!("--package=porpoise-function-{name}")));
+        }
+        Form::Quick => {
+            build.arg("--workspace");
+            build.args(FUNCTIONS.map(|name| format!("--bin={name}")));
+        }
+        Form::QuickWithTests => {
+            build.args(["--workspace", "--lib", "--bins", "--tests", "--examples"]);
+        }
     }
     let mut folder = target()?;
     if !architecture.is_here() {

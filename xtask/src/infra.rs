@@ -13,8 +13,8 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::components::{self, Servers};
-use crate::functions;
 use crate::machine;
+use crate::program;
 use crate::steps::Steps;
 
 /// `cargo xtask infra`: all of it.
@@ -22,7 +22,10 @@ pub(crate) fn infra() -> anyhow::Result<()> {
     let mut steps = Steps::default();
     check(&mut steps);
     match components::install().and_then(|()| Servers::start()) {
-        Ok(servers) => test(&mut steps, &servers),
+        Ok(servers) => {
+            program::build(&["porpoise"])?;
+            test(&mut steps, &servers, &program::path("porpoise")?);
+        }
         Err(error) => steps.fail("components", &error),
     }
     steps.finish()
@@ -50,8 +53,9 @@ pub(crate) fn generate(steps: &mut Steps) {
     }
 }
 
-/// Every test of the CDK app; those of its deployment on the servers, of which the caller says where they answer.
-pub(crate) fn test(steps: &mut Steps, servers: &Servers) {
+/// Every test of the CDK app; those of its deployment on the servers, of which the caller says where they answer, and
+/// with the program that it names: `deploy` and `doctor` are tested with our own command line and with that of AWS.
+pub(crate) fn test(steps: &mut Steps, servers: &Servers, porpoise: &Path) {
     match Tools::install() {
         Ok(tools) => {
             let mut tests = tools.npm_run("test");
@@ -61,12 +65,10 @@ pub(crate) fn test(steps: &mut Steps, servers: &Servers) {
                 Ok(None) => {} // said loudly
                 Err(error) => steps.fail("LocalStack", &error),
             }
-            match command_line(&tools.infra) {
-                Ok((porpoise, python)) => {
-                    tests.env("PORPOISE_CLI", porpoise);
-                    tests.env("PORPOISE_AWS_PYTHON", python);
-                }
-                Err(error) => steps.fail("the command lines of Porpoise and AWS", &error),
+            tests.env("PORPOISE_CLI", porpoise);
+            match python("python3".as_ref(), &tools.infra.join("aws.txt")) {
+                Ok(python) => _ = tests.env("PORPOISE_AWS_PYTHON", python),
+                Err(error) => steps.fail("the command line of AWS", &error),
             }
             steps.run("tests of the infrastructure", &mut tests);
             terraform(steps);
@@ -175,16 +177,6 @@ fn second_opinion(infra: &Path) -> anyhow::Result<Option<PathBuf>> {
         return Ok(None);
     };
     python(&interpreter, &infra.join("localstack.txt")).map(Some)
-}
-
-/// Our own command line, and the Python that has the one of AWS: `deploy` and `doctor` are tested with both.
-fn command_line(infra: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
-    let mut build = machine::cargo();
-    build.args(["build", "--locked", "--quiet", "--package", "porpoise"]);
-    run(build.current_dir(machine::root()?))?;
-    let porpoise = functions::target()?.join("debug").join("porpoise");
-    let python = python("python3".as_ref(), &infra.join("aws.txt"))?;
-    Ok((porpoise.canonicalize()?, python))
 }
 
 /// From the path, or of pyenv.

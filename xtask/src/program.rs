@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
 
 use crate::cloud::Parts;
 use crate::functions::Form;
-use crate::{components, machine, tool};
+use crate::{components, functions, machine, tool};
 
 /// The profile of the server that `up` starts. What it takes from nothing, on 2 cores, has to stay below 6 minutes.
 const UP_PROFILE: &str = "release";
@@ -32,14 +33,12 @@ pub(crate) fn simulate(args: Vec<OsString>) -> anyhow::Result<()> {
     hand_over(run)
 }
 
-/// Nights. Built as tests are: most of what they build on is compiled for those anyway. In the box, with what that is
-/// made of.
+/// Nights. In the box, with what that is made of.
 pub(crate) fn night(args: Vec<OsString>) -> anyhow::Result<()> {
-    let mut run = cargo_run("porpoise-night", "dev");
+    let mut run = built("night")?;
     if let Some(folder) = machine::exports()? {
         run.env(machine::DATA_VARIABLE, folder);
     }
-    run.args(["--bin", "night", "--"]);
     if args.iter().any(|arg| arg == "--box") {
         components::install()?;
         let parts = Parts::make(Form::Quick)?;
@@ -52,8 +51,7 @@ pub(crate) fn night(args: Vec<OsString>) -> anyhow::Result<()> {
 
 /// The golden tables, and the import of every file of the folder.
 pub(crate) fn golden(args: Vec<OsString>) -> anyhow::Result<()> {
-    let mut run = cargo_run("porpoise-golden", "dev");
-    run.args(["--bin", "golden", "--"]);
+    let mut run = built("golden")?;
     if let Some(folder) = machine::exports()? {
         run.arg("--data").arg(folder);
     }
@@ -72,14 +70,39 @@ pub(crate) fn bench(args: Vec<OsString>) -> anyhow::Result<()> {
     hand_over(run)
 }
 
-/// The part of the benchmarks that tells what a deployment costs: it needs no server.
+/// The part of the benchmarks that tells what a deployment costs. It counts calls and takes no time: it needs no server,
+/// and no release build.
 pub(crate) fn bill(args: Vec<OsString>) -> anyhow::Result<()> {
-    let mut run = cargo_run("porpoise-benches", "release");
-    run.args(["--", "--only", "bill"]).args(args);
+    let mut run = built("porpoise-benches")?;
+    run.args(["--only", "bill"]).args(args);
     hand_over(run)
 }
 
-pub(crate) fn cargo_run(package: &str, profile: &str) -> Command {
+/// A program of the workspace as tests have it, built now. The whole workspace is named so that what others wrote has
+/// the same features as there, and is not compiled again.
+pub(crate) fn built(name: &str) -> anyhow::Result<Command> {
+    build(&[name])?;
+    Ok(Command::new(path(name)?))
+}
+
+/// Builds programs as tests have them.
+pub(crate) fn build(names: &[&str]) -> anyhow::Result<()> {
+    let mut build = machine::cargo();
+    build.args(["build", "--locked", "--workspace"]);
+    build.args(names.iter().flat_map(|name| ["--bin", *name]));
+    let built = build.status().context("cannot start cargo")?;
+    anyhow::ensure!(built.success(), "cannot build {}", names.join(", "));
+    Ok(())
+}
+
+/// Where a program is that was built so.
+pub(crate) fn path(name: &str) -> anyhow::Result<PathBuf> {
+    Ok(std::path::absolute(
+        functions::target()?.join("debug").join(name),
+    )?)
+}
+
+fn cargo_run(package: &str, profile: &str) -> Command {
     let mut run = machine::cargo();
     run.args(["run", "--package", package, "--profile", profile]);
     run
@@ -87,5 +110,5 @@ pub(crate) fn cargo_run(package: &str, profile: &str) -> Command {
 
 /// Becomes the command: Ctrl-C reaches it alone, and its exit code is ours.
 pub(crate) fn hand_over(mut command: Command) -> anyhow::Result<()> {
-    Err(command.exec()).context("cannot start cargo")
+    Err(command.exec()).context("cannot start it")
 }

@@ -1,6 +1,7 @@
 //! Steps that all run, whatever becomes of those before.
 
 use std::process::Command;
+use std::time::Instant;
 
 /// Runs steps and remembers which of them failed, so that one call shows everything that is wrong.
 #[derive(Debug, Default)]
@@ -9,9 +10,11 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Runs a command to its end; whether it succeeded.
+    /// Runs a command to its end and says how long that took; whether it succeeded.
+    #[expect(clippy::disallowed_methods, reason = "it measures time")]
     pub(crate) fn run(&mut self, name: &str, command: &mut Command) -> bool {
         eprintln!("\nxtask: {name}");
+        let began = Instant::now();
         let succeeded = match command.status() {
             Ok(status) => status.success(),
             Err(error) => {
@@ -19,6 +22,8 @@ impl Steps {
                 false
             }
         };
+        let seconds = began.elapsed().as_secs();
+        eprintln!("xtask: {name}: {} min {} s", seconds / 60, seconds % 60);
         if !succeeded {
             self.failed.push(name.to_owned());
         }

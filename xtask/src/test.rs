@@ -10,9 +10,9 @@ use crate::steps::Steps;
 use crate::{infra, machine, tool};
 
 /// Runs every test, or those that `filter` lets through. First the examples in the docs and the hunt for bugs on
-/// purpose, which is another build of the core; then the infrastructure; last, so that its summary closes the output,
-/// all else as it is shipped. Nextest runs them where it is installed, else `cargo test`. With a filter, there are no
-/// examples and no infrastructure.
+/// purpose, which is another build of the core; then all else is compiled, as it is shipped, and the infrastructure
+/// tested with it; last, so that its summary closes the output, the rest. Nextest runs them where it is installed, else
+/// `cargo test`. With a filter, there are no examples and no infrastructure.
 ///
 /// The components that stand in for AWS, and the parts of the box, are there during those; without them, the tests that
 /// need one fail and say so.
@@ -26,30 +26,24 @@ pub(crate) fn test(filter: &[OsString]) -> anyhow::Result<()> {
         docs.args(["test", "--locked", "--quiet", "--workspace", "--doc"]);
         steps.run("examples in the docs", &mut docs);
     }
-    let hunt = [
-        "--package",
-        "porpoise-simulation",
-        "--features",
-        "mutants",
-        "--test",
-        "mutants",
-    ];
-    steps.run("bugs on purpose", &mut runner.command("sim", &hunt));
+    // the workspace is named so that what others wrote is compiled once, with the same features, for all of this
+    let bugs = "porpoise-simulation/mutants";
+    let hunt = ["--workspace", "--features", bugs, "--test", "mutants"];
+    steps.run("bugs on purpose", &mut runner.command("test", &hunt));
     let all = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
     let mut tests = runner.command("test", &all);
     let servers = installed.and_then(|()| Servers::start());
+    let parts = Parts::make(Form::QuickWithTests); // compiles everything: what comes after finds it
     match &servers {
-        Ok(servers) => {
-            servers.tell(&mut tests);
-            if filter.is_empty() {
-                infra::test(&mut steps, servers);
-            }
-        }
+        Ok(servers) => servers.tell(&mut tests),
         Err(error) => steps.fail("components", error),
     }
-    match Parts::make(Form::QuickWithTests) {
+    match &parts {
         Ok(parts) => parts.tell(&mut tests),
-        Err(error) => steps.fail("parts of the box", &error),
+        Err(error) => steps.fail("parts of the box", error),
+    }
+    if let (Ok(servers), Ok(parts), true) = (&servers, &parts, filter.is_empty()) {
+        infra::test(&mut steps, servers, &parts.program);
     }
     steps.run("tests", &mut tests);
     drop(servers);
