@@ -4,12 +4,10 @@
 //! that this process starts and shares until its end. Tests make databases in it whose names no other test has. The
 //! program `databases` installs and serves them; it stops when its standard input ends, and leaves nothing behind.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
+use porpoise_region::Process;
 
 /// A sort of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +76,8 @@ impl Database {
             return Ok(database.clone());
         }
         let (process, url) =
-            Process::start(engine).with_context(|| format!("{} does not start", engine.name()))?;
+            Process::start("porpoise-databases", "databases", &["serve", engine.name()])
+                .with_context(|| format!("{} does not start", engine.name()))?;
         let database = Self::of_url(&url)?;
         started.push((engine, database.clone(), process));
         Ok(database)
@@ -97,44 +96,5 @@ impl Database {
             user: user.to_owned(),
             password: password.to_owned(),
         })
-    }
-}
-
-/// `databases serve`, which stops when its standard input ends: when this is dropped, or this process is gone.
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Process {
-    fn start(engine: Engine) -> anyhow::Result<(Self, String)> {
-        let program = porpoise_region::program("porpoise-databases", "databases")?;
-        let mut child = Command::new(program)
-            .args(["serve", engine.name()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped()) // nothing outlives a test that holds its output
-            .process_group(0) // Ctrl-C is for the test
-            .spawn()?;
-        let (output, errors) = (child.stdout.take(), child.stderr.take());
-        let input = child.stdin.take();
-        let process = Self { child, input };
-        let mut line = String::new();
-        BufReader::new(output.context("no output")?).read_line(&mut line)?;
-        let url = line.trim_end();
-        if url.is_empty() {
-            let mut said = String::new();
-            errors.context("no errors")?.read_to_string(&mut said)?;
-            anyhow::bail!("{}", said.trim_end());
-        }
-        Ok((process, url.to_owned()))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        _ = self.child.wait(); // an error would mean that it is gone
     }
 }

@@ -11,12 +11,14 @@
 //! one by hand.
 
 mod component;
+mod process;
 mod server;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use component::Component;
-pub use server::{DynamoDbLocal, Manner, Ministack, program};
+pub use process::{Process, program};
+pub use server::{DynamoDbLocal, Manner, Ministack};
 
 /// DynamoDB Local: the one that the variable names, else the one of this process, which the first call starts.
 ///
