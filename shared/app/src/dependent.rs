@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use porpoise_engine::Input;
 use porpoise_engine::effect::{Listing, LookAt, LookOut};
 use porpoise_engine::input::{Finding, Findings, RunInput};
-use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::period::{Interval, scheduled};
 use porpoise_engine::run::dependent::{
     Seen, counts, finding, of_part, of_whole, run_of, whole_in_words,
@@ -63,17 +62,11 @@ impl App {
             let upstream = upstream(out.project, runs.project.as_ref(), &runs.workflow);
             of.entry(upstream).or_default().push(at);
         }
-        let late = mutant::on(Mutant::SubscribedLate);
-        if !late {
-            self.subscribe_all(out, &of).await?;
-        }
+        self.subscribe_all(out, &of).await?;
         let looked = of
             .iter()
             .map(|(upstream, at)| self.look_at(out, *upstream, at));
         let looked = try_join_all(looked).await?;
-        if late {
-            self.subscribe_all(out, &of).await?;
-        }
         let mut found: Vec<Finding> = looked.into_iter().flatten().collect();
         found.sort_by_key(|finding| finding.position);
         let findings = Findings {

@@ -54,13 +54,11 @@ pub enum Mutant {
     ParentUnheard,
     /// Who waits for an ended run is looked up before lists show that it ended.
     SubscribersReadEarly,
-    /// Who waits looks first, and asks to be told afterwards.
-    SubscribedLate,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 24] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -85,7 +83,6 @@ impl Mutant {
         Self::ChildOfTask,
         Self::ParentUnheard,
         Self::SubscribersReadEarly,
-        Self::SubscribedLate,
     ];
 }
 

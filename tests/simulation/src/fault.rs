@@ -407,6 +407,8 @@ pub(crate) struct Rates {
     pub(crate) job_fails: f64,
     pub(crate) job_lost: f64,
     pub(crate) signal: f64,
+    /// Every second one of these takes effect late.
+    pub(crate) slow: Option<Op>,
 }
 
 impl Rates {
@@ -436,10 +438,14 @@ impl Rates {
             job_fails: level(0.03, 0.25) * rare,
             job_lost: level(0.005, 0.03) * rare,
             signal: level(0.9, 0.5),
+            slow: None,
         }
     }
 
     pub(crate) fn fate(&self, op: Op, chance: &mut Chance) -> Fate {
+        if self.slow == Some(op) && chance.below(2) == 0 {
+            return Fate::Delay { before: true };
+        }
         // What happens seldom is hit more often.
         if op == Op::PutSnapshot && chance.below(8) > 0 {
             return *chance.pick(&[

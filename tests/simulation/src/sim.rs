@@ -174,7 +174,10 @@ impl Sim {
         let mut chance = Chance::new(seed);
         let workload = Workload::draw(profile, &mut chance);
         let hosts = *chance.pick(&[1, 2, 2, 3, 4]);
-        let rates = Rates::draw(&mut chance, workload.largest);
+        let rates = Rates {
+            slow: profile.slow,
+            ..Rates::draw(&mut chance, workload.largest)
+        };
         let mut checks = Checks::default();
         for workflow in &workload.workflows {
             let (_, version) = workflow.to_stored().expect("a stored form");

@@ -19,6 +19,7 @@ use porpoise_model::{Actor, CommandId, Name, RunId, WorkflowId};
 pub(crate) use command::command;
 
 use crate::check::project;
+use crate::fault::Op;
 use crate::random::Chance;
 use crate::site::TARGET;
 use crate::world::{MINUTE, SECOND, micros};
@@ -26,6 +27,8 @@ use crate::world::{MINUTE, SECOND, micros};
 /// How large simulations are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Profile {
+    /// For how many seconds clients act, from and to; drawn so that each doubling is as likely as any other.
+    pub span: (u64, u64),
     /// Tasks of a workflow, at the most; sizes are drawn so that each doubling is as likely as any other.
     pub tasks: u64,
     /// Runs that clients create, at the most.
@@ -40,11 +43,14 @@ pub struct Profile {
     pub families: u64,
     /// One workflow in so many waits for runs of others, or for earlier ones of its own; 0: none.
     pub waits: u64,
+    /// Calls that often take effect late: what hides between two calls comes to light.
+    pub slow: Option<Op>,
 }
 
 impl Profile {
     /// What a long run checks: 1 to 2,000 tasks.
     pub const FULL: Self = Self {
+        span: (60, 5_400),
         tasks: 2_000,
         runs: 6,
         commands: 12,
@@ -52,9 +58,11 @@ impl Profile {
         sites: 3,
         families: 3,
         waits: 3,
+        slow: None,
     };
     /// Small and quick: for finding mutants.
     pub const SMALL: Self = Self {
+        span: (60, 5_400),
         tasks: 12,
         runs: 4,
         commands: 8,
@@ -62,9 +70,11 @@ impl Profile {
         sites: 3,
         families: 3,
         waits: 3,
+        slow: None,
     };
     /// Between the two.
     pub const MEDIUM: Self = Self {
+        span: (60, 5_400),
         tasks: 100,
         runs: 5,
         commands: 12,
@@ -72,6 +82,7 @@ impl Profile {
         sites: 3,
         families: 3,
         waits: 3,
+        slow: None,
     };
     /// Small, with workflows that are tasks of others.
     pub const FAMILIES: Self = Self {
@@ -80,6 +91,7 @@ impl Profile {
     };
     /// Large DAGs only: logs that outgrow their snapshots.
     pub const LARGE: Self = Self {
+        span: (60, 5_400),
         tasks: 2_001,
         runs: 1,
         commands: 3,
@@ -87,6 +99,7 @@ impl Profile {
         sites: 0,
         families: 0,
         waits: 0,
+        slow: None,
     };
 
     /// The profile of a seed in a long run: mostly small, where events of different sorts meet most often.
@@ -118,14 +131,17 @@ impl Profile {
                 sites: 1,
                 ..Self::SMALL
             },
-            M::SubscribersReadEarly | M::SubscribedLate => Self {
+            // It hides between two calls: runs have to end just while others begin to wait for them.
+            M::SubscribersReadEarly => Self {
+                span: (1, 20),
                 tasks: 4,
-                runs: 8,
+                runs: 4,
                 waits: 1,
                 families: 0,
                 commands: 0,
-                schedules: 2,
+                schedules: 0,
                 sites: 0,
+                slow: Some(Op::PutLine),
             },
             M::NoResend
             | M::StaleCopyTrusted
@@ -197,7 +213,7 @@ pub(crate) fn command_id(chance: &mut Chance) -> CommandId {
 impl Workload {
     pub(crate) fn draw(profile: Profile, chance: &mut Chance) -> Self {
         let begin = crate::world::BEGIN;
-        let span = chance.log_between(60, 5_400) as i64 * SECOND;
+        let span = chance.log_between(profile.span.0, profile.span.1) as i64 * SECOND;
         let mut it = Self {
             actions: Vec::new(),
             workflows: Vec::new(),

@@ -145,9 +145,3 @@ fn what_a_run_said_and_nobody_heard_is_found() {
 fn subscribers_that_are_read_too_early_are_found() {
     is_found(Mutant::SubscribersReadEarly);
 }
-
-#[test]
-#[ignore = "takes minutes: the workload seldom ends a run between a look's list and its subscription"]
-fn a_subscription_that_comes_too_late_is_found() {
-    is_found(Mutant::SubscribedLate);
-}
