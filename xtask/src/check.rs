@@ -41,11 +41,13 @@ const GENERATED: &[Generated] = &[
 pub(crate) fn check() -> anyhow::Result<()> {
     let mut steps = Steps::default();
     steps.run("format", &mut cargo(&["fmt", "--all", "--check"]));
-    let lints = ["--all-targets", "--", "-D", "warnings"];
-    let mut clippy = cargo(&["clippy", "--locked", "--workspace"]);
+    let lints = ["--", "-D", "warnings"];
+    let mut clippy = cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
     steps.run("lints", clippy.args(lints));
-    let mut mutants = cargo(&["clippy", "--locked", "--package", "porpoise-simulation"]);
-    mutants.args(["--features", "mutants"]);
+    // the workspace is named so that what others wrote has the same features as above
+    let mut mutants = cargo(&["clippy", "--locked", "--workspace"]);
+    mutants.args(["--features", "porpoise-simulation/mutants"]);
+    mutants.args(["--bin", "simulate", "--test", "mutants"]);
     steps.run("lints of the bugs on purpose", mutants.args(lints));
     let mut docs = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
     steps.run("docs", docs.env("RUSTDOCFLAGS", "-D warnings"));
