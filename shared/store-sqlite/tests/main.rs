@@ -1,4 +1,5 @@
-//! Acknowledged means durable: after kills, torn logs, full disks; and a directory has one owner.
+//! Every test of this package in one program: its ports' suites, and that what was acknowledged is durable: after kills,
+//! torn logs, full disks; and a directory has one owner.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,6 +7,7 @@
 )]
 
 mod child;
+mod conformance;
 mod full;
 mod group;
 mod kill;
