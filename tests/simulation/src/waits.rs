@@ -29,7 +29,7 @@ struct Line {
     all: bool,
     /// What was well at some time.
     ever: BTreeSet<&'static str>,
-    /// The last change.
+    /// When one of those changed.
     since: i64,
 }
 
@@ -140,12 +140,16 @@ impl Waits {
         let Some(line) = self.runs.get_mut(&run) else {
             return;
         };
+        let before = (line.started, line.state, line.first, line.all);
         line.started = state.started.map(|time| time.0.as_millisecond());
         line.state = state.run_state();
-        line.since = line.since.max(at.as_millisecond());
         let well = |task| state.tasks.phase(task).is_success();
         line.first = !state.tasks.is_empty() && well(0);
         line.all = line.is_over() && !state.tasks.is_empty() && state.tasks.indices().all(well);
+        // Whoever waits may look again for ever: that changes nothing for those who wait for it.
+        if before != (line.started, line.state, line.first, line.all) {
+            line.since = line.since.max(at.as_millisecond());
+        }
         for (well, word) in [
             (line.state == RunState::Succeeded, "whole"),
             (line.first, "first"),
