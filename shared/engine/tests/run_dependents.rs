@@ -291,6 +291,23 @@ fn a_wait_has_a_time_out_a_delay_and_dry_runs() {
 }
 
 #[test]
+fn a_wait_that_is_timed_out_when_its_need_is_given_up_ends_once() {
+    let five = Duration::from_mins(5);
+    let run = waiting(runs("orders", Period::Today), five).with("wait", |task| {
+        task.timeout = Some(Timeout {
+            after: five,
+            action: TimeoutAction::Fail,
+        });
+    });
+    let run = run.start().succeeds("count");
+    let run = finds(run, vec![says(0, Verdict::Failed)]).at("00:05");
+    assert_eq!(
+        (phase(&run, "wait"), cause(&run)),
+        (Phase::Failed, "timeout".to_owned())
+    );
+}
+
+#[test]
 fn what_is_found_hands_on_outputs() {
     let run = waiting(both(), Duration::ZERO).start().succeeds("count");
     let with = |position, text: &str| Finding {

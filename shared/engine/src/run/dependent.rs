@@ -99,10 +99,11 @@ pub(super) fn found(
     facts
 }
 
-/// Tasks whose need has failed for as long as it may.
-pub(super) fn given_up(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
+/// Tasks whose need has failed for as long as it may, but for these.
+pub(super) fn given_up(state: &State, plan: &Plan, but: &[u32], now: Timestamp) -> Vec<RunFact> {
     let over = |waits: &Awaiting| waits.fails.is_some_and(|fails| fails.0 <= now);
-    let over = state.awaiting.iter().filter(|(_, waits)| over(waits));
+    let awaiting = state.awaiting.iter();
+    let over = awaiting.filter(|(task, waits)| over(waits) && !but.contains(task));
     over.map(|(task, waits)| unmet(plan, *task, &waits.found, now))
         .collect()
 }

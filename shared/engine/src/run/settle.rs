@@ -58,7 +58,15 @@ fn overdue(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
             stopped,
         });
     }
-    facts.extend(dependent::given_up(state, plan, now));
+    // a wait whose time-out has stopped it has no second end
+    let stopped = |fact: &RunFact| {
+        let RunFact::TimedOut { task, stopped } = fact else {
+            return None;
+        };
+        task.filter(|_| *stopped)
+    };
+    let stopped: Vec<u32> = facts.iter().filter_map(stopped).collect();
+    facts.extend(dependent::given_up(state, plan, &stopped, now));
     if due(&state.timeout) {
         let stopped = plan
             .workflow()
