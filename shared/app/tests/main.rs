@@ -4,7 +4,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::needless_pass_by_value,
-    clippy::disallowed_methods,
     unreachable_pub,
     reason = "tests"
 )]

@@ -1,4 +1,5 @@
 //! What a task costs does not grow with the size of its run: neither what is billed nor the time that steps take.
+#![expect(clippy::disallowed_methods, reason = "times of steps are measured")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -1,4 +1,5 @@
 //! Prints how long the searches take. Ignored by default: times say nothing in a debug build or on a busy machine.
+#![expect(clippy::disallowed_methods, reason = "measures real time")]
 
 use std::time::Instant;
 

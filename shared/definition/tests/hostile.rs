@@ -1,6 +1,7 @@
 //! Files that mean harm, or are only large, are read or refused in bounded time and memory.
 //!
 //! Times are printed, not asserted tightly: `cargo test --release -p porpoise-definition --test all hostile -- --nocapture`.
+#![expect(clippy::disallowed_methods, reason = "tests measure time and print it")]
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

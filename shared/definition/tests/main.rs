@@ -4,7 +4,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::as_conversions,
-    clippy::disallowed_methods,
     clippy::print_stdout,
     unreachable_pub,
     reason = "tests"
