@@ -145,6 +145,8 @@ pub(crate) enum Command {
         #[arg(long)]
         offline: bool,
     },
+    /// Run a workflow for each date of a range or a list; or list, show, pause, resume and kill such backfills.
+    Backfill(Backfill),
     /// List pools.
     Pools,
     /// Show a pool, who holds its slots and who waits.
@@ -264,6 +266,103 @@ pub(crate) struct Run {
     /// Start it and return.
     #[arg(long)]
     pub(crate) no_watch: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Backfill {
+    #[command(subcommand)]
+    pub(crate) command: Option<BackfillCommand>,
+    #[command(flatten)]
+    pub(crate) start: StartBackfill,
+}
+
+#[derive(Debug, ClapArgs)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+pub(crate) struct StartBackfill {
+    /// The workflow, as `NAME` or `PROJECT/NAME`.
+    #[arg(required = true)]
+    pub(crate) workflow: Option<String>,
+    /// First day, as `2026-03-01`, or first instant, as `2026-03-01T06:00`.
+    #[arg(long, value_name = "DATE", requires = "to", conflicts_with = "dates")]
+    pub(crate) from: Option<String>,
+    /// Last day, or last instant: it belongs to the range.
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub(crate) to: Option<String>,
+    /// These days or instants, instead of a range.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "A,B",
+        required_unless_present = "from"
+    )]
+    pub(crate) dates: Vec<String>,
+    /// Time zone of the dates [default: the schedule's, or UTC].
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) timezone: Option<String>,
+    /// Runs at the same time.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) parallel: u32,
+    /// The latest date first.
+    #[arg(long)]
+    pub(crate) descending: bool,
+    /// What follows where a run does not succeed.
+    #[arg(long, value_name = "WHAT", default_value = "stop", value_parser = ["stop", "continue"])]
+    pub(crate) after_failure: String,
+    /// Only tell which dates would run.
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// Value of a parameter.
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+    pub(crate) parameters: Vec<String>,
+    /// Start each run with these tasks; no others but what follows them run.
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) tasks: Vec<String>,
+    /// What runs beside those tasks.
+    #[arg(long, requires = "tasks", value_name = "REACH", default_value = "downstream", value_parser = ["only", "upstream", "downstream"])]
+    pub(crate) reach: String,
+    /// Decide everything and start no job.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Replace tasks that nothing here can run by ones that do nothing.
+    #[arg(long)]
+    pub(crate) simulate: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackfillCommand {
+    /// List backfills, the latest first.
+    List {
+        /// Of this workflow only.
+        #[arg(long, value_name = "WORKFLOW")]
+        workflow: Option<String>,
+        /// How many at most.
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: usize,
+    },
+    /// Show how far a backfill is, and which run each date has.
+    Show {
+        /// Id of a backfill, the beginning of one, or `latest`.
+        backfill: String,
+    },
+    /// Start no further date; runs that are there go on.
+    Pause {
+        /// Id of a backfill, the beginning of one, or `latest`.
+        backfill: String,
+    },
+    /// Go on with a backfill that was paused.
+    Resume {
+        /// Id of a backfill, the beginning of one, or `latest`.
+        backfill: String,
+    },
+    /// Start no further date, and stop the runs that are there.
+    Kill {
+        /// Id of a backfill, the beginning of one, or `latest`.
+        backfill: String,
+    },
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,5 +1,6 @@
 //! The commands. Each gives its exit code, or what went wrong.
 
+mod backfill;
 mod control;
 mod define;
 mod find;
@@ -67,6 +68,7 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
             online,
             offline,
         } => schedule::schedule(session, &workflow, online, offline),
+        Command::Backfill(args) => backfill::backfill(session, &args),
         Command::Pools => list::pools(session),
         Command::Pool { name, slots } => list::pool(session, &name, slots),
         Command::Target(command) => target::target(session, &command),

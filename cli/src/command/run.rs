@@ -76,16 +76,22 @@ fn names(tasks: &[Task]) -> BTreeSet<String> {
     tasks.iter().map(|task| task.name.clone()).collect()
 }
 
-/// The body of the request.
-fn request(session: &Session, args: &RunArgs) -> Result<Value, Failure> {
+/// Parameters as they are given, `NAME=VALUE`.
+pub(super) fn parameters(given: &[String]) -> Result<Map<String, Value>, Failure> {
     let mut parameters = Map::new();
-    for parameter in &args.parameters {
+    for parameter in given {
         let (name, value) = parameter.split_once('=').ok_or_else(|| {
             Failure::new(USAGE, format!("`{parameter}` is no parameter"))
                 .hint("write `-p NAME=VALUE`")
         })?;
         parameters.insert(name.to_owned(), value.into());
     }
+    Ok(parameters)
+}
+
+/// The body of the request.
+fn request(session: &Session, args: &RunArgs) -> Result<Value, Failure> {
+    let parameters = parameters(&args.parameters)?;
     let mut body =
         json!({"parameters": parameters, "dry_run": args.dry_run, "simulate": args.simulate});
     let date = args

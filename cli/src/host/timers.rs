@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use porpoise_engine::Input;
 use porpoise_engine::aggregate::Aggregate;
+use porpoise_engine::backfill::Backfill;
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::Pool;
 use porpoise_engine::run::Run;
@@ -72,7 +73,7 @@ pub(super) async fn run(
 ) {
     loop {
         let (due, wait) = timers.due(SystemClock.now());
-        let messages = due.into_iter().filter_map(woken).collect();
+        let messages = due.into_iter().map(woken).collect();
         if let Err(error) = queue.send(messages).await {
             tracing::error!(%error, "wakes not sent");
         }
@@ -93,20 +94,20 @@ async fn sleep(wait: Option<Duration>) {
     }
 }
 
-fn woken(group: Address) -> Option<Message> {
+fn woken(group: Address) -> Message {
     let input = match group.kind {
         AggregateKind::Run => Input::Run(Run::woken()),
         AggregateKind::Pool => Input::Pool(Pool::woken()),
         AggregateKind::Gate => Input::Gate(Gate::woken()),
         AggregateKind::Schedule => Input::Schedule(Schedule::woken()),
-        AggregateKind::Backfill => return None,
+        AggregateKind::Backfill => Input::Backfill(Backfill::woken()),
     };
     let body = minicbor::to_vec(&input).unwrap_or_default();
-    Some(Message {
+    Message {
         group,
         deduplication: 0,
         body: body.into(),
-    })
+    }
 }
 
 #[cfg(test)]

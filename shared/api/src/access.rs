@@ -90,6 +90,8 @@ pub enum Resource {
     Log,
     /// Schedules.
     Schedule,
+    /// Backfills.
+    Backfill,
     /// Pools.
     Pool,
     /// Targets.

@@ -57,11 +57,13 @@ pub enum Code {
     NoCredentials,
     /// The log of a job is where this server cannot read it, or may not.
     LogElsewhere,
+    /// No such backfill.
+    NoBackfill,
 }
 
 impl Code {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::NoToken,
         Self::WrongHost,
         Self::Forbidden,
@@ -89,6 +91,7 @@ impl Code {
         Self::NoTarget,
         Self::NoCredentials,
         Self::LogElsewhere,
+        Self::NoBackfill,
     ];
 
     /// `PP0007`.
@@ -121,6 +124,7 @@ impl Code {
             Self::NoTarget => "PP0025",
             Self::NoCredentials => "PP0026",
             Self::LogElsewhere => "PP0027",
+            Self::NoBackfill => "PP0028",
         }
     }
 }

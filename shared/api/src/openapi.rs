@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, parameter, place, pool, project, residency, run, run_list, schedule,
-    server, start, target, task, usage, workflow,
+    backfill, backfill_start, command, fact, log, parameter, place, pool, project, residency, run,
+    run_list, schedule, server, start, target, task, usage, workflow,
 };
 
 #[derive(OpenApi)]
@@ -23,6 +23,8 @@ use crate::resource::{
         start::start, run_list::list, run::show, task::list, task::show,
         parameter::list, usage::show, fact::list, fact::events,
         command::give, command::outcome, command::rerun_preview, log::read,
+        backfill_start::start, backfill_start::preview, backfill::list, backfill::show, backfill::dates,
+        backfill::give, backfill::outcome,
         pool::list, pool::show, pool::resize, pool::outcome,
         target::list, target::show, target::set, target::test,
         place::take, place::report,

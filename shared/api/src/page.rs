@@ -100,7 +100,7 @@ impl PageParams {
     }
 }
 
-fn cursor(key: &str) -> String {
+pub(crate) fn cursor(key: &str) -> String {
     BASE32_NOPAD.encode(key.as_bytes()).to_ascii_lowercase()
 }
 

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use porpoise_app::JobsError;
+use porpoise_app::backfill_store::BackfillListError;
 use porpoise_app::billing::UsageError;
 use porpoise_app::context::ContextError;
 use porpoise_app::create::CreateRunError;
@@ -274,7 +275,8 @@ failed!(
     ContextError,
     Unavailable,
     JobsError,
-    UsageError
+    UsageError,
+    BackfillListError
 );
 
 impl From<ListError> for Problem {

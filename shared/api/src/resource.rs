@@ -1,5 +1,7 @@
 //! What the API shows and does, a module for each sort of thing.
 
+pub(crate) mod backfill;
+pub(crate) mod backfill_start;
 pub(crate) mod command;
 pub(crate) mod fact;
 pub(crate) mod log;

@@ -12,8 +12,8 @@ use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
-    command, fact, log, parameter, place, pool, project, residency, run, run_list, schedule,
-    server, start, target, task, usage, workflow,
+    backfill, backfill_start, command, fact, log, parameter, place, pool, project, residency, run,
+    run_list, schedule, server, start, target, task, usage, workflow,
 };
 use crate::{Api, Code};
 
@@ -89,6 +89,14 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects/{project}/runs/{run}/commands/{command}"              Read    Run => command::outcome;
         POST "/v1/projects/{project}/runs/{run}/rerun-preview"                   Read    Run => command::rerun_preview;
         GET  "/v1/projects/{project}/runs/{run}/tasks/{task}/attempts/{attempt}/log" Read Log => log::read;
+
+        POST "/v1/projects/{project}/workflows/{workflow}/backfills"            Operate Backfill => backfill_start::start;
+        POST "/v1/projects/{project}/workflows/{workflow}/backfill-preview"     Read    Backfill => backfill_start::preview;
+        GET  "/v1/projects/{project}/backfills"                                 Read    Backfill => backfill::list;
+        GET  "/v1/projects/{project}/backfills/{backfill}"                      Read    Backfill => backfill::show;
+        GET  "/v1/projects/{project}/backfills/{backfill}/dates"                Read    Backfill => backfill::dates;
+        POST "/v1/projects/{project}/backfills/{backfill}/commands"             Operate Backfill => backfill::give;
+        GET  "/v1/projects/{project}/backfills/{backfill}/commands/{command}"   Read    Backfill => backfill::outcome;
 
         GET  "/v1/projects/{project}/pools"                           Read  Pool => pool::list;
         GET  "/v1/projects/{project}/pools/{pool}"                    Read  Pool => pool::show;

@@ -201,6 +201,7 @@ async fn the_examples_of_the_page_are_answered_as_it_says() {
         assert_eq!(status.is_success(), told < 400, "{real:#}");
         for (name, field) in [
             ("$RUN", "/run_id"),
+            ("$BACKFILL", "/backfill_id"),
             ("$COMMAND", "/command_id"),
             ("$VERSION", "/workflows/0/version"),
         ] {
@@ -225,6 +226,7 @@ async fn every_route_has_an_example() {
     };
     let known = BTreeMap::from([
         ("$RUN", "r".to_owned()),
+        ("$BACKFILL", "b".to_owned()),
         ("$COMMAND", "c".to_owned()),
         ("$VERSION", "v".to_owned()),
     ]);

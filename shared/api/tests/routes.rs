@@ -1,5 +1,6 @@
 //! Each route, as it answers what is right and what is not.
 
+mod backfill;
 mod command;
 mod fact;
 mod log;

@@ -13,6 +13,7 @@
 
 pub mod annotations;
 pub mod app;
+pub mod backfill_store;
 pub mod billing;
 mod budget;
 mod carry;

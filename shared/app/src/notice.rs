@@ -42,7 +42,8 @@ pub(crate) fn notice(state: &State, plan: &Plan, effect: &Effect) -> Option<Noti
         | Effect::StopRun { .. }
         | Effect::Look(_)
         | Effect::Unsubscribe(_)
-        | Effect::Stir(_) => return None,
+        | Effect::Stir(_)
+        | Effect::ListBackfill { .. } => return None,
     };
     let new = state.new.as_deref()?;
     Some(Notice {

@@ -17,6 +17,7 @@ use porpoise_ports::notices::Notice;
 use porpoise_ports::queue::Message;
 
 use crate::app::App;
+use crate::backfill_store::BackfillLine;
 use crate::context::Steppable;
 use crate::create::CreateRunError;
 use crate::dependent::LookError;
@@ -60,7 +61,7 @@ pub enum SendError {
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// The lists.
-    #[error("cannot write the run's line in the lists")]
+    #[error("cannot write its line in the lists")]
     List(#[source] StoreError),
     /// Who waits for the run.
     #[error(transparent)]
@@ -89,6 +90,7 @@ enum Own {
     Look(Box<LookOut>),
     Stir(Listing),
     Unsubscribe(Unsubscription),
+    Backfill(BackfillLine),
 }
 
 /// What became of what the shell carried out by itself.
@@ -228,29 +230,37 @@ impl App {
                 Ok(Done::Whole)
             }
             Own::Announce(notice) => Ok(notice.map_or(Done::Whole, Done::But)),
+            Own::Backfill(line) => {
+                self.list_backfill(&line).await.map_err(SendError::List)?;
+                Ok(Done::Whole)
+            }
             Own::Create(new) => self.create(*new).await,
             Own::Stop(new, command) => {
                 let address = Address::run(new.project, new.run);
-                let done = self.create(*new).await?;
-                if !matches!(done, Done::Never(_)) {
-                    let input = Input::Run(RunInput::Commanded(command));
-                    let kill = self.message(address, &input);
-                    self.ports.queue.send(vec![kill]).await?;
+                if let Done::Never(why) = self.create(*new).await? {
+                    return Ok(Done::Never(why));
                 }
-                Ok(done)
+                let input = Input::Run(RunInput::Commanded(command));
+                let kill = self.message(address, &input);
+                self.ports.queue.send(vec![kill]).await?;
+                Ok(Done::Unsaid)
             }
         }
     }
 
-    /// What can never be created is told to the run above it, or else to the log alone: nothing that anybody does later
-    /// makes it possible.
+    /// What can never be created is told to the run above it or the backfill, or else to the log alone: nothing that
+    /// anybody does later makes it possible.
     async fn create(&self, new: NewRun) -> Result<Done, SendError> {
-        let below = matches!(new.trigger, Trigger::Parent { .. });
+        let (below, awaited) = match new.trigger {
+            Trigger::Parent { .. } => (true, true),
+            Trigger::Backfill { .. } => (false, true),
+            Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => (false, false),
+        };
         match self.create_run(new).await {
             Ok(_) if below => Ok(Done::Unsaid),
             Ok(_) => Ok(Done::Whole),
             Err(error) if !error.is_final() => Err(SendError::Create(Box::new(error))),
-            Err(error) if below => Ok(Done::Never(error.in_words())),
+            Err(error) if awaited => Ok(Done::Never(error.in_words())),
             Err(error) => {
                 tracing::error!(%error, "run of a schedule cannot be created");
                 Ok(Done::Whole)
@@ -275,6 +285,20 @@ impl Outgoing {
             Effect::Look(look) => self.own.push((None, Own::Look(look))),
             Effect::Stir(ended) => self.own.push((key, Own::Stir(ended))),
             Effect::Unsubscribe(ended) => self.own.push((key, Own::Unsubscribe(ended))),
+            Effect::ListBackfill {
+                project,
+                backfill,
+                workflow,
+                created,
+            } => {
+                let line = BackfillLine {
+                    project,
+                    backfill,
+                    workflow,
+                    created,
+                };
+                self.own.push((key, Own::Backfill(line)));
+            }
             Effect::Announce { .. } => {
                 let own = Own::Announce(notice.map(Box::new));
                 self.own.push((key, own));

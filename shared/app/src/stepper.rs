@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use porpoise_engine::backfill::Backfill;
 use porpoise_engine::gate::Gate;
 use porpoise_engine::input::{Annotation, RunInput};
 use porpoise_engine::plan::Plan;
@@ -52,7 +53,7 @@ macro_rules! within_project {
     )*};
 }
 
-within_project!(Pool, Gate, Schedule);
+within_project!(Pool, Gate, Schedule, Backfill);
 
 /// A larger annotation is an item of its own: a record has 64 KB.
 const CARRIED_BYTES_MAX: usize = 4 * 1024;
@@ -159,7 +160,7 @@ impl App {
             AggregateKind::Pool => self.woken::<Pool>(address).await,
             AggregateKind::Gate => self.woken::<Gate>(address).await,
             AggregateKind::Schedule => self.woken::<Schedule>(address).await,
-            AggregateKind::Backfill => Ok(StepReport::default()),
+            AggregateKind::Backfill => self.woken::<Backfill>(address).await,
         }
     }
 
@@ -177,13 +178,15 @@ impl App {
         inputs: Vec<Input>,
         notes: &[Annotation],
     ) -> Result<StepReport, StepError> {
-        let (mut runs, mut pools, mut gates, mut schedules) = (vec![], vec![], vec![], vec![]);
+        let (mut runs, mut pools, mut gates) = (vec![], vec![], vec![]);
+        let (mut schedules, mut backfills) = (vec![], vec![]);
         for input in inputs {
             match input {
                 Input::Run(input) => runs.push(input),
                 Input::Pool(input) => pools.push(input),
                 Input::Gate(input) => gates.push(input),
                 Input::Schedule(input) => schedules.push(input),
+                Input::Backfill(input) => backfills.push(input),
             }
         }
         match address.kind {
@@ -194,7 +197,10 @@ impl App {
                 let schedules = self.step_so::<Schedule>(address, delivery, schedules, &[]);
                 schedules.await
             }
-            AggregateKind::Backfill => Ok(StepReport::default()),
+            AggregateKind::Backfill => {
+                let backfills = self.step_so::<Backfill>(address, delivery, backfills, &[]);
+                backfills.await
+            }
         }
     }
 }

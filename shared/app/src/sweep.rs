@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use porpoise_engine::backfill::Backfill;
 use porpoise_engine::effect::NewRun;
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::Pool;
@@ -75,7 +76,7 @@ impl App {
             AggregateKind::Pool => self.step_swept::<Pool>(address).await,
             AggregateKind::Gate => self.step_swept::<Gate>(address).await,
             AggregateKind::Schedule => self.step_swept::<Schedule>(address).await,
-            AggregateKind::Backfill => Ok(StepReport::default()),
+            AggregateKind::Backfill => self.step_swept::<Backfill>(address).await,
         }
     }
 

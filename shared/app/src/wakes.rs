@@ -2,6 +2,7 @@
 
 use porpoise_engine::Input;
 use porpoise_engine::aggregate::Aggregate;
+use porpoise_engine::backfill::Backfill;
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::Pool;
 use porpoise_engine::run::Run;
@@ -32,12 +33,13 @@ impl App {
         let (mut due, mut messages) = (Vec::new(), Vec::new());
         let mut failed = Vec::new();
         for (index, wake) in wakes.iter().enumerate() {
-            if !wake.is_due(now) {
+            if wake.is_due(now) {
+                due.push(index);
+                let input = woken(wake.aggregate.kind);
+                messages.push(self.message(wake.aggregate, &input));
+            } else {
                 let asked = self.ports().timers.wake(wake.aggregate, wake.at).await;
                 failed.extend(asked.err().map(|error| unforwarded(index, &error)));
-            } else if let Some(input) = woken(wake.aggregate.kind) {
-                due.push(index);
-                messages.push(self.message(wake.aggregate, &input));
             }
         }
         if !messages.is_empty()
@@ -58,12 +60,12 @@ fn unforwarded(index: usize, error: &Unavailable) -> Unforwarded {
 }
 
 /// "Look again", for an aggregate of that sort.
-fn woken(kind: AggregateKind) -> Option<Input> {
+fn woken(kind: AggregateKind) -> Input {
     match kind {
-        AggregateKind::Run => Some(Input::Run(Run::woken())),
-        AggregateKind::Pool => Some(Input::Pool(Pool::woken())),
-        AggregateKind::Gate => Some(Input::Gate(Gate::woken())),
-        AggregateKind::Schedule => Some(Input::Schedule(Schedule::woken())),
-        AggregateKind::Backfill => None, // has no decider yet
+        AggregateKind::Run => Input::Run(Run::woken()),
+        AggregateKind::Pool => Input::Pool(Pool::woken()),
+        AggregateKind::Gate => Input::Gate(Gate::woken()),
+        AggregateKind::Schedule => Input::Schedule(Schedule::woken()),
+        AggregateKind::Backfill => Input::Backfill(Backfill::woken()),
     }
 }

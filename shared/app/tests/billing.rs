@@ -77,7 +77,11 @@ fn home(world: &World) -> (usize, Vec<Bytes>) {
                 ends += reports.iter().filter(ended).count();
             }
             Input::Run(RunInput::Annotated(_)) => notes.push(body),
-            Input::Run(_) | Input::Pool(_) | Input::Gate(_) | Input::Schedule(_) => {
+            Input::Run(_)
+            | Input::Pool(_)
+            | Input::Gate(_)
+            | Input::Schedule(_)
+            | Input::Backfill(_) => {
                 panic!("something else came home")
             }
         }

@@ -139,7 +139,11 @@ fn told(world: &World) -> Vec<Report> {
     for body in queue.values().flatten() {
         match minicbor::decode::<Input>(body).unwrap() {
             Input::Run(RunInput::Reported(reports)) => told.extend(reports),
-            other @ (Input::Run(_) | Input::Pool(_) | Input::Gate(_) | Input::Schedule(_)) => {
+            other @ (Input::Run(_)
+            | Input::Pool(_)
+            | Input::Gate(_)
+            | Input::Schedule(_)
+            | Input::Backfill(_)) => {
                 panic!("{other:?}")
             }
         }

@@ -6,8 +6,8 @@ use porpoise_model::dependence::Runs;
 use porpoise_model::job::Job;
 use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Occasion, Priority};
 use porpoise_model::{
-    Actor, Address, AttemptKey, Name, ProjectId, RunId, RunState, ScheduleId, VersionHash,
-    WorkflowId,
+    Actor, Address, AttemptKey, BackfillId, Name, ProjectId, RunId, RunState, ScheduleId,
+    VersionHash, WorkflowId,
 };
 
 use crate::family::Turn;
@@ -53,7 +53,7 @@ pub enum EffectKey {
     /// Tell a run that it is not let in, ever.
     #[n(10)]
     Discard(#[n(0)] RunId),
-    /// Create the run of an instant: milliseconds since 1970.
+    /// Create the run of an instant, or of a date of a backfill: milliseconds since 1970.
     #[n(11)]
     Fire(#[n(0)] i64),
     /// Tell a run that a later one takes its place.
@@ -77,6 +77,9 @@ pub enum EffectKey {
     /// Tell who waits that what had ended is something else now: numbered as looks are.
     #[n(18)]
     Stir(#[n(0)] u32),
+    /// Stop the run of a date of a backfill: milliseconds since 1970.
+    #[n(19)]
+    StopDated(#[n(0)] i64),
 }
 
 /// A wait of a task for runs of other workflows.
@@ -147,7 +150,8 @@ impl EffectKey {
             | Self::Supersede(_)
             | Self::TellParent(_)
             | Self::Turn(_)
-            | Self::Look(_) => false,
+            | Self::Look(_)
+            | Self::StopDated(_) => false,
         }
     }
 }
@@ -239,6 +243,17 @@ pub enum Effect {
     Stir(Listing),
     /// Take the wait's subscriptions away. Acknowledged by the shell.
     Unsubscribe(Unsubscription),
+    /// Write a backfill's line in the list of backfills. Acknowledged by the shell.
+    ListBackfill {
+        /// Whose.
+        project: ProjectId,
+        /// Which.
+        backfill: BackfillId,
+        /// Of which workflow.
+        workflow: WorkflowId,
+        /// When it was asked for.
+        created: Timestamp,
+    },
     /// Tell people, if there is anybody to tell. Acknowledged by the shell.
     Announce {
         /// What.
@@ -382,6 +397,13 @@ pub enum Trigger {
         #[n(2)]
         above: Vec<WorkflowId>,
     },
+    /// A date of a backfill.
+    #[n(4)]
+    Backfill {
+        /// Which.
+        #[n(0)]
+        backfill: BackfillId,
+    },
 }
 
 impl Trigger {
@@ -392,6 +414,7 @@ impl Trigger {
             Self::Manual => "manual",
             Self::Api => "api",
             Self::Parent { .. } => "parent",
+            Self::Backfill { .. } => "backfill",
         }
     }
 }

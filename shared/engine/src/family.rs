@@ -24,6 +24,21 @@ pub struct ChildWord {
     pub what: ChildState,
 }
 
+/// What a run says to the backfill that has made it.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub struct DateWord {
+    /// Its logical date.
+    #[n(0)]
+    #[cbor(with = "porpoise_model::codec::timestamp")]
+    pub date: Timestamp,
+    /// Counts what it has said.
+    #[n(1)]
+    pub said: u64,
+    /// What.
+    #[n(2)]
+    pub what: ChildState,
+}
+
 /// How a run stands, as far as it matters to the one above.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum ChildState {

@@ -89,6 +89,7 @@ impl Aggregate for Gate {
             | EffectKey::Stir(_)
             | EffectKey::GrantSlot(_)
             | EffectKey::CheckHolder(_)
+            | EffectKey::StopDated(_)
             | EffectKey::Fire(_) => return None,
         };
         Some(tell(*project, run, entry, what))

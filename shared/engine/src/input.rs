@@ -6,6 +6,7 @@ use porpoise_model::dependence::Verdict;
 use porpoise_model::workflow::{Concurrency, Priority, Schedule};
 use porpoise_model::{Actor, AggregateKind, Cause, CommandId, Outputs, RunId};
 
+pub use crate::backfill::input::{BackfillCommand, BackfillInput};
 use crate::effect::{Attempt, EffectKey, Holder, Look, Wait};
 use crate::family::{ChildWord, Turn};
 
@@ -24,6 +25,9 @@ pub enum Input {
     /// For a schedule.
     #[n(3)]
     Schedule(#[n(0)] ScheduleInput),
+    /// For a backfill.
+    #[n(4)]
+    Backfill(#[n(0)] BackfillInput),
 }
 
 impl Input {
@@ -34,6 +38,7 @@ impl Input {
             Self::Pool(_) => AggregateKind::Pool,
             Self::Gate(_) => AggregateKind::Gate,
             Self::Schedule(_) => AggregateKind::Schedule,
+            Self::Backfill(_) => AggregateKind::Backfill,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules of Porpoise: what follows from an input, decided without I/O, clock or randomness.
 //!
-//! An [`Aggregate`] is something with its own log: a run, a pool, a gate, a schedule. Its
+//! An [`Aggregate`] is something with its own log: a run, a pool, a gate, a schedule, a backfill. Its
 //! `decide` holds every rule, its `evolve` folds a fact into the state, and what must be done in the world is part of
 //! that fold: the [`Outbox`](outbox::Outbox). Loading, appending and sending are `porpoise-app`'s; this crate knows no
 //! async runtime, no AWS and no store.
@@ -8,6 +8,7 @@
 //! Start reading at [`aggregate`], then [`run`], whose rules are most of this crate.
 
 pub mod aggregate;
+pub mod backfill;
 pub mod commands;
 pub mod effect;
 pub mod family;

@@ -54,11 +54,15 @@ pub enum Mutant {
     ParentUnheard,
     /// Who waits for an ended run is looked up before lists show that it ended.
     SubscribersReadEarly,
+    /// Who kills a backfill stops only those of its runs that are known to be there.
+    BackfillSparesUncreated,
+    /// A backfill counts only those of its runs that are known to be there.
+    BackfillCountsCreated,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -83,6 +87,8 @@ impl Mutant {
         Self::ChildOfTask,
         Self::ParentUnheard,
         Self::SubscribersReadEarly,
+        Self::BackfillSparesUncreated,
+        Self::BackfillCountsCreated,
     ];
 }
 

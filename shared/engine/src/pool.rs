@@ -86,6 +86,7 @@ impl Aggregate for Pool {
             | EffectKey::Admit(_)
             | EffectKey::Discard(_)
             | EffectKey::Supersede(_)
+            | EffectKey::StopDated(_)
             | EffectKey::Fire(_) => None,
         }
     }

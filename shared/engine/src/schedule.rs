@@ -88,7 +88,8 @@ impl Aggregate for Schedule {
             | EffectKey::CheckHolder(_)
             | EffectKey::Admit(_)
             | EffectKey::Discard(_)
-            | EffectKey::Supersede(_) => None,
+            | EffectKey::Supersede(_)
+            | EffectKey::StopDated(_) => None,
         }
     }
 

@@ -19,8 +19,8 @@ use porpoise_engine::run::fact::After;
 use porpoise_engine::run::{Ranges, RunFact};
 use porpoise_model::dependence::Verdict;
 use porpoise_model::{
-    Actor, Cause, CommandId, Outputs, ProjectId, RunId, RunState, ScheduleId, Value, VersionHash,
-    WorkflowId,
+    Actor, BackfillId, Cause, CommandId, Outputs, ProjectId, RunId, RunState, ScheduleId, Value,
+    VersionHash, WorkflowId,
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -348,6 +348,27 @@ fn records_of_waits_for_other_workflows_still_read() {
         ],
     };
     let bytes = golden("run-awaits-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
+}
+
+#[test]
+fn records_of_runs_of_a_backfill_still_read() {
+    let Some(RunFact::Created(mut new)) = run_facts().into_iter().next() else {
+        return;
+    };
+    new.trigger = Trigger::Backfill {
+        backfill: BackfillId::from_bytes([6; 16]),
+    };
+    let record = Record {
+        at: at(100),
+        facts: vec![RunFact::Created(new)],
+    };
+    let bytes = golden("run-backfill-1.cbor");
     if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
         std::fs::write(&bytes, record.to_bytes()).unwrap();
     }

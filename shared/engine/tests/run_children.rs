@@ -6,11 +6,11 @@ use insta::assert_snapshot;
 use porpoise_engine::aggregate::Aggregate;
 use porpoise_engine::effect::{Attempt, Effect, EffectKey, NewRun, Trigger};
 use porpoise_engine::family::{ChildStage, ChildState, ChildWord, Turn};
-use porpoise_engine::input::{Command, Input, ReportKind, RunCommand, RunInput};
+use porpoise_engine::input::{BackfillInput, Command, Input, ReportKind, RunCommand, RunInput};
 use porpoise_engine::run::{Run, RunFact, View, reason};
 use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Priority, Timeout};
 use porpoise_model::{
-    Actor, Address, Cause, Outputs, RunId, RunState, TaskState, Value, WorkflowId,
+    Actor, Address, BackfillId, Cause, Outputs, RunId, RunState, TaskState, Value, WorkflowId,
 };
 
 use crate::support::{Scenario, me, scenario, start_of_day};
@@ -540,4 +540,25 @@ fn in_dolphinscheduler_all_that_is_known_goes_down_and_the_nearest_wins() {
         .map(|(name, text)| format!("{name}={text}"))
         .collect();
     assert_eq!(given, ["day=own", "from above=1", "rows=2", "zone=eu"]);
+}
+
+#[test]
+fn a_run_of_a_backfill_says_only_how_it_ended() {
+    let mut run = scenario("a -> b");
+    let backfill = BackfillId::from_bytes([9; 16]);
+    run.new.trigger = Trigger::Backfill { backfill };
+    let run = run.start().succeeds("a");
+    assert!(!run.pending().contains(&EffectKey::TellParent(1)));
+    let run = run.succeeds("b");
+    let Effect::Tell { to, input } = effect(&run, EffectKey::TellParent(1)) else {
+        panic!("nothing is told");
+    };
+    assert_eq!(to, Address::backfill(run.new.project, backfill));
+    let Input::Backfill(BackfillInput::Said(word)) = input else {
+        panic!("{input:?}");
+    };
+    assert_eq!((word.date, word.said), (run.new.logical_date, 1));
+    assert_eq!(word.what, ended(RunState::Succeeded, ""));
+    let run = run.input(&RunInput::Done(EffectKey::TellParent(1)));
+    assert!(!run.pending().contains(&EffectKey::TellParent(1)));
 }

@@ -105,6 +105,15 @@ impl Address {
             id: *id.as_bytes(),
         }
     }
+
+    /// A backfill.
+    pub fn backfill(project: ProjectId, id: crate::BackfillId) -> Self {
+        Self {
+            project,
+            kind: AggregateKind::Backfill,
+            id: *id.as_bytes(),
+        }
+    }
 }
 
 impl fmt::Display for Address {

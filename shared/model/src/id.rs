@@ -137,6 +137,10 @@ bytes_id!(
     ScheduleId, 16, 26, "a schedule id"
 );
 bytes_id!(
+    /// A backfill.
+    BackfillId, 16, 26, "a backfill id"
+);
+bytes_id!(
     /// A pool of slots.
     PoolId, 16, 26, "a pool id"
 );
@@ -182,7 +186,22 @@ impl ScheduleId {
     }
 }
 
+impl BackfillId {
+    /// The backfill that a command begins: the same command begins the same one.
+    pub fn of_command(command: CommandId) -> Self {
+        Self(derive("backfill/command", &[&command.0]))
+    }
+}
+
 impl RunId {
+    /// The run of a backfill for one of its dates, whoever makes it and however often.
+    pub fn of_backfill(backfill: BackfillId, date: jiff::Timestamp) -> Self {
+        Self(derive(
+            "run/backfill",
+            &[&backfill.0, &date.as_millisecond().to_le_bytes()],
+        ))
+    }
+
     /// The run that a command creates: the same command makes the same run.
     pub fn of_command(command: CommandId) -> Self {
         Self(derive("run/command", &[&command.0]))

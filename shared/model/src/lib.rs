@@ -29,7 +29,8 @@ pub use actor::Actor;
 pub use address::{Address, AggregateKind};
 pub use cause::Cause;
 pub use id::{
-    AttemptKey, CommandId, PoolId, ProjectId, RunId, ScheduleId, VersionHash, WorkflowId,
+    AttemptKey, BackfillId, CommandId, PoolId, ProjectId, RunId, ScheduleId, VersionHash,
+    WorkflowId,
 };
 pub use name::Name;
 pub use place::{AwsPlace, Place, SiteName};

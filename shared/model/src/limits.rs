@@ -64,3 +64,12 @@ pub const DEFINITION_NODES_MAX: usize = 3_000_000;
 pub const DEFINITION_EXPANDED_BYTES_MAX: usize = 4 * DEFINITION_BYTES_MAX;
 /// Faults, and notes, that one check reports; the rest are counted.
 pub const FINDINGS_MAX: usize = 1_000;
+/// Logical dates of a backfill: a year of hours, or 27 years of days. Its fold keeps those whose run did not succeed, some
+/// 12 bytes each.
+pub const BACKFILL_DATES_MAX: usize = 10_000;
+/// Of those, how many may be named one by one: they stand in one record.
+pub const BACKFILL_LISTED_MAX: usize = 2_000;
+/// Runs of a backfill at the same time: as many are created in one step.
+pub const BACKFILL_PARALLEL_MAX: u32 = 100;
+/// Bytes of all that a backfill begins with: one fact of one record, with space for what follows it.
+pub const BACKFILL_BYTES_MAX: usize = 48 * 1024;

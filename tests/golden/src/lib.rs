@@ -35,9 +35,6 @@ pub struct Table {
     /// Rows that differ and are held to be wrong, a line each with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<String>,
-    /// Rows that nothing can play yet, a line each with what is missing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lacking: Vec<String>,
     /// Why it was not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_run: Option<&'static str>,
@@ -51,7 +48,6 @@ impl Table {
             equal: 0,
             different: Vec::new(),
             held: Vec::new(),
-            lacking: Vec::new(),
             not_run: None,
         }
     }
@@ -69,11 +65,6 @@ impl Table {
         self.held.push(line);
     }
 
-    fn lack(&mut self, line: String) {
-        self.rows += 1;
-        self.lacking.push(line);
-    }
-
     /// A line about it.
     pub fn line(&self) -> String {
         let Self {
@@ -85,14 +76,9 @@ impl Table {
         let different = self.different.len();
         let mut line =
             format!("{name:<46} {rows:>5} rows  {equal:>5} equal  {different:>5} different");
-        for (rows, what) in [
-            (&self.held, "held to be wrong"),
-            (&self.lacking, "not played yet"),
-        ] {
-            if !rows.is_empty() {
-                // Writing into a text does not fail.
-                let _ = write!(line, "  {:>2} {what}", rows.len());
-            }
+        if !self.held.is_empty() {
+            // Writing into a text does not fail.
+            let _ = write!(line, "  {:>2} held to be wrong", self.held.len());
         }
         line
     }

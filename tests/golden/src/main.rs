@@ -50,9 +50,6 @@ fn main() -> anyhow::Result<ExitCode> {
         for held in &table.held {
             println!("  held to be wrong: {held}");
         }
-        for lacking in &table.lacking {
-            println!("  not played yet: {lacking}");
-        }
     }
     if let Some(file) = args.json {
         let text = serde_json::to_string_pretty(&json!({ "tables": tables }))?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use porpoise_engine::backfill::Backfill;
 use porpoise_engine::effect::{Holder, Trigger};
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::{Pool, PoolFact};
@@ -18,6 +19,7 @@ use porpoise_model::{
 };
 use porpoise_ports::notices::Notice;
 
+use crate::backfill::Backfills;
 use crate::family::Families;
 use crate::naive::{Naive, Wrong};
 use crate::notice::Bulletin;
@@ -70,6 +72,7 @@ pub(crate) struct Checks {
     bulletin: Bulletin,
     families: Families,
     pub(crate) waits: Waits,
+    pub(crate) backfills: Backfills,
     pub(crate) records: u64,
     pub(crate) facts: u64,
 }
@@ -81,7 +84,7 @@ fn read<A: Aggregate>(body: &[u8]) -> Result<Record<A::Fact>, Wrong> {
 }
 
 impl<A: Aggregate> Folded<A> {
-    fn new(context: Arc<A::Context>) -> Self {
+    pub(crate) fn new(context: Arc<A::Context>) -> Self {
         Self {
             state: A::State::default(),
             context,
@@ -90,7 +93,7 @@ impl<A: Aggregate> Folded<A> {
         }
     }
 
-    fn take(&mut self, sequence: u64, record: &Record<A::Fact>) -> Result<(), Wrong> {
+    pub(crate) fn take(&mut self, sequence: u64, record: &Record<A::Fact>) -> Result<(), Wrong> {
         if sequence <= self.sequence {
             let what = format!(
                 "record {sequence} is written again, the log is at {}",
@@ -139,7 +142,13 @@ impl Checks {
             AggregateKind::Schedule => {
                 self.schedule_record(address, sequence, &read::<Schedule>(body)?)
             }
-            AggregateKind::Backfill => Ok(()),
+            AggregateKind::Backfill => {
+                let record = read::<Backfill>(body)?;
+                self.facts += record.facts.len() as u64;
+                let commands = self.backfills.record(address, sequence, &record)?;
+                let mut commands = commands.into_iter();
+                commands.try_for_each(|id| count_command(&mut self.commands, id))
+            }
         }
     }
 
@@ -169,6 +178,7 @@ impl Checks {
             self.bulletin
                 .read(run, fact, naive, &folded.context, record.at);
             self.families.read(run, &folded.context, fact, naive)?;
+            self.backfills.read(run, fact);
             naive.read(fact, target)?;
             if naive.serial && was_live != naive.live {
                 let run = RunId::from_bytes(address.id);
@@ -230,6 +240,7 @@ impl Checks {
             }
         }
         self.families.created(new)?;
+        self.backfills.created(new)?;
         let folded = Folded {
             version: new.version,
             ..Folded::new(Arc::clone(plan))
@@ -379,6 +390,9 @@ impl Checks {
         if let Some((address, gate)) = gate {
             return Some(format!("{address} is open: {:?}", gate.state));
         }
+        if let Some((address, state)) = self.backfills.open() {
+            return Some(format!("{address} is open: {state:?}"));
+        }
         let open = |schedule: &&Folded<Schedule>| Schedule::is_open(&schedule.state);
         let schedule = self.schedules.values().find(open);
         schedule.map(|schedule| format!("a schedule is open: {:?}", schedule.state))
@@ -395,6 +409,7 @@ impl Checks {
             }
         }
         self.bulletin.last()?;
+        self.backfills.last()?;
         for (id, address) in &self.acknowledged {
             if !self.commands.contains_key(id) {
                 let what = format!("command {id} to {address} was acknowledged and is in no log");
@@ -447,7 +462,7 @@ impl Checks {
             AggregateKind::Pool => words::<Pool>(body),
             AggregateKind::Gate => words::<Gate>(body),
             AggregateKind::Schedule => words::<Schedule>(body),
-            AggregateKind::Backfill => String::new(),
+            AggregateKind::Backfill => words::<Backfill>(body),
         }
     }
 }

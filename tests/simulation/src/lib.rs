@@ -19,6 +19,7 @@
     reason = "a test: a panic is a finding, and its numbers are small"
 )]
 
+mod backfill;
 mod check;
 mod family;
 mod fault;

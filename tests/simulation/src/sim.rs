@@ -18,6 +18,7 @@ use porpoise_app::poll_loop::After;
 use porpoise_app::poller::Next;
 use porpoise_app::{App, Delivery, Executors, Ports};
 use porpoise_engine::Input;
+use porpoise_engine::backfill::Backfill;
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::Pool;
 use porpoise_engine::record::Snapshot;
@@ -304,7 +305,7 @@ impl Sim {
                     AggregateKind::Pool => Input::Pool(Pool::woken()),
                     AggregateKind::Gate => Input::Gate(Gate::woken()),
                     AggregateKind::Schedule => Input::Schedule(Schedule::woken()),
-                    AggregateKind::Backfill => return,
+                    AggregateKind::Backfill => Input::Backfill(Backfill::woken()),
                 };
                 self.tell(address, woken);
             }
@@ -593,6 +594,7 @@ impl Sim {
             let runs = checks.runs.keys().chain(checks.pools.keys());
             runs.chain(checks.gates.keys())
                 .chain(checks.schedules.keys())
+                .chain(checks.backfills.folded.keys())
                 .copied()
                 .collect()
         };
@@ -630,7 +632,9 @@ impl Sim {
             AggregateKind::Schedule => {
                 self.audit_of::<Schedule>(address, |c| c.schedules.get(&address));
             }
-            AggregateKind::Backfill => {}
+            AggregateKind::Backfill => {
+                self.audit_of::<Backfill>(address, |c| c.backfills.folded.get(&address));
+            }
         }
     }
 

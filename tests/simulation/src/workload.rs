@@ -1,5 +1,6 @@
 //! What is asked of the application: random workflows, runs, commands at random moments, all from the seed.
 
+mod backfill;
 mod command;
 mod family;
 mod jobless;
@@ -8,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use porpoise_engine::backfill::NewBackfill;
 use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_engine::input::BackfillCommand;
 use porpoise_engine::run::Ranges;
 use porpoise_model::workflow::{
     Backoff, Concurrency, FailureStrategy, Kind, MissedFires, Occasion, PoolUse, Priority, Retry,
     Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
 };
-use porpoise_model::{Actor, CommandId, Name, RunId, WorkflowId};
+use porpoise_model::{Actor, BackfillId, CommandId, Name, RunId, WorkflowId};
 
 pub(crate) use command::command;
 
@@ -45,6 +48,8 @@ pub struct Profile {
     pub waits: u64,
     /// Calls that often take effect late: what hides between two calls comes to light.
     pub slow: Option<Op>,
+    /// One workflow in so many is backfilled; 0: none.
+    pub backfills: u64,
 }
 
 impl Profile {
@@ -59,6 +64,7 @@ impl Profile {
         families: 3,
         waits: 3,
         slow: None,
+        backfills: 4,
     };
     /// Small and quick: for finding mutants.
     pub const SMALL: Self = Self {
@@ -71,6 +77,7 @@ impl Profile {
         families: 3,
         waits: 3,
         slow: None,
+        backfills: 4,
     };
     /// Between the two.
     pub const MEDIUM: Self = Self {
@@ -83,6 +90,7 @@ impl Profile {
         families: 3,
         waits: 3,
         slow: None,
+        backfills: 4,
     };
     /// Small, with workflows that are tasks of others.
     pub const FAMILIES: Self = Self {
@@ -100,6 +108,7 @@ impl Profile {
         families: 0,
         waits: 0,
         slow: None,
+        backfills: 0,
     };
 
     /// The profile of a seed in a long run: mostly small, where events of different sorts meet most often.
@@ -127,6 +136,10 @@ impl Profile {
                 ..Self::SMALL
             },
             M::ChildOfTask | M::ParentUnheard => Self::FAMILIES,
+            M::BackfillSparesUncreated | M::BackfillCountsCreated => Self {
+                backfills: 1,
+                ..Self::SMALL
+            },
             M::SentForgotten | M::ReportUnheard => Self {
                 sites: 1,
                 ..Self::SMALL
@@ -142,6 +155,7 @@ impl Profile {
                 schedules: 0,
                 sites: 0,
                 slow: Some(Op::PutLine),
+                backfills: 0,
             },
             M::NoResend
             | M::StaleCopyTrusted
@@ -176,6 +190,10 @@ pub(crate) enum Action {
     Resize(CommandId, String, u32),
     /// Switches the schedule of a workflow.
     Switch(CommandId, WorkflowId, bool),
+    /// Has a backfill begin, once that action is acknowledged.
+    Backfill(Box<NewBackfill>, usize),
+    /// Gives a command to a backfill.
+    Steer(CommandId, BackfillId, BackfillCommand),
 }
 
 /// All that clients do, and when.
@@ -246,7 +264,8 @@ impl Workload {
     fn add_workflow(&mut self, n: u64, profile: Profile, span: i64, chance: &mut Chance) {
         let begin = crate::world::BEGIN;
         let scheduled = profile.schedules > 0 && chance.below(profile.schedules) == 0;
-        let most = match (scheduled, n) {
+        let backfilled = profile.backfills > 0 && chance.below(profile.backfills) == 0;
+        let most = match (scheduled || backfilled, n) {
             (true, _) => profile.tasks.min(20),
             (false, 0) => profile.tasks,
             (false, _) => profile.tasks.min(50),
@@ -281,6 +300,9 @@ impl Workload {
                 let at = begin + chance.below(span as u64) as i64;
                 self.actions.push((at, action));
             }
+        }
+        if backfilled {
+            self.add_backfills(id, &workflow, applied, span, chance);
         }
         let runs = chance.below(profile.runs + 1).max(u64::from(!scheduled));
         let runs = runs.min((profile.tasks * 2 / tasks).max(1));

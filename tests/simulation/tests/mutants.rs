@@ -77,6 +77,16 @@ fn a_late_report_that_is_accepted_is_found() {
 }
 
 #[test]
+fn a_backfill_whose_kill_spares_runs_under_way_is_found() {
+    is_found(Mutant::BackfillSparesUncreated);
+}
+
+#[test]
+fn a_backfill_that_counts_too_few_of_its_runs_is_found() {
+    is_found(Mutant::BackfillCountsCreated);
+}
+
+#[test]
 fn an_instant_that_is_forgotten_is_found() {
     is_found(Mutant::ScheduleLinkLost);
 }

@@ -40,10 +40,12 @@ pub(crate) struct RunDetail {
     pub(crate) cause: Option<CauseView>,
     /// Why it does not go on, if something keeps all of it.
     pub(crate) reason: Option<ReasonView>,
-    /// `schedule`, `manual`, `api`, `parent`.
+    /// `schedule`, `manual`, `api`, `parent`, `backfill`.
     pub(crate) trigger: &'static str,
     /// The run whose task has made it, if one has.
     pub(crate) parent: Option<ParentView>,
+    /// The backfill that has made it, if one has.
+    pub(crate) backfill: Option<String>,
     /// Who asked for it.
     pub(crate) actor: Who,
     /// The instant that it stands for, as the clocks of its time zone show it.
@@ -99,8 +101,18 @@ impl ParentView {
                 task: attempt.task,
                 attempt: attempt.number,
             }),
-            Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => None,
+            Trigger::Schedule { .. }
+            | Trigger::Manual
+            | Trigger::Api
+            | Trigger::Backfill { .. } => None,
         }
+    }
+}
+
+fn backfill(trigger: &Trigger) -> Option<String> {
+    match trigger {
+        Trigger::Backfill { backfill } => Some(backfill.to_string()),
+        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Parent { .. } => None,
     }
 }
 
@@ -186,6 +198,7 @@ fn shown(project: String, view: &RunView) -> RunDetail {
         reason: reason(state).as_ref().map(ReasonView::from),
         trigger: new.trigger.as_str(),
         parent: ParentView::of(&new.trigger),
+        backfill: backfill(&new.trigger),
         actor: Who::from(&new.actor),
         logical_date: in_zone(new.logical_date, &new.timezone),
         timezone: new.timezone.clone(),

@@ -27,7 +27,7 @@ use crate::time::short;
 use crate::{Api, Code};
 
 /// A run to be started. Every field may be left out.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StartRun {
     /// Instead of the workflow's parameters of these names. Texts, numbers and booleans.
@@ -184,7 +184,11 @@ pub(crate) fn trigger(caller: &Caller) -> Trigger {
 }
 
 /// The tasks that it is started with; `None`: all.
-fn only(plan: &Plan, head: &Head, request: &StartRun) -> Result<Option<Ranges>, Problem> {
+pub(super) fn only(
+    plan: &Plan,
+    head: &Head,
+    request: &StartRun,
+) -> Result<Option<Ranges>, Problem> {
     if request.tasks.is_empty() {
         return Ok(None);
     }
@@ -194,7 +198,7 @@ fn only(plan: &Plan, head: &Head, request: &StartRun) -> Result<Option<Ranges>, 
 }
 
 /// Values as texts, within the limits; every fault at once.
-fn texts(given: &BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
+pub(super) fn texts(given: &BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, Problem> {
     let (mut texts, mut faults) = (BTreeMap::new(), Vec::new());
     if given.len() > ENTRIES_MAX {
         let message = format!("at most {ENTRIES_MAX}, not {}", given.len());
@@ -239,7 +243,7 @@ fn text(value: &Value) -> Result<String, String> {
 }
 
 /// Parameters that the workflow does not declare: scripts may still read them.
-fn unknown(workflow: &Workflow, given: &BTreeMap<String, String>) -> Vec<String> {
+pub(super) fn unknown(workflow: &Workflow, given: &BTreeMap<String, String>) -> Vec<String> {
     let strange = given
         .keys()
         .filter(|name| !workflow.parameters.contains_key(*name));

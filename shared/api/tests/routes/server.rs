@@ -222,6 +222,7 @@ async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
         let version = "0".repeat(64);
         let path = path
             .replace("{command}", &run)
+            .replace("{backfill}", &run)
             .replace("{pool}", "any")
             .replace("{target}", "any")
             .replace("{place}", "site.berlin")

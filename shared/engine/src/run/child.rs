@@ -35,7 +35,9 @@ pub(super) fn new_run(
     };
     let mut above = match &new.trigger {
         Trigger::Parent { above, .. } => above.clone(),
-        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => Vec::new(),
+        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Backfill { .. } => {
+            Vec::new()
+        }
     };
     above.push(new.workflow);
     Some(NewRun {

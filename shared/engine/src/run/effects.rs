@@ -83,6 +83,7 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
         | EffectKey::Admit(_)
         | EffectKey::Discard(_)
         | EffectKey::Supersede(_)
+        | EffectKey::StopDated(_)
         | EffectKey::Fire(_) => None,
     }
 }

@@ -104,7 +104,7 @@ pub fn resolve(new: &NewRun, workflow: &Workflow) -> Result<Vec<(String, String)
         Trigger::Parent { .. } => {
             porpoise_expression::resolve_with_data(declared, given, instant, dialect)
         }
-        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => {
+        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Backfill { .. } => {
             porpoise_expression::resolve_parameters(declared, given, instant, dialect)
         }
     };
@@ -293,7 +293,9 @@ fn base<'a>(
     let reading = Reading::of(new, plan.workflow())?;
     let native = reading.dialect.is_native();
     let started_by = match new.trigger {
-        Trigger::Manual | Trigger::Api => !native && !reading.dialect.is_before_3_2(),
+        Trigger::Manual | Trigger::Api | Trigger::Backfill { .. } => {
+            !native && !reading.dialect.is_before_3_2()
+        }
         Trigger::Schedule { .. } | Trigger::Parent { .. } => false,
     };
     let scope = TaskScope {

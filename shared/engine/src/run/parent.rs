@@ -1,4 +1,5 @@
-//! A run that an attempt of another one has made: what it says to the one above, and what it hears from there.
+//! A run that an attempt of another one has made, or a backfill: what it says to the one above, and what it hears from
+//! there.
 
 use jiff::Timestamp;
 use porpoise_model::{Address, Outputs, RunState};
@@ -10,22 +11,31 @@ use super::state::{Gate, State};
 use crate::Plan;
 use crate::aggregate::Decision;
 use crate::effect::{Attempt, Effect, EffectKey, NewRun, Trigger};
-use crate::family::{ChildStage, ChildState, ChildWord, Turn};
-use crate::input::{Input, RunInput};
+use crate::family::{ChildStage, ChildState, ChildWord, DateWord, Turn};
+use crate::input::{BackfillInput, Input, RunInput};
 
-/// Has the run above told how this one stands, if there is one and it matters to it.
+/// Whoever has made this run and waits for its end.
+enum Above {
+    /// An attempt of a task of a run.
+    Run(Address, Attempt),
+    /// A backfill: it hears of the end only.
+    Backfill(Address),
+}
+
+/// Has whoever waits for this run told how it stands, if there is one and it matters to it.
 pub(super) fn tell(state: &mut State, at: Timestamp) {
-    if state.new.as_deref().and_then(above).is_none() {
-        return;
-    }
-    let matters = match state.run_state() {
-        RunState::Queued => state.gate == Gate::Waiting,
-        RunState::Pausing | RunState::Canceling => false,
-        RunState::Running
-        | RunState::Paused
-        | RunState::Succeeded
-        | RunState::Failed
-        | RunState::Canceled => true,
+    let matters = match state.new.as_deref().and_then(above) {
+        None => false,
+        Some(Above::Backfill(_)) => state.run_state().is_terminal(),
+        Some(Above::Run(..)) => match state.run_state() {
+            RunState::Queued => state.gate == Gate::Waiting,
+            RunState::Pausing | RunState::Canceling => false,
+            RunState::Running
+            | RunState::Paused
+            | RunState::Succeeded
+            | RunState::Failed
+            | RunState::Canceled => true,
+        },
     };
     if !matters {
         return;
@@ -36,25 +46,47 @@ pub(super) fn tell(state: &mut State, at: Timestamp) {
     state.outbox.add(EffectKey::TellParent(family.told), at);
 }
 
-/// The run above, and the attempt there that has made this one.
-fn above(new: &NewRun) -> Option<(Address, Attempt)> {
+fn above(new: &NewRun) -> Option<Above> {
     match &new.trigger {
-        Trigger::Parent { run, attempt, .. } => Some((Address::run(new.project, *run), *attempt)),
+        Trigger::Parent { run, attempt, .. } => {
+            Some(Above::Run(Address::run(new.project, *run), *attempt))
+        }
+        Trigger::Backfill { backfill } => {
+            Some(Above::Backfill(Address::backfill(new.project, *backfill)))
+        }
         Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => None,
     }
 }
 
 /// What it says, as of now.
 pub(super) fn word(state: &State, plan: &Plan, new: &NewRun, said: u64) -> Option<Effect> {
-    let (to, attempt) = above(new)?;
     let what = standing(state, plan);
-    let word = ChildWord {
-        attempt,
-        said,
-        what,
-    };
-    let input = Input::Run(RunInput::Child(word));
-    Some(Effect::Tell { to, input })
+    Some(match above(new)? {
+        Above::Run(to, attempt) => Effect::Tell {
+            to,
+            input: Input::Run(RunInput::Child(ChildWord {
+                attempt,
+                said,
+                what,
+            })),
+        },
+        Above::Backfill(to) => Effect::Tell {
+            to,
+            input: Input::Backfill(BackfillInput::Said(DateWord {
+                date: new.logical_date,
+                said,
+                what: without_results(what),
+            })),
+        },
+    })
+}
+
+/// A backfill hands nothing on.
+fn without_results(mut what: ChildState) -> ChildState {
+    if let ChildState::Ended { outputs, .. } = &mut what {
+        outputs.clear();
+    }
+    what
 }
 
 fn standing(state: &State, plan: &Plan) -> ChildState {
@@ -94,7 +126,7 @@ fn results(state: &State, plan: &Plan, over: RunState) -> Result<Outputs, String
 
 /// The run above wants this one to pause, or to go on. It is told each time that it was heard.
 pub(super) fn turned(state: &State, turn: Turn) -> Decision<RunFact> {
-    let Some((to, _)) = state.new.as_deref().and_then(above) else {
+    let Some(Above::Run(to, _)) = state.new.as_deref().and_then(above) else {
         return Decision::nothing();
     };
     let input = Input::Run(RunInput::Done(EffectKey::Turn(turn)));

@@ -64,7 +64,8 @@ fn forgotten(state: &State, now: Timestamp) -> impl Iterator<Item = ScheduleFact
         | EffectKey::CheckHolder(_)
         | EffectKey::Admit(_)
         | EffectKey::Discard(_)
-        | EffectKey::Supersede(_) => None,
+        | EffectKey::Supersede(_)
+        | EffectKey::StopDated(_) => None,
     })
 }
 

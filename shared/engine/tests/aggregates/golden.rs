@@ -8,6 +8,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
+use porpoise_engine::backfill::{AfterFailure, BackfillFact, Dates};
 use porpoise_engine::commands::Outcome;
 use porpoise_engine::gate::GateFact;
 use porpoise_engine::input::Spec;
@@ -16,8 +17,9 @@ use porpoise_engine::record::Record;
 use porpoise_engine::run::state::Time;
 use porpoise_engine::schedule::{Missed, ScheduleFact, Setting};
 use porpoise_model::workflow::{Concurrency, MissedFires, Priority};
-use porpoise_model::{Actor, CommandId, ProjectId, WorkflowId};
+use porpoise_model::{Actor, CommandId, ProjectId, RunState, WorkflowId};
 
+use super::backfill_scenarios::{days, of};
 use super::driver::{holder, run};
 
 fn at(seconds: i64) -> Timestamp {
@@ -172,4 +174,53 @@ fn records_of_schedule_facts_of_reader_1_still_read() {
         },
     ];
     check("schedule-1", facts);
+}
+
+#[test]
+fn records_of_backfill_facts_of_reader_1_still_read() {
+    let mut range = of(days(3), 2);
+    (range.descending, range.after_failure) = (true, AfterFailure::Continue);
+    let list = of(Dates::list(vec![at(1), at(2)]), 1);
+    let facts = vec![
+        BackfillFact::Begun {
+            new: Box::new(range),
+            total: 3,
+            next: Some(Time(at(1))),
+        },
+        BackfillFact::Begun {
+            new: Box::new(list),
+            total: 2,
+            next: None,
+        },
+        BackfillFact::Commanded {
+            id: CommandId::from_bytes([5; 16]),
+            actor: actor(),
+            what: "pause".into(),
+            outcome: Outcome::Accepted,
+        },
+        BackfillFact::Started {
+            dates: vec![Time(at(1)), Time(at(2))],
+            next: Some(Time(at(3))),
+        },
+        BackfillFact::Created { date: at(1) },
+        BackfillFact::Ended {
+            date: at(1),
+            state: RunState::Failed,
+        },
+        BackfillFact::Refused {
+            date: at(2),
+            why: "no such target".into(),
+        },
+        BackfillFact::Paused,
+        BackfillFact::Resumed,
+        BackfillFact::Killed { by: actor() },
+        BackfillFact::Halted {
+            reason: "no such zone".into(),
+        },
+        BackfillFact::Over {
+            state: RunState::Canceled,
+        },
+        BackfillFact::Listed,
+    ];
+    check("backfill-1", facts);
 }

@@ -1,5 +1,8 @@
-//! Pools, gates and schedules: scenarios, and each against a naive model with inputs that are repeated, late or lost.
+//! Pools, gates, schedules and backfills: scenarios, and each against a naive model with inputs that are repeated, late
+//! or lost.
 
+mod backfill_reference;
+mod backfill_scenarios;
 mod driver;
 mod gate_network;
 mod gate_reference;

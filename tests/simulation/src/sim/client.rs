@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use porpoise_app::App;
+use porpoise_engine::backfill::NewBackfill;
 use porpoise_engine::input::{
-    Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand, ScheduleInput,
+    BackfillInput, Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand,
+    ScheduleInput,
 };
 use porpoise_model::{Address, PoolId, ScheduleId};
 
@@ -26,8 +28,12 @@ pub(super) struct Client {
 impl Sim {
     pub(super) fn act(&mut self, at: usize) {
         let needed = match &self.clients[at].action {
-            Action::Create(_, applied) => Some(*applied),
-            Action::Apply(_) | Action::Command(_) | Action::Resize(..) | Action::Switch(..) => None,
+            Action::Create(_, applied) | Action::Backfill(_, applied) => Some(*applied),
+            Action::Apply(_)
+            | Action::Command(_)
+            | Action::Resize(..)
+            | Action::Switch(..)
+            | Action::Steer(..) => None,
         };
         if needed.is_some_and(|needed| !self.clients[needed].acknowledged) {
             return lock(&self.world).after(2 * SECOND, Event::Act(at));
@@ -80,6 +86,18 @@ impl Sim {
                 };
                 give(app, to, Input::Schedule(ScheduleInput::Commanded(what)))
             }
+            Action::Backfill(new, _) => {
+                Box::pin(async move { Done::Acted(begin(&app, *new).await) })
+            }
+            Action::Steer(id, backfill, what) => {
+                let to = Address::backfill(project(), backfill);
+                let what = Command {
+                    id,
+                    actor: actor(),
+                    what,
+                };
+                give(app, to, Input::Backfill(BackfillInput::Commanded(what)))
+            }
         };
         self.clients[at].under_way = true;
         self.start(host, Kind::Act(at), work);
@@ -127,6 +145,14 @@ impl Sim {
                 let to = Address::schedule(project(), ScheduleId::of_workflow(*workflow));
                 world.checks.acknowledged.insert(*id, to);
             }
+            Action::Backfill(new, _) => {
+                let to = Address::backfill(project(), new.backfill);
+                world.checks.backfills.begun.insert(to);
+            }
+            Action::Steer(id, backfill, _) => {
+                let to = Address::backfill(project(), *backfill);
+                world.checks.acknowledged.insert(*id, to);
+            }
             Action::Apply(_) => {}
         }
         // Clients repeat what they do not know to have been heard; here also what they know. An older version that is
@@ -138,6 +164,15 @@ impl Sim {
             world.after(delay, Event::Act(at));
         }
     }
+}
+
+/// Of the version that is current when it is asked for.
+async fn begin(app: &App, mut new: NewBackfill) -> bool {
+    let Ok(Some(head)) = app.head(project(), new.like.workflow).await else {
+        return false;
+    };
+    new.like.version = Some(head.version);
+    app.begin_backfill(new).await.is_ok()
 }
 
 fn give(app: Arc<App>, to: Address, input: Input) -> Work {

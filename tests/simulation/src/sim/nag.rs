@@ -2,7 +2,8 @@
 
 use porpoise_engine::Input;
 use porpoise_engine::input::{
-    Command, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand, ScheduleInput,
+    BackfillCommand, BackfillInput, Command, PoolCommand, PoolInput, RunCommand, RunInput,
+    ScheduleCommand, ScheduleInput,
 };
 use porpoise_model::{Address, PoolId, RunId, RunState};
 
@@ -88,9 +89,11 @@ impl Sim {
             .filter(|(_, schedule)| schedule.state.online)
             .map(|(address, _)| *address)
             .collect();
-        let ids: Vec<_> = (0..wanted.len() + online.len())
+        let paused = world.checks.backfills.paused();
+        let ids: Vec<_> = (0..wanted.len() + online.len() + paused.len())
             .map(|_| command_id(&mut world.chance))
             .collect();
+        let online_count = online.len();
         drop(guard);
         for ((to, what), id) in wanted.iter().cloned().zip(&ids) {
             let command = Command {
@@ -104,6 +107,12 @@ impl Sim {
             let (id, actor, what) = (*id, actor(), ScheduleCommand::Offline);
             let given = ScheduleInput::Commanded(Command { id, actor, what });
             self.tell(to, Input::Schedule(given));
+        }
+        let rest = ids.iter().skip(wanted.len() + online_count);
+        for (to, id) in paused.into_iter().zip(rest) {
+            let (id, actor, what) = (*id, actor(), BackfillCommand::Resume);
+            let given = BackfillInput::Commanded(Command { id, actor, what });
+            self.tell(to, Input::Backfill(given));
         }
     }
 }

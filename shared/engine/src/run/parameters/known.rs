@@ -189,9 +189,13 @@ impl Look<'_> {
         let declared = self.scope.plan.workflow().parameters.get(name);
         let (source, written) = match (new.parameters.get(name), &new.trigger) {
             (Some(_), Trigger::Parent { .. }) => (Source::Parent, None),
-            (Some(text), Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api) => {
-                (Source::Start, Some(text))
-            }
+            (
+                Some(text),
+                Trigger::Schedule { .. }
+                | Trigger::Manual
+                | Trigger::Api
+                | Trigger::Backfill { .. },
+            ) => (Source::Start, Some(text)),
             (None, _) => (Source::Workflow, declared.map(|declared| &declared.text)),
         };
         Some(given(source, written, Ok(value)))
