@@ -113,7 +113,11 @@ impl App {
         let starts = at.iter().flat_map(|at| &at.intervals);
         let since = starts.map(|interval| interval.start).min();
         let lines = match since {
-            Some(since) => self.lines_since(project, workflow, since).await?,
+            // A run that stands for what is still to come waits for others of which that holds, too.
+            Some(since) => {
+                let since = since.min(out.created);
+                self.lines_since(project, workflow, since).await?
+            }
             None => Vec::new(),
         };
         let lines = lines.into_iter().filter(|line| counts(line, out));

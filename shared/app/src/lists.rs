@@ -189,8 +189,8 @@ impl App {
 
     /// The runs of a workflow that may stand for an instant since `since`, as of the last acknowledged write.
     ///
-    /// A run stands for an instant that has come when it is created, give or take a day: who looks at the list of a
-    /// workflow does not read all of its history. Costs a query.
+    /// A run stands for an instant that has come when it is created, give or take a day, or is created about when those
+    /// are that wait for it: who looks at the list of a workflow does not read all of its history. Costs a query.
     pub(crate) async fn lines_since(
         &self,
         project: ProjectId,

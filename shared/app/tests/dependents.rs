@@ -155,6 +155,22 @@ fn who_waits_fails_wherever_a_process_is_cut_off() {
 }
 
 #[test]
+fn runs_for_a_day_that_is_to_come_find_each_other() {
+    let needs = runs(Part::Whole);
+    let of = [orders("true"), report(needs, Duration::ZERO)];
+    let mut host = Host::new(World::new(-1, Fault::Cut));
+    for (workflow, key) in of.iter().zip(["orders", "report"]) {
+        let actor = Actor::engine();
+        let head = host.insist(async |app| app.apply(workflow, &actor).await);
+        let mut new = new_run(head.head.workflow, key);
+        new.logical_date += Duration::from_hours(20 * 24);
+        host.insist(async |app| app.create_run(new.clone()).await);
+        drive(&mut host);
+    }
+    assert_eq!(state(&mut host, "report"), Some(RunState::Succeeded));
+}
+
+#[test]
 fn what_had_failed_over_there_may_still_be_mended() {
     let begin = || {
         let part = Part::Task("extract".parse().unwrap());
