@@ -66,12 +66,14 @@ fn report(needs: Need, failure_wait: Duration) -> Workflow {
 enum Order {
     WaiterFirst,
     WaiterLast,
+    /// Nothing is driven before both are there.
+    Together,
 }
 
 fn play(world: Arc<World>, order: Order, (orders, report): &(Workflow, Workflow)) -> Host {
     let mut host = Host::new(world);
     let both = match order {
-        Order::WaiterFirst => [("report", report), ("orders", orders)],
+        Order::WaiterFirst | Order::Together => [("report", report), ("orders", orders)],
         Order::WaiterLast => [("orders", orders), ("report", report)],
     };
     for (key, workflow) in both {
@@ -79,8 +81,11 @@ fn play(world: Arc<World>, order: Order, (orders, report): &(Workflow, Workflow)
         let head = host.insist(async |app| app.apply(workflow, &actor).await);
         let new = new_run(head.head.workflow, key);
         host.insist(async |app| app.create_run(new.clone()).await);
-        drive(&mut host);
+        if !matches!(order, Order::Together) {
+            drive(&mut host);
+        }
     }
+    drive(&mut host);
     host
 }
 
@@ -152,6 +157,24 @@ fn who_waits_fails_wherever_a_process_is_cut_off() {
     let part = Part::Task("extract".parse().unwrap());
     let of = (orders("false"), report(runs(part), Duration::ZERO));
     hit_every_call(&of, (RunState::Failed, RunState::Failed));
+}
+
+/// Before each call in turn all that others have to do comes first: runs end just while somebody looks at them, and
+/// somebody begins to wait just while they end.
+#[test]
+fn who_waits_goes_on_whatever_happens_between_two_calls() {
+    let of = (orders("true"), report(runs(Part::Whole), Duration::ZERO));
+    for order in [Order::WaiterFirst, Order::WaiterLast, Order::Together] {
+        let calm = play(World::new(-1, Fault::Stand), order, &of);
+        for at in -1..i64::try_from(calm.world.calls()).unwrap() {
+            let mut host = play(World::new(at, Fault::Stand), order, &of);
+            let found = (state(&mut host, "orders"), state(&mut host, "report"));
+            let trace = host.world.trace();
+            let ends = (Some(RunState::Succeeded), Some(RunState::Succeeded));
+            assert_eq!(found, ends, "{order:?}, call {at}: {trace:?}");
+            assert_eq!(subscriptions(&host), 0, "{order:?}, call {at}: {trace:?}");
+        }
+    }
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 mod channel;
 mod event;
+mod executor;
 mod log;
 pub mod retail;
+mod stand;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -12,13 +14,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use porpoise_app::{App, Delivery, Executors, Ports};
 use porpoise_model::job::{Job, Work};
 use porpoise_model::{Address, AttemptKey, Cause, ProjectId, VersionHash};
-use porpoise_ports::executor::{
-    JobRef, JobReport, JobState, JobUsage, JobUsageLine, News, SubmitError, Submitted,
-};
+use porpoise_ports::executor::{JobRef, JobState, JobUsage, JobUsageLine};
 use porpoise_ports::queue::Message;
 use porpoise_ports::table::{
     Condition, Consistency, Item, Key, Page, Query, ReadError, WriteError,
@@ -37,6 +37,8 @@ pub enum Fault {
     Cut,
     /// The call takes effect, and its caller hears that it failed.
     LostAnswer,
+    /// The call comes after all that others have to do.
+    Stand,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub struct Fuse {
     left: AtomicI64,
     calls: AtomicU64,
     fault: Fault,
+    goes_on: AtomicBool,
     trace: Mutex<Vec<String>>,
 }
 
@@ -55,10 +58,11 @@ impl Fuse {
         if self.left.fetch_sub(1, Ordering::SeqCst) != 0 {
             return true;
         }
-        if self.fault == Fault::Cut {
-            std::future::pending::<()>().await;
+        match self.fault {
+            Fault::Cut => std::future::pending().await,
+            Fault::LostAnswer => false,
+            Fault::Stand => stand::until(&self.goes_on).await,
         }
-        false
     }
 }
 
@@ -120,6 +124,7 @@ impl World {
                 left: AtomicI64::new(at),
                 calls: AtomicU64::new(0),
                 fault,
+                goes_on: AtomicBool::new(false),
                 trace: Mutex::default(),
             },
             table: MemoryTable::new(),
@@ -353,118 +358,6 @@ impl Ids for Port {
     }
 }
 
-#[async_trait]
-impl Executor for Port {
-    async fn submit(&self, job: &Job) -> Result<Submitted, SubmitError> {
-        let heard = self.0.fuse.pass(&format!("submit {}", job.task)).await;
-        let running = u64::try_from(self.0.running()).unwrap();
-        let known = self.0.jobs.lock().unwrap().contains_key(&job.key);
-        if !known {
-            if self.0.canceled.lock().unwrap().contains(&job.key) {
-                return Err(SubmitError::Canceled);
-            }
-            if counts_down(&self.0.throttled) {
-                return Err(SubmitError::Throttled);
-            }
-            if running >= self.0.capacity.load(Ordering::SeqCst) {
-                return Err(SubmitError::Busy);
-            }
-            let started = self.now();
-            let state = match job.work {
-                Work::Noop => JobState::Succeeded {
-                    started,
-                    ended: started,
-                    outputs: BTreeMap::new(),
-                },
-                Work::Sleep { .. }
-                | Work::Shell { .. }
-                | Work::Python { .. }
-                | Work::Command { .. }
-                | Work::External { .. }
-                | Work::Spark { .. }
-                | Work::Hive { .. }
-                | Work::Sql { .. }
-                | Work::Function { .. }
-                | Work::Http { .. }
-                | Work::StateMachine { .. } => JobState::Running { started },
-            };
-            self.0.submits.lock().unwrap().push((job.task, job.attempt));
-            self.0
-                .jobs
-                .lock()
-                .unwrap()
-                .insert(job.key, (job.clone(), state));
-        }
-        if !heard {
-            return Err(lost().into());
-        }
-        Ok(Submitted {
-            external_id: format!("job of {}", job.key),
-        })
-    }
-
-    async fn list(&self, asked: &[JobRef]) -> Result<Vec<JobReport>, Unavailable> {
-        let heard = self.0.fuse.pass(&format!("list {}", asked.len())).await;
-        let jobs = self.0.jobs.lock().unwrap();
-        let report = |asked: &JobRef| {
-            let key = asked.key;
-            jobs.get(&key).map(|(_, state)| JobReport {
-                key,
-                external_id: format!("job of {key}"),
-                state: state.clone(),
-            })
-        };
-        if heard {
-            Ok(asked.iter().filter_map(report).collect())
-        } else {
-            Err(lost())
-        }
-    }
-
-    async fn cancel(&self, job: &JobRef) -> Result<(), Unavailable> {
-        let key = job.key;
-        let heard = self.0.fuse.pass("cancel").await;
-        let ended = self.now();
-        self.0.canceled.lock().unwrap().push(key);
-        if let Some((_, state)) = self.0.jobs.lock().unwrap().get_mut(&key)
-            && !state.is_terminal()
-        {
-            *state = JobState::Canceled { ended };
-        }
-        if heard { Ok(()) } else { Err(lost()) }
-    }
-
-    async fn log(&self, job: &JobRef, _: u64, _: usize) -> log::Read {
-        self.0.logs.lock().unwrap().push(job.clone());
-        log::of(job)
-    }
-
-    fn remembers(&self) -> bool {
-        self.0.remembers.load(Ordering::SeqCst)
-    }
-
-    fn billed_after(&self) -> Option<SignedDuration> {
-        self.remembers().then_some(SignedDuration::from_mins(3))
-    }
-
-    async fn usage(&self, job: &JobRef) -> Result<Option<JobUsage>, Unavailable> {
-        let heard = self.0.fuse.pass("usage").await;
-        let jobs = self.0.jobs.lock().unwrap();
-        let over = jobs
-            .get(&job.key)
-            .is_some_and(|(_, state)| state.is_terminal());
-        if heard {
-            Ok(over.then(|| bill(7)))
-        } else {
-            Err(lost())
-        }
-    }
-
-    fn read_event(&self, event: &str) -> Option<News> {
-        event::read(event)
-    }
-}
-
 /// A process that dies with its memory at the call that is cut, and is started again.
 #[derive(Debug)]
 pub struct Host {
@@ -473,6 +366,8 @@ pub struct Host {
     pub deaths: u32,
     /// Wakes that are due later are left alone.
     pub last_wake: i64,
+    /// Who is in the middle of its messages.
+    standing: Option<Address>,
 }
 
 impl Host {
@@ -483,6 +378,7 @@ impl Host {
             app,
             deaths: 0,
             last_wake: i64::MAX,
+            standing: None,
         }
     }
 
@@ -532,7 +428,9 @@ impl Host {
                 continue;
             }
             let queue = &self.world.queue;
-            let is_empty = queue.lock().unwrap().values().all(VecDeque::is_empty);
+            let others = |at: &Address| self.standing != Some(*at);
+            let is_empty =
+                (queue.lock().unwrap().iter()).all(|(at, bodies)| !others(at) || bodies.is_empty());
             if !is_empty {
                 continue;
             }
@@ -562,7 +460,8 @@ impl Host {
     fn deliver_message(&mut self) -> bool {
         let group = {
             let queue = self.world.queue.lock().unwrap();
-            let full = queue.iter().find(|(_, bodies)| !bodies.is_empty());
+            let mut others = queue.iter().filter(|(at, _)| self.standing != Some(**at));
+            let full = others.find(|(_, bodies)| !bodies.is_empty());
             full.map(|(address, bodies)| (*address, bodies.clone()))
         };
         let Some((address, bodies)) = group else {
@@ -570,7 +469,12 @@ impl Host {
         };
         let bodies: Vec<Bytes> = bodies.into();
         let batch = vec![(address, Delivery::Again, bodies.clone())];
-        let returned = self.call(async move |app| app.on_messages(batch).await);
+        let returned = match self.world.fuse.fault {
+            Fault::Stand => Some(self.deliver_standing(address, batch)),
+            Fault::Cut | Fault::LostAnswer => {
+                self.call(async move |app| app.on_messages(batch).await)
+            }
+        };
         if returned.is_some_and(|returned| returned.is_empty()) {
             let mut queue = self.world.queue.lock().unwrap();
             queue.get_mut(&address).unwrap().drain(..bodies.len());
