@@ -1,9 +1,7 @@
 //! Tasks that pick among those below them: switches and conditions.
 
-use std::collections::BTreeMap;
-
 use insta::assert_snapshot;
-use porpoise_engine::input::{ReportKind, RunCommand};
+use porpoise_engine::input::RunCommand;
 use porpoise_engine::run::Phase;
 use porpoise_model::workflow::{Case, Ending, FailureStrategy, Kind, Test, TriggerRule};
 use porpoise_model::{RunState, Value, ValueType};
@@ -28,15 +26,9 @@ fn counted(cases: &[(&str, &[&str])], otherwise: Option<&[&str]>) -> Scenario {
 }
 
 fn rows(run: Scenario, rows: &str, kind: ValueType) -> Scenario {
-    let at = run.now;
     let value = Value {
         kind,
         text: rows.to_owned(),
-    };
-    let what = ReportKind::Succeeded {
-        started: at,
-        ended: at,
-        outputs: BTreeMap::from([("rows".to_owned(), value)]),
     };
     run.with("count", |task| {
         task.kind = Kind::Shell {
@@ -45,7 +37,7 @@ fn rows(run: Scenario, rows: &str, kind: ValueType) -> Scenario {
         task.outputs.insert("rows".to_owned(), Value::text(""));
     })
     .start()
-    .report("count", what)
+    .succeeds_with("count", [("rows".to_owned(), value)].into())
 }
 
 fn by_size() -> Scenario {

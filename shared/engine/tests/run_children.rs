@@ -437,16 +437,7 @@ fn a_run_hands_up_what_its_tasks_have_set() {
     .into();
     let run = run.start();
     let rows = Outputs::from([("rows".to_owned(), Value::text("${day}"))]);
-    let at = run.now;
-    let run = run.report(
-        "a",
-        ReportKind::Succeeded {
-            started: at,
-            ended: at,
-            outputs: rows,
-        },
-    );
-    let run = run.succeeds("b");
+    let run = run.succeeds_with("a", rows).succeeds("b");
     let Some((_, ChildState::Ended { state, outputs, .. })) = word(&run) else {
         panic!("{:?}", word(&run));
     };
@@ -499,15 +490,7 @@ fn what_is_handed_down_is_only_text() {
 fn in_dolphinscheduler_all_that_is_known_goes_down_and_the_nearest_wins() {
     let outputs = |run: Scenario, name: &str, rows: &str| {
         let rows = Outputs::from([("rows".to_owned(), Value::text(rows))]);
-        let at = run.now;
-        run.report(
-            name,
-            ReportKind::Succeeded {
-                started: at,
-                ended: at,
-                outputs: rows,
-            },
-        )
+        run.succeeds_with(name, rows)
     };
     let sets = |task: &mut porpoise_model::workflow::Task| {
         task.kind = Kind::Shell {

@@ -2,7 +2,6 @@
 
 use insta::assert_snapshot;
 use porpoise_engine::run::parameters::{Given, known};
-use porpoise_engine::{Aggregate as _, Effect, EffectKey};
 use porpoise_model::Value;
 use porpoise_model::workflow::Kind;
 
@@ -37,13 +36,8 @@ fn load(dialect: &str) -> Scenario {
     .map(|(name, text)| (name.to_owned(), Value::text(text)))
     .into();
     run.new.parameters = [("day".to_owned(), "$[yyyy]".to_owned())].into();
-    let run = run.start();
-    let what = porpoise_engine::input::ReportKind::Succeeded {
-        started: run.now,
-        ended: run.now,
-        outputs: [("rows".to_owned(), Value::text("42"))].into(),
-    };
-    run.report("extract", what)
+    let rows = [("rows".to_owned(), Value::text("42"))].into();
+    run.start().succeeds_with("extract", rows)
 }
 
 fn shown(run: &Scenario) -> String {
@@ -104,15 +98,8 @@ fn from_3_2_on_what_the_run_was_started_with_comes_first() {
 #[test]
 fn what_is_told_is_what_the_job_is_given() {
     let script = |dialect: &str| {
-        let run = load(dialect);
-        let key = EffectKey::Dispatch(run.attempt("load"));
-        let plan = run.plan.as_ref().unwrap();
-        match porpoise_engine::run::Run::effect(&run.state, plan, key) {
-            Some(Effect::Dispatch(intent)) => {
-                format!("{:?} {:?}", intent.job.work, intent.job.env)
-            }
-            other => format!("{other:?}"),
-        }
+        let job = load(dialect).job("load");
+        format!("{:?} {:?}", job.work, job.env)
     };
     let dialects = ["porpoise/1", "dolphinscheduler/3.1", "dolphinscheduler/3.2"];
     assert_snapshot!(dialects.map(script).join("\n"), @r#"

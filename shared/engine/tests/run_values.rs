@@ -1,7 +1,6 @@
 //! Values on their way to a job: parameters, outputs of tasks above, references to secrets.
 
 use insta::assert_snapshot;
-use porpoise_engine::{Aggregate as _, Effect, EffectKey};
 use porpoise_model::Value;
 use porpoise_model::workflow::Kind;
 use serde_json::json;
@@ -32,34 +31,17 @@ fn values_reach_a_task_by_name_and_scripts_stay_as_they_are() {
                 .into_iter()
                 .collect();
         });
-    let run = run.start();
-    let (at, outputs) = (
-        run.now,
-        // what it never declared is not taken in
-        ["rows", "nothing"]
-            .map(|name| (name.to_owned(), Value::text("42 ${day}")))
-            .into(),
-    );
-    let what = porpoise_engine::input::ReportKind::Succeeded {
-        started: at,
-        ended: at,
-        outputs,
-    };
-    let mut run = run.report("extract", what);
-    let plan = run.plan.as_ref().unwrap();
-    let key = EffectKey::Dispatch(run.attempt("check"));
-    let Some(Effect::Dispatch(intent)) = porpoise_engine::run::Run::effect(&run.state, plan, key)
-    else {
-        panic!("the check is dispatched");
-    };
-    let env: Vec<String> = intent
-        .job
+    // what it never declared is not taken in
+    let outputs = ["rows", "nothing"].map(|name| (name.to_owned(), Value::text("42 ${day}")));
+    let mut run = run.start().succeeds_with("extract", outputs.into());
+    let job = run.job("check");
+    let env: Vec<String> = job
         .env
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     assert_eq!(env, ["day=<2026-03-01>", "rows=42 ${day} of <2026-03-01>"]);
-    assert_snapshot!(format!("{:?}", intent.job.work), @r#"Shell { script: "echo \"$day\" ${extract.rows} ${HOME}" }"#);
+    assert_snapshot!(format!("{:?}", job.work), @r#"Shell { script: "echo \"$day\" ${extract.rows} ${HOME}" }"#);
     assert_snapshot!(run.log(), @"
     00:00 extract#1 dispatched
     00:00 run running
@@ -92,19 +74,9 @@ fn what_a_target_hands_on_by_itself_needs_no_declaration() {
                 .collect();
         })
         .start();
-    let what = porpoise_engine::input::ReportKind::Succeeded {
-        started: run.now,
-        ended: run.now,
-        outputs: [("location".to_owned(), Value::text("s3://results/1.csv"))].into(),
-    };
-    let run = run.report("query", what);
-    let plan = run.plan.as_ref().unwrap();
-    let key = EffectKey::Dispatch(run.attempt("load"));
-    let Some(Effect::Dispatch(intent)) = porpoise_engine::run::Run::effect(&run.state, plan, key)
-    else {
-        panic!("the load is dispatched");
-    };
-    assert_eq!(intent.job.env["at"], "s3://results/1.csv");
+    let location = [("location".to_owned(), Value::text("s3://results/1.csv"))];
+    let run = run.succeeds_with("query", location.into());
+    assert_eq!(run.job("load").env["at"], "s3://results/1.csv");
 }
 
 #[test]
@@ -121,23 +93,11 @@ fn only_secrets_that_the_definition_names_are_resolved_for_a_job() {
             task.outputs.insert("out".into(), Value::text(""));
         })
         .start();
-    let at = run.now;
-    let outputs = [("out".to_owned(), Value::text("${secret:STOLEN}"))].into();
-    let what = porpoise_engine::input::ReportKind::Succeeded {
-        started: at,
-        ended: at,
-        outputs,
-    };
-    let run = run.report("extract", what);
-    let plan = run.plan.as_ref().unwrap();
-    let key = EffectKey::Dispatch(run.attempt("load"));
-    let Some(Effect::Dispatch(intent)) = porpoise_engine::run::Run::effect(&run.state, plan, key)
-    else {
-        panic!("the load is dispatched");
-    };
-    let named: Vec<&String> = intent.job.secrets.iter().collect();
+    let stolen = [("out".to_owned(), Value::text("${secret:STOLEN}"))];
+    let job = run.succeeds_with("extract", stolen.into()).job("load");
+    let named: Vec<&String> = job.secrets.iter().collect();
     assert_eq!(named, ["DSN", "OWN"]);
-    assert_eq!(intent.job.env["x"], "${secret:STOLEN}");
+    assert_eq!(job.env["x"], "${secret:STOLEN}");
 }
 
 #[test]
@@ -198,14 +158,7 @@ fn jobs_on_targets_get_values_everywhere_but_in_statements() {
         run = run.with(name, |task| task.kind = kind.clone());
     }
     let run = run.start();
-    let plan = run.plan.as_ref().unwrap();
-    let work = |(name, _): &(&str, Kind)| {
-        let key = EffectKey::Dispatch(run.attempt(name));
-        match porpoise_engine::run::Run::effect(&run.state, plan, key) {
-            Some(Effect::Dispatch(intent)) => format!("{:?}", intent.job.work),
-            other => format!("{other:?}"),
-        }
-    };
+    let work = |(name, _): &(&str, Kind)| format!("{:?}", run.job(name).work);
     let works: Vec<String> = kinds.iter().map(work).collect();
     assert_snapshot!(works.join("\n"), @r#"
     Spark { entry_point: "s3://code/2026-03-01.py", arguments: ["--day", "2026-03-01"], submit: Some("--conf a=2026-03-01"), request: Some("{\"tags\":{\"${day}\":\"2026-03-01\",\"n\":7}}") }

@@ -11,8 +11,9 @@ use porpoise_engine::effect::{Attempt, Effect, NewRun, Trigger};
 use porpoise_engine::input::{Command, Report, ReportKind, RunCommand, RunInput};
 use porpoise_engine::run::{Run, RunFact, State, View};
 use porpoise_engine::{EffectKey, Plan};
+use porpoise_model::job::Job;
 use porpoise_model::workflow::{Kind, STORED_FORM, Task, Workflow};
-use porpoise_model::{Actor, Cause, CommandId, ProjectId, RunId, TaskState, WorkflowId};
+use porpoise_model::{Actor, Cause, CommandId, Outputs, ProjectId, RunId, TaskState, WorkflowId};
 
 /// A workflow from lines such as `extract -> load -> report` and `a, b -> c`.
 pub(crate) fn workflow(edges: &str) -> Workflow {
@@ -309,15 +310,29 @@ impl Scenario {
     }
 
     pub(crate) fn succeeds(self, name: &str) -> Self {
+        self.succeeds_with(name, Outputs::new())
+    }
+
+    /// Its attempt sets these outputs.
+    pub(crate) fn succeeds_with(self, name: &str, outputs: Outputs) -> Self {
         let at = self.now;
         self.report(
             name,
             ReportKind::Succeeded {
                 started: at,
                 ended: at,
-                outputs: BTreeMap::new(),
+                outputs,
             },
         )
+    }
+
+    /// What the current attempt of a task hands to its target.
+    pub(crate) fn job(&self, name: &str) -> Job {
+        let key = EffectKey::Dispatch(self.attempt(name));
+        match Run::effect(&self.state, self.plan.as_ref().unwrap(), key) {
+            Some(Effect::Dispatch(intent)) => intent.job,
+            other => panic!("{name} is not dispatched: {other:?}"),
+        }
     }
 
     pub(crate) fn fails(self, name: &str) -> Self {
