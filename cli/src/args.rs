@@ -65,13 +65,13 @@ pub(crate) enum Command {
     Agent(Agent),
     /// Check definition files, and tell every fault in them.
     Check {
-        /// YAML or JSON files; `-` reads standard input.
+        /// YAML or JSON files, or folders of them; `-` reads standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Store the workflows of definition files.
     Apply {
-        /// YAML or JSON files; `-` reads standard input.
+        /// YAML or JSON files, or folders of them; `-` reads standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },

@@ -38,6 +38,24 @@ fn check_names_every_fault_with_its_place() {
 }
 
 #[test]
+fn a_folder_stands_for_the_definition_files_in_it() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.work().join("dags/mapping")).unwrap();
+    place.file("dags/b.yaml", "workflow: b\ntasks:\n  f: { noop: }\n");
+    place.file("dags/a.yml", "workflow: a\ntasks:\n  f: { noop: }\n");
+    place.file("dags/notes.txt", "not one");
+    place.file("dags/mapping/names.yaml", "worker_groups: {}\n");
+    assert_eq!(
+        place.ok(&["check", "dags"]),
+        "default/a: 1 task, no faults\ndefault/b: 1 task, no faults\n"
+    );
+    let output = place.run(&["check", "."]);
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no definition file lies in `.`"), "{said}");
+}
+
+#[test]
 fn check_reads_standard_input() {
     let place = Place::new();
     let mut command = place.command(&["check", "-"]);

@@ -15,10 +15,13 @@ use crate::output::{self, Session, note, print};
 use super::find::project_path;
 use super::text;
 
+/// How the names of definition files end.
+const ENDS: [&str; 3] = ["yaml", "yml", "json"];
+
 /// Checks files here, without a server.
 pub(crate) fn check(session: &Session, files: &[PathBuf]) -> Result<u8, Failure> {
     let (mut sound, mut faults, mut listed) = (Vec::new(), Vec::new(), Vec::new());
-    for file in files {
+    for file in &of_folders(files)? {
         let name = file.display().to_string();
         match read(&name, &bytes(file)?) {
             Ok(checked) => sound.extend(checked),
@@ -72,7 +75,7 @@ fn notes(notes: &[Note]) {
 pub(crate) fn apply(session: &Session, files: &[PathBuf]) -> Result<u8, Failure> {
     let client = session.client()?;
     let mut applied = Vec::new();
-    for file in files {
+    for file in &of_folders(files)? {
         let bytes = bytes(file)?;
         applied.extend(apply_text(&client, &file.display().to_string(), &bytes)?);
     }
@@ -145,6 +148,39 @@ fn applied_line(applied: &Value) -> String {
         .find(|word| !word.is_empty())
         .unwrap_or("stored");
     format!("{}/{name}: {outcome}\n", text(applied, "project"))
+}
+
+/// In the place of a folder the definition files that lie in it, by their names; those of folders below are others'.
+fn of_folders(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut all = Vec::with_capacity(files.len());
+    for file in files {
+        if !file.is_dir() {
+            all.push(file.clone());
+            continue;
+        }
+        let failed = |error| {
+            Failure::new(USAGE, format!("cannot read `{}`", file.display()))
+                .coded(Code::File)
+                .because(&error)
+        };
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(file).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let end = path.extension().and_then(|end| end.to_str());
+            if end.is_some_and(|end| ENDS.contains(&end)) && path.is_file() {
+                found.push(path);
+            }
+        }
+        if found.is_empty() {
+            let message = format!("no definition file lies in `{}`", file.display());
+            let ends = ENDS.map(|end| format!(".{end}")).join(", ");
+            let hint = format!("such files end in {ends}; folders in it are not looked into");
+            return Err(Failure::new(USAGE, message).coded(Code::File).hint(hint));
+        }
+        found.sort();
+        all.append(&mut found);
+    }
+    Ok(all)
 }
 
 /// The bytes of a file; `-` is standard input.
