@@ -6,19 +6,24 @@
 
 mod export;
 mod moving;
-use std::collections::BTreeMap;
+mod reference;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use jiff::civil::{Date, date};
 use serde_json::Value;
 
 use crate::support::Place;
-use export::Export;
+use export::{Export, statuses};
+use reference::{End, check_values, ends, some_that_fail};
 
 const NIGHT: &str = "synthetic/nightly-320-tasks-3.1.json";
 const MINUTES_THERE: &str = "delay: 2m";
 const SECONDS_HERE: &str = "delay: 1s";
+const DAY: Date = date(2026, 3, 1);
 /// Its keys are those of 3.2; its collectors filed it under 3.1.
 const OF_3_2: &str = "shell-shell-python";
 
@@ -161,38 +166,21 @@ fn the_night_of_320_tasks_runs_to_its_end() {
             .count(),
         export.tasks.values().filter(|task| task.grouped).count()
     );
-    // Six tasks wait for two minutes, twelve on the longest way: a second each does here.
-    let definition = std::fs::read_to_string(place.work().join(&file)).unwrap();
-    let delayed = export.tasks.values().filter(|task| task.delayed).count();
-    assert_eq!(definition.matches(MINUTES_THERE).count(), delayed);
-    place.file(&file, &definition.replace(MINUTES_THERE, SECONDS_HERE));
-    place.ok(&["apply", &file]);
-    place.ok(&["pool", "night/task-group-3", "--slots", "4"]);
-
-    let begun = Instant::now();
-    let output = place.run(&[
-        "run",
-        "nightly_320_tasks",
-        "--simulate",
-        "--date",
-        "2026-03-01T01:30:00+08:00",
-    ]);
-    let took = begun.elapsed();
-    let ended = String::from_utf8(output.stdout).unwrap();
-    let lines = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{ended}{lines}");
-    let run = ended.split_whitespace().next().unwrap();
+    let file = place.work().join(&file);
+    let definition = std::fs::read_to_string(&file).unwrap();
+    let night = Night::run(&place, &export, &definition, 0);
+    let Night {
+        run,
+        ended,
+        lines,
+        tasks,
+        took,
+    } = &night;
     let shown = place.json(&["show", run]);
     assert_eq!(shown["parameters"]["biz_date"], "20260228");
     assert_eq!(shown["parameters"]["month_begin"], "20260301");
-    let tasks: BTreeMap<String, Value> = shown["task_instances"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|task| (task["name"].as_str().unwrap().to_owned(), task.clone()))
-        .collect();
 
-    let simulated = export.check_ends(&tasks);
+    let simulated = export.check_ends(tasks, &ends(&export, &BTreeSet::new()));
     assert!(
         ended.contains(&format!("; {simulated} of them simulated (spark ")),
         "{ended}"
@@ -203,12 +191,95 @@ fn the_night_of_320_tasks_runs_to_its_end() {
             .ok(&["show", run])
             .contains(&format!("{simulated} tasks did nothing"))
     );
-    export.check_order(&tasks);
-    let processes = export.check_processes(&place, run, &tasks);
+    let edges = export.check_order(tasks);
+    assert!(edges > 600, "{edges}");
+    check_values(&place, run, &export, tasks, DAY);
+    let processes = export.check_processes(&place, run, tasks);
+    assert_eq!(statuses(&place.data().join("attempts")), processes); // and nothing else ran
+    let delayed = export.tasks.values().filter(|task| task.delayed).count();
     println!("{}", ended.trim());
     println!(
         "320 tasks: {processes} real processes, {simulated} simulated, {} disabled; {took:?} with the command line, \
          {delayed} delays of a second on the way",
         320 - processes - simulated
     );
+}
+
+/// Where scripts fail, all that follows from that never starts, and all else ends as if nothing were wrong.
+#[test]
+fn of_a_night_in_which_tasks_fail_the_rest_goes_on() {
+    let Some(data) = data() else { return };
+    if !has_python() {
+        return;
+    }
+    let export = Export::read(&data.join(NIGHT));
+    let place = Place::up();
+    let answer = import(&place, "night", &data.join(NIGHT), ".");
+    let file = answer["files"][0].as_str().unwrap();
+    let mut definition = std::fs::read_to_string(place.work().join(file)).unwrap();
+    let failing = some_that_fail(&export);
+    for name in &failing {
+        let script = &export.tasks[*name].script;
+        assert_eq!(definition.matches(script).count(), 1, "{name}");
+        definition = definition.replace(script, "exit 3");
+    }
+    let night = Night::run(&place, &export, &definition, 1);
+    let ends = ends(&export, &failing);
+    export.check_ends(&night.tasks, &ends);
+    let edges = export.check_order(&night.tasks);
+    assert!(edges > 100, "{edges}");
+    check_values(&place, &night.run, &export, &night.tasks, DAY);
+    let processes = export.check_processes(&place, &night.run, &night.tasks);
+    let count = |of: End| ends.values().filter(|end| **end == of).count();
+    assert_eq!(
+        statuses(&place.data().join("attempts")),
+        processes + count(End::Failed)
+    );
+    let (failed, never) = (count(End::Failed), count(End::UpstreamFailed));
+    println!(
+        "{failed} failed, {never} after those never started, {processes} real processes succeeded"
+    );
+    // It says something only if all of it is there.
+    assert!(failed >= 2 && never >= 30 && processes >= 30);
+}
+
+/// A run of the night, to its end.
+struct Night {
+    run: String,
+    ended: String,
+    lines: String,
+    tasks: BTreeMap<String, Value>,
+    took: Duration,
+}
+
+impl Night {
+    fn run(place: &Place, export: &Export, definition: &str, code: i32) -> Self {
+        // Six tasks wait for two minutes, twelve on the longest way: a second each does here.
+        let delayed = export.tasks.values().filter(|task| task.delayed).count();
+        assert_eq!(definition.matches(MINUTES_THERE).count(), delayed);
+        place.file(
+            "night.yaml",
+            &definition.replace(MINUTES_THERE, SECONDS_HERE),
+        );
+        place.ok(&["apply", "night.yaml"]);
+        place.ok(&["pool", "night/task-group-3", "--slots", "4"]);
+        let begun = Instant::now();
+        let at = format!("{DAY}T01:30:00+08:00");
+        let output = place.run(&["run", "nightly_320_tasks", "--simulate", "--date", &at]);
+        let took = begun.elapsed();
+        let ended = String::from_utf8(output.stdout).unwrap();
+        let lines = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{ended}{lines}");
+        let run = ended.split_whitespace().next().unwrap().to_owned();
+        let shown = place.json(&["show", &run]);
+        let tasks = shown["task_instances"].as_array().unwrap().iter();
+        let tasks = tasks.map(|task| (task["name"].as_str().unwrap().to_owned(), task.clone()));
+        Self {
+            tasks: tasks.collect(),
+            run,
+            ended,
+            lines,
+            took,
+        }
+    }
 }
