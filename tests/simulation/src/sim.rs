@@ -1,39 +1,35 @@
 //! One simulation: hosts that are called by events, and the loop that calls them.
 
 mod agent;
+mod audit;
 mod client;
+mod disturb;
+mod invocation;
 mod looping;
 mod nag;
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use porpoise_app::poll_loop::After;
-use porpoise_app::poller::Next;
 use porpoise_app::{App, Delivery, Executors, Ports};
 use porpoise_engine::Input;
 use porpoise_engine::backfill::Backfill;
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::Pool;
-use porpoise_engine::record::Snapshot;
 use porpoise_engine::run::Run;
 use porpoise_engine::schedule::Schedule;
 use porpoise_engine::{Aggregate, Plan};
 use porpoise_model::{Address, AggregateKind};
-use porpoise_ports::table::{Condition, Item, Key};
 use porpoise_ports::{Executor, Loops, Notices};
 
-use crate::check::{Checks, Folded, project};
-use crate::fault::{Fault, Matrix, Op, Rates};
+use crate::check::{Checks, project};
+use crate::fault::{Matrix, Rates};
 use crate::mail::Leased;
 use crate::random::Chance;
-use crate::site::{self, Answer};
+use crate::site;
 use crate::workload::{Profile, Workload, actor};
 use crate::world::{
     AUDITOR, Event, HOUR, Hub, MINUTE, PLACE, SECOND, Shared, Violation, World, lock,
@@ -41,6 +37,7 @@ use crate::world::{
 
 use agent::Agent;
 use client::Client;
+use invocation::{Done, Invocation, Kind, Work};
 
 /// Between two sweeps.
 const SWEEP: i64 = 5 * MINUTE;
@@ -92,59 +89,6 @@ pub fn simulate(seed: u64, profile: Profile, with_story: bool) -> Outcome {
         lock(&sim.world).violate("no-panic", text.unwrap_or("a panic"));
     }
     sim.outcome(seed)
-}
-
-/// What an invocation came to.
-enum Done {
-    Messages(Vec<Address>),
-    Intents(Option<bool>),
-    Ticked(Option<Next>),
-    LoopTicked(Option<After>),
-    Mended,
-    Checked,
-    Swept,
-    Acted(bool),
-    Took(Option<agent::Took>),
-    SiteChecked(bool),
-    Served(Option<Answer>),
-}
-
-/// What an invocation is for: kept outside of its future, which may be dropped at any call.
-enum Kind {
-    Messages(Vec<Leased>),
-    Intents(Vec<Bytes>),
-    Tick { dispatched: u64 },
-    LoopTick(u64, u32),
-    Mend,
-    Check,
-    Sweep,
-    Act(usize),
-    Take(u64),
-    SiteTick(u64),
-    SiteCheck(u64),
-    Serve(u64),
-}
-
-type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
-
-struct Invocation {
-    host: usize,
-    kind: Kind,
-    work: Work,
-    waker: Waker,
-}
-
-/// Puts an invocation on the list of those that are to be polled.
-struct Bell {
-    invocation: usize,
-    ready: Arc<Mutex<VecDeque<usize>>>,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        ready.push_back(self.invocation);
-    }
 }
 
 struct Sim {
@@ -331,148 +275,6 @@ impl Sim {
         lock(&self.world).chance.index(self.hosts.len())
     }
 
-    fn start(&mut self, host: usize, kind: Kind, work: Work) {
-        let at = self.free.pop().unwrap_or_else(|| {
-            self.invocations.push(None);
-            self.invocations.len() - 1
-        });
-        let bell = Bell {
-            invocation: at,
-            ready: Arc::clone(&self.ready),
-        };
-        let waker = Waker::from(Arc::new(bell));
-        self.invocations[at] = Some(Invocation {
-            host,
-            kind,
-            work,
-            waker,
-        });
-        self.running += 1;
-        self.poll(at);
-    }
-
-    fn poll(&mut self, at: usize) {
-        let Some(invocation) = &mut self.invocations[at] else {
-            return;
-        };
-        let waker = invocation.waker.clone();
-        let polled = invocation
-            .work
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker));
-        let crash = lock(&self.world).crash.take();
-        match (crash, polled) {
-            (Some(crash), _) => {
-                let host = invocation.host;
-                self.drop_invocation(at);
-                // an agent is one process
-                if crash.host || host >= self.hosts.len() {
-                    self.kill(host);
-                }
-            }
-            (None, Poll::Ready(done)) => {
-                if let Some(invocation) = self.invocations[at].take() {
-                    self.free.push(at);
-                    self.running -= 1;
-                    drop(invocation.work);
-                    self.done(invocation.kind, done);
-                }
-            }
-            (None, Poll::Pending) => {}
-        }
-    }
-
-    /// An invocation dies where it is.
-    fn drop_invocation(&mut self, at: usize) {
-        let Some(invocation) = self.invocations[at].take() else {
-            return;
-        };
-        self.free.push(at);
-        self.running -= 1;
-        drop(invocation.work);
-        match invocation.kind {
-            // The queue hands them out again once they lapse.
-            Kind::Messages(_) | Kind::Check | Kind::Sweep | Kind::Mend => {}
-            // Whoever asked hears nothing; an agent goes with its invocations.
-            Kind::Serve(_) | Kind::Take(_) | Kind::SiteTick(_) | Kind::SiteCheck(_) => {}
-            Kind::LoopTick(epoch, tick) => {
-                lock(&self.world).after(3 * SECOND, Event::LoopTick(epoch, tick));
-            }
-            Kind::Intents(intents) => self.again(intents),
-            Kind::Tick { .. } => lock(&self.world).after(3 * SECOND, Event::Tick),
-            Kind::Act(client) => {
-                self.clients[client].under_way = false;
-                lock(&self.world).after(5 * SECOND, Event::Act(client));
-            }
-        }
-    }
-
-    fn kill(&mut self, host: usize) {
-        lock(&self.world).tell(|| format!("host {host} is lost"));
-        for at in 0..self.invocations.len() {
-            if self.invocations[at]
-                .as_ref()
-                .is_some_and(|i| i.host == host)
-            {
-                self.drop_invocation(at);
-            }
-        }
-        match self.hosts.get_mut(host) {
-            Some(dead) => {
-                *dead = app(&self.world, host, self.how);
-                self.forget();
-            }
-            None => self.kill_agent(),
-        }
-    }
-
-    /// A server that has its queue, its timers and its bus in process starts again without what they held.
-    fn forget(&mut self) {
-        let mut world = lock(&self.world);
-        if !world.mail.in_process {
-            return;
-        }
-        world.lose_mail();
-        self.looping = false;
-        world.at(0, Event::Recover);
-    }
-
-    fn done(&mut self, kind: Kind, done: Done) {
-        match (kind, done) {
-            (Kind::Messages(batch), Done::Messages(returned)) => {
-                let mut world = lock(&self.world);
-                for leased in &batch {
-                    if returned.contains(&leased.group) {
-                        world.give_back(leased);
-                    } else {
-                        world.delete(leased);
-                    }
-                }
-                drop(world);
-                for leased in batch {
-                    self.audit_sometimes(leased.group);
-                }
-            }
-            (Kind::Intents(_), Done::Intents(Some(open))) if open => self.wake_loop(),
-            (Kind::Intents(intents), Done::Intents(None)) => {
-                self.wake_loop();
-                self.again(intents);
-            }
-            (Kind::Tick { dispatched }, Done::Ticked(next)) => self.ticked(next, dispatched),
-            (Kind::LoopTick(epoch, tick), Done::LoopTicked(after)) => {
-                self.loop_ticked(epoch, tick, after);
-            }
-            (Kind::Act(client), Done::Acted(acknowledged)) => self.acted(client, acknowledged),
-            (Kind::Take(life), Done::Took(took)) => self.took(life, took),
-            (Kind::SiteTick(life), Done::Ticked(next)) => self.site_ticked(life, next),
-            (Kind::SiteCheck(life), Done::SiteChecked(looked)) => self.site_checked(life, looked),
-            (Kind::Serve(number), Done::Served(Some(answer))) => {
-                lock(&self.world).answer(number, answer);
-            }
-            _ => {}
-        }
-    }
-
     fn hand_out(&mut self, batch: Vec<Leased>) {
         let host = self.any_host();
         let app = Arc::clone(&self.hosts[host]);
@@ -604,139 +406,6 @@ impl Sim {
         let mut world = lock(&self.world);
         if let Err((invariant, what)) = world.checks.last() {
             world.violate(invariant, what);
-        }
-    }
-
-    fn audit_sometimes(&self, address: Address) {
-        let audits = {
-            let mut world = lock(&self.world);
-            let records = match world.checks.runs.get(&address) {
-                Some((run, _)) => run.sequence + u64::from(run.state.tasks.len()) / 8,
-                None => 20,
-            };
-            world.chance.happens(0.5 / (records.max(1) as f64))
-        };
-        if audits {
-            self.audit(address);
-        }
-    }
-
-    /// Snapshot and tail, read from the table, are what the records as they came make.
-    fn audit(&self, address: Address) {
-        match address.kind {
-            AggregateKind::Run => {
-                self.audit_of::<Run>(address, |c| c.runs.get(&address).map(|r| &r.0));
-            }
-            AggregateKind::Pool => self.audit_of::<Pool>(address, |c| c.pools.get(&address)),
-            AggregateKind::Gate => self.audit_of::<Gate>(address, |c| c.gates.get(&address)),
-            AggregateKind::Schedule => {
-                self.audit_of::<Schedule>(address, |c| c.schedules.get(&address));
-            }
-            AggregateKind::Backfill => {
-                self.audit_of::<Backfill>(address, |c| c.backfills.folded.get(&address));
-            }
-        }
-    }
-
-    fn audit_of<A>(&self, address: Address, truth: impl Fn(&Checks) -> Option<&Folded<A>>)
-    where
-        A: porpoise_app::context::Steppable,
-    {
-        let looked = self.auditor.look::<A>(address).now_or_never();
-        let mut world = lock(&self.world);
-        if let Err((invariant, what)) = world.checks.compare(address) {
-            world.violate(invariant, format!("{address}: {what}"));
-        }
-        let found = match (looked, truth(&world.checks)) {
-            (Some(Ok(loaded)), Some(folded)) => {
-                let same = loaded.sequence == folded.sequence && loaded.state == folded.state;
-                (!same).then(|| format!("{address} reads back other than it was written"))
-            }
-            (Some(Err(error)), _) => Some(format!("{address} cannot be read: {error}")),
-            (Some(Ok(_)), None) | (None, _) => None,
-        };
-        if let Some(found) = found {
-            world.violate("log-is-truth", found);
-        }
-    }
-
-    fn disturb(&mut self) {
-        // the agent is like another host
-        let hosts = self.hosts.len() + usize::from(self.agent.is_some());
-        let host = lock(&self.world).chance.index(hosts);
-        let what = {
-            let mut world = lock(&self.world);
-            if world.calm {
-                return;
-            }
-            let next = world.chance.log_between(5, 600) as i64 * SECOND;
-            world.after(next, Event::Disturb);
-            world.matrix.passed(Op::Host);
-            world.chance.below(5)
-        };
-        match what {
-            0 => {
-                lock(&self.world).matrix.count(Fault::Broken, Op::Host);
-                self.kill(host);
-            }
-            1 => {
-                let mut world = lock(&self.world);
-                let far = *world.chance.pick(&[2, 2, 60, 60, 900]) * SECOND;
-                let skew = world.chance.below(2 * far as u64) as i64 - far;
-                world.skews[host] = skew;
-                world.tell(|| format!("the clock of host {host} is off by {skew} µs"));
-            }
-            2 => {
-                let mut world = lock(&self.world);
-                let alive = world.loops.iter().rfind(|(_, alive)| **alive);
-                if let Some(epoch) = alive.map(|(epoch, _)| *epoch) {
-                    world.loops.insert(epoch, false);
-                    world.tell(|| format!("somebody stops the poll loop of epoch {epoch}"));
-                }
-            }
-            _ => self.old_snapshot(),
-        }
-    }
-
-    /// Another release writes the snapshot of a run: this one, or one whose fold made something else of the facts.
-    fn old_snapshot(&self) {
-        let mut guard = lock(&self.world);
-        let world = &mut *guard;
-        let at = world.chance.index(world.checks.runs.len().max(1));
-        let Some((address, (run, _))) = world.checks.runs.iter().nth(at) else {
-            return;
-        };
-        let address = *address;
-        let mut state = run.state.clone();
-        let foreign = world.chance.happens(0.5);
-        if foreign {
-            state.outbox = porpoise_engine::outbox::Outbox::default();
-            state.ready.clear();
-            state.listed += 1_000;
-        }
-        let snapshot = Snapshot {
-            fold: Run::FOLD_VERSION - u32::from(foreign),
-            sequence: run.sequence,
-            version: run.version,
-            state: Some(state),
-        };
-        let item = Item {
-            key: Key::new(address.to_string(), "snapshot"),
-            revision: run.sequence,
-            body: minicbor::to_vec((
-                1_u8,
-                <&minicbor::bytes::ByteSlice>::from(&*snapshot.to_bytes()),
-            ))
-            .unwrap_or_default()
-            .into(),
-        };
-        let condition = Condition::OlderThan(run.sequence);
-        if item.size() < 390 * 1024 {
-            drop(world.put(item, condition));
-        }
-        drop(guard);
-        if foreign {
-            self.audit(address);
         }
     }
 }
