@@ -156,6 +156,9 @@ pub(crate) enum Command {
         /// Set its number of slots.
         #[arg(long, value_name = "N")]
         slots: Option<u32>,
+        /// Let a task that waits go first, also beyond the number of slots.
+        #[arg(long, num_args = 2, value_names = ["RUN", "TASK"])]
+        grant: Option<Vec<String>>,
     },
     /// List, show or set targets: where tasks execute that do more than the server's own machine can.
     #[command(subcommand)]

@@ -70,7 +70,7 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         } => schedule::schedule(session, &workflow, online, offline),
         Command::Backfill(args) => backfill::backfill(session, &args),
         Command::Pools => list::pools(session),
-        Command::Pool { name, slots } => list::pool(session, &name, slots),
+        Command::Pool { name, slots, grant } => list::pool(session, &name, slots, grant.as_deref()),
         Command::Target(command) => target::target(session, &command),
         Command::Deploy(args) => cloud::deploy(session, &args),
         Command::Doctor(args) => cloud::doctor(session, &args),

@@ -152,8 +152,13 @@ fn count(value: &Value, names: &[&str]) -> String {
     found.unwrap_or_default()
 }
 
-/// Shows a pool, or sets its slots first.
-pub(crate) fn pool(session: &Session, given: &str, slots: Option<u32>) -> Result<u8, Failure> {
+/// Shows a pool, or sets its slots or lets somebody go first before that.
+pub(crate) fn pool(
+    session: &Session,
+    given: &str,
+    slots: Option<u32>,
+    grant: Option<&[String]>,
+) -> Result<u8, Failure> {
     let client = session.client()?;
     let (project, name) = match given.split_once('/') {
         Some((project, name)) if session.config.project.is_none() => {
@@ -165,6 +170,12 @@ pub(crate) fn pool(session: &Session, given: &str, slots: Option<u32>) -> Result
     if let Some(slots) = slots {
         let body = json!({ "slots": slots });
         settled(&client, &path, Verb::Put, &body, "the pool", "be resized")?;
+    }
+    if let Some([run, task]) = grant {
+        let run = find::run(session, &client, run)?;
+        let body = json!({ "command": "grant", "run": run.id, "task": task });
+        let path = format!("{path}/commands");
+        settled(&client, &path, Verb::Post, &body, "the pool", "grant that")?;
     }
     let pool = in_project(client.get(&path)?, &project);
     session.result(&pool, || pool_text(&pool, &name));

@@ -25,7 +25,7 @@ use crate::resource::{
         command::give, command::outcome, command::rerun_preview, log::read,
         backfill_start::start, backfill_start::preview, backfill::list, backfill::show, backfill::dates,
         backfill::give, backfill::outcome,
-        pool::list, pool::show, pool::resize, pool::outcome,
+        pool::list, pool::show, pool::resize, pool::give, pool::outcome,
         target::list, target::show, target::set, target::test,
         place::take, place::report,
     ),

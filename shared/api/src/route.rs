@@ -101,6 +101,7 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects/{project}/pools"                           Read  Pool => pool::list;
         GET  "/v1/projects/{project}/pools/{pool}"                    Read  Pool => pool::show;
         PUT  "/v1/projects/{project}/pools/{pool}"                    Write Pool => pool::resize;
+        POST "/v1/projects/{project}/pools/{pool}/commands"           Operate Pool => pool::give;
         GET  "/v1/projects/{project}/pools/{pool}/commands/{command}" Read  Pool => pool::outcome;
 
         GET  "/v1/projects/{project}/targets"          Read  Target => target::list;

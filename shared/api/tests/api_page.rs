@@ -102,6 +102,7 @@ fn request(command: &str, known: &BTreeMap<&str, String>) -> Request<Body> {
     }
     for (name, value) in known {
         path = path.replace(name, value);
+        body = body.replace(name, value);
     }
     assert!(!path.contains('$'), "{path}");
     let posts = if body.is_empty() { "GET" } else { "POST" };

@@ -448,6 +448,10 @@ pub enum PoolCommand {
         #[n(1)]
         name: String,
     },
+    /// Give who waits its slots now: past those before it, and whether there are as many or not. What is held beyond the
+    /// size is kept until it is freed.
+    #[n(1)]
+    Grant(#[n(0)] Holder),
 }
 
 /// An input of a gate.

@@ -3,7 +3,7 @@
 //! Who asks stands in line by weight (the largest first), then by rank, then by arrival. Only the head of the line is
 //! granted: a request for more slots than are free waits, and what is behind it waits with it, so that small requests
 //! never starve a large one. A request for more slots than the pool has is granted when nothing else is held: it
-//! would wait for ever otherwise.
+//! would wait for ever otherwise. A person may let one that waits go first, and beyond the size.
 //!
 //! Slots are leases: a holder that has been silent for [`POOL_LEASE_SECONDS`] is asked whether it still holds them.
 //! They are not taken from it: only the holder knows whether its job has ended.

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use porpoise_engine::backfill::Backfill;
+use porpoise_engine::commands::Outcome;
 use porpoise_engine::effect::{Holder, Trigger};
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::{Pool, PoolFact};
@@ -40,6 +41,8 @@ struct Book {
     size: u32,
     asked: BTreeMap<Holder, u32>,
     held: BTreeMap<Holder, u32>,
+    /// A person lets one that waits go first, with the fact that comes next.
+    lets_go: bool,
 }
 
 /// What a naive reader knows of a schedule, in milliseconds.
@@ -265,6 +268,7 @@ impl Checks {
             size: POOL_SLOTS_DEFAULT,
             asked: BTreeMap::new(),
             held: BTreeMap::new(),
+            lets_go: false,
         });
         for fact in &record.facts {
             book.read(fact)?;
@@ -495,7 +499,8 @@ impl Book {
                     return Err(("slots-balance", format!("{holder:?} did not ask")));
                 };
                 let used: u32 = self.held.values().sum();
-                if used > 0 && used + slots > self.size {
+                let in_turn = !std::mem::take(&mut self.lets_go);
+                if in_turn && used > 0 && used + slots > self.size {
                     let what = format!("{slots} granted over {used} of {}: {holder:?}", self.size);
                     return Err(("slots-balance", what));
                 }
@@ -506,10 +511,10 @@ impl Book {
                 self.held.remove(holder);
             }
             PoolFact::Resized { slots, .. } => self.size = *slots,
-            PoolFact::Taken { .. }
-            | PoolFact::Checked { .. }
-            | PoolFact::Heard { .. }
-            | PoolFact::Commanded { .. } => {}
+            PoolFact::Commanded { what, outcome, .. } => {
+                self.lets_go = what == "grant" && *outcome == Outcome::Accepted;
+            }
+            PoolFact::Taken { .. } | PoolFact::Checked { .. } | PoolFact::Heard { .. } => {}
         }
         Ok(())
     }

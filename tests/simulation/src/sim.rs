@@ -147,6 +147,7 @@ impl Sim {
                 under_way: false,
                 repeats: 0,
                 given: None,
+                holder: None,
             });
         }
         world.at(workload.calm, Event::Calm);

@@ -188,6 +188,8 @@ pub(crate) enum Action {
     Command(CommandId),
     /// Gives a pool another size.
     Resize(CommandId, String, u32),
+    /// Somebody who waits for a pool may go first.
+    LetGo(CommandId, String),
     /// Switches the schedule of a workflow.
     Switch(CommandId, WorkflowId, bool),
     /// Has a backfill begin, once that action is acknowledged.
@@ -247,6 +249,12 @@ impl Workload {
             for _ in 0..chance.between(0, 2) {
                 let size = chance.log_between(1, 12) as u32;
                 let action = Action::Resize(command_id(chance), pool.clone(), size);
+                it.actions.push((some_time(chance), action));
+            }
+        }
+        for pool in it.pools.clone() {
+            for _ in 0..chance.below(4) {
+                let action = Action::LetGo(command_id(chance), pool.clone());
                 it.actions.push((some_time(chance), action));
             }
         }

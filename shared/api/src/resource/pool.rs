@@ -7,16 +7,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use porpoise_engine::Input;
-use porpoise_engine::effect::Holder;
+use porpoise_engine::effect::{Attempt, Holder};
 use porpoise_engine::input::{Command, PoolCommand, PoolInput};
 use porpoise_engine::pool::{Pool as Aggregate, State as Fold};
 use porpoise_model::limits::POOL_SLOTS_MAX;
-use porpoise_model::{Address, CommandId, Name, PoolId, ProjectId};
+use porpoise_model::{Address, CommandId, Name, PoolId, ProjectId, RunId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::outcome::{CommandOutcome, WaitParams, until};
-use super::{command, project};
+use super::{command, project, run, task};
 use crate::access::Caller;
 use crate::extract::{Body, Params, Segments, command_id};
 use crate::page::{Page, PageParams};
@@ -72,6 +72,27 @@ pub(crate) struct Resize {
     /// How many slots; 0 lets nothing start.
     #[schema(minimum = 0, maximum = 100_000)]
     pub(crate) slots: u32,
+}
+
+/// What a pool is to do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PoolCommandRequest {
+    /// `grant`: let one that waits go first, also beyond the size; the pool has fewer slots to give until they are back.
+    pub(crate) command: Word,
+    /// The run that waits.
+    pub(crate) run: String,
+    /// Its task that waits.
+    pub(crate) task: String,
+}
+
+/// What can be commanded.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PoolWord)]
+pub(crate) enum Word {
+    /// Let one that waits go first.
+    Grant,
 }
 
 /// Lists the pools of a project, by name: those that a workflow has named, and those that were sized.
@@ -166,6 +187,56 @@ pub(crate) async fn resize(
     api.app.tell(&[(address, input)]).await?;
     let outcome = decided(&api, address, id, wait).await?;
     Ok((StatusCode::ACCEPTED, Json(outcome)))
+}
+
+/// Gives a command to a pool, which decides on it in its turn.
+#[utoipa::path(post, path = "/v1/projects/{project}/pools/{pool}/commands", operation_id = "command_pool", tag = "pools",
+    params(("project" = String, Path), ("pool" = String, Path), WaitParams,
+        ("Idempotency-Key" = Option<String>, Header)),
+    request_body = PoolCommandRequest,
+    responses((status = 202, body = CommandOutcome), (status = 404, body = Problem)))]
+pub(crate) async fn give(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Segments((project, pool)): Segments<(String, String)>,
+    Params(params): Params<WaitParams>,
+    headers: HeaderMap,
+    Body(request): Body<PoolCommandRequest>,
+) -> Result<(StatusCode, Json<CommandOutcome>), Problem> {
+    let wait = time::wait(params.wait.as_deref())?;
+    let (id, name) = existing(&api, &project, &pool).await?;
+    let address = address(id, &name);
+    let (_, view) = run::existing(&api, &project, &request.run).await?;
+    let task = task::find(&view, &request.task)?;
+    let (state, _) = fold(&api, address).await?;
+    let what = match request.command {
+        Word::Grant => PoolCommand::Grant(holder(&state, view.run.run, task)),
+    };
+    let (id, _) = command_id(&api, &headers, &format!("commands/{address}"))?;
+    let command = Command {
+        id,
+        actor: caller.actor,
+        what,
+    };
+    let input = Input::Pool(PoolInput::Commanded(command));
+    api.app.tell(&[(address, input)]).await?;
+    let outcome = decided(&api, address, id, wait).await?;
+    Ok((StatusCode::ACCEPTED, Json(outcome)))
+}
+
+/// The attempt of a task that the pool knows, or one that it does not: it is refused.
+fn holder(state: &Fold, run: RunId, task: u32) -> Holder {
+    let of = |holder: &Holder| holder.run == run && holder.attempt.task == task;
+    let waiting = state.line.iter().map(|(holder, _)| holder).find(of);
+    let holding = || state.held.keys().copied().find(of);
+    waiting.or_else(holding).unwrap_or(Holder {
+        run,
+        attempt: Attempt {
+            task,
+            map: 0,
+            number: 0,
+        },
+    })
 }
 
 /// Says what has become of a command to a pool.

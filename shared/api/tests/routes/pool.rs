@@ -56,6 +56,31 @@ async fn more_slots_let_more_start() {
 }
 
 #[tokio::test]
+async fn one_that_waits_may_go_first() {
+    let server = Server::live();
+    server.apply("shop", TWO).await;
+    let run = server.begin("shop", "two").await;
+    let id = run.rsplit('/').next().unwrap();
+    let grant = |task: &str| json!({"command": "grant", "run": id, "task": task}).to_string();
+    let commands = format!("{DB}/commands?wait=5s");
+    let granted = server.post(&commands, grant("b")).await.expect(202);
+    assert_eq!(granted["state"], "accepted", "{granted}");
+    server.drive().await;
+    let pool = server.get(DB).await.expect(200);
+    assert_eq!(
+        (&pool["slots"], &pool["used"], &pool["waiting"]),
+        (&json!(1), &json!(2), &json!(0))
+    );
+    let again = server.post(&commands, grant("b")).await.expect(202);
+    assert_eq!(again["state"], "refused");
+    assert_eq!(again["reason"], "it holds its slots already");
+    let near = server.post(&commands, grant("c")).await;
+    near.problem(404, "PP0009");
+    let body = json!({"command": "grant", "run": "x", "task": "a"}).to_string();
+    server.post(&commands, body).await.problem(404, "PP0008");
+}
+
+#[tokio::test]
 async fn a_pool_can_be_sized_before_anything_names_it() {
     let server = Server::live();
     server.apply("shop", TWO).await;

@@ -198,6 +198,7 @@ async fn a_token_in_the_address_is_none() {
 
 #[tokio::test]
 async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
+    const GRANT: &str = r#"{"command": "grant", "run": "aaaaaaaaaaaaaaaaaaaaaaaaaa", "task": "a"}"#;
     const SERVE: &str = "{\"secret\": \"0123456789abcdef0123456789abcdef\"}";
     const TARGET: &str = "{\"kind\": \"athena\", \"place\": \"aws.eu-west-1.111122223333\"}";
     let server = Server::still();
@@ -234,6 +235,7 @@ async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
             "{target}" if route.method == Method::PUT => TARGET,
             "residency" if route.method == Method::PUT => "{\"places\": []}",
             "take" | "reports" => SERVE,
+            "commands" if route.path.contains("{pool}") => GRANT,
             "commands" => "{\"command\": \"pause\"}",
             "rerun-preview" => "{\"command\": \"rerun_failed\"}",
             _ => "",

@@ -103,23 +103,43 @@ fn commanded(state: &State, command: &Command<PoolCommand>) -> Vec<PoolFact> {
     if state.commands.seen(command.id).is_some() && !mutant::on(Mutant::CommandTwice) {
         return Vec::new();
     }
-    let PoolCommand::Resize { slots, name } = &command.what;
-    let (outcome, resized) = if *slots > POOL_SLOTS_MAX {
-        let reason =
-            format!("{slots} slots are more than a pool may have, which is {POOL_SLOTS_MAX}");
-        (Outcome::Refused { reason }, None)
-    } else {
-        let resized = PoolFact::Resized {
-            slots: *slots,
-            name: name.clone(),
-        };
-        (Outcome::Accepted, Some(resized))
+    let (what, accepted) = match &command.what {
+        PoolCommand::Resize { slots, name } => ("resize", resized(*slots, name)),
+        PoolCommand::Grant(holder) => ("grant", granted(state, *holder)),
+    };
+    let (outcome, fact) = match accepted {
+        Ok(fact) => (Outcome::Accepted, Some(fact)),
+        Err(reason) => (Outcome::Refused { reason }, None),
     };
     let given = PoolFact::Commanded {
         id: command.id,
         actor: command.actor.clone(),
-        what: "resize".to_owned(),
+        what: what.to_owned(),
         outcome,
     };
-    std::iter::once(given).chain(resized).collect()
+    std::iter::once(given).chain(fact).collect()
+}
+
+fn resized(slots: u32, name: &str) -> Result<PoolFact, String> {
+    if slots > POOL_SLOTS_MAX {
+        return Err(format!(
+            "{slots} slots are more than a pool may have, which is {POOL_SLOTS_MAX}"
+        ));
+    }
+    Ok(PoolFact::Resized {
+        slots,
+        name: name.to_owned(),
+    })
+}
+
+/// Whoever is granted slots out of turn takes them as if they were free: the pool has fewer to give until so many are
+/// back.
+fn granted(state: &State, holder: Holder) -> Result<PoolFact, String> {
+    if state.held.contains_key(&holder) {
+        return Err("it holds its slots already".to_owned());
+    }
+    if !state.line.contains(holder) {
+        return Err("it does not wait for this pool".to_owned());
+    }
+    Ok(PoolFact::Granted { holder })
 }

@@ -67,7 +67,7 @@ pub enum PoolFact {
         /// Who.
         #[n(1)]
         actor: Actor,
-        /// What, in words: `resize`.
+        /// What, in words: `resize`, `grant`.
         #[n(2)]
         what: String,
         /// What came of it.

@@ -62,8 +62,8 @@ impl State {
         self.size.unwrap_or(POOL_SLOTS_DEFAULT)
     }
 
-    /// How many of them are held. More than there are after it was made smaller, and while a request is served that
-    /// is larger than the pool.
+    /// How many of them are held. More than there are after it was made smaller, while a request is served that is larger
+    /// than the pool, and where somebody let one go first.
     pub const fn used(&self) -> u64 {
         self.held.slots()
     }

@@ -13,6 +13,7 @@ enum Step {
     Free(u8),
     Take(u8),
     Resize(u32),
+    Grant(u8),
     Repeat(usize),
     Pass(i64),
     Restart,
@@ -25,6 +26,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0_u8..24).prop_map(Step::Free),
         3 => (0_u8..24).prop_map(Step::Take),
         1 => (0_u32..8).prop_map(Step::Resize),
+        1 => (0_u8..24).prop_map(Step::Grant),
         2 => any::<usize>().prop_map(Step::Repeat),
         1 => (0_i64..900).prop_map(Step::Pass),
         1 => Just(Step::Restart),
@@ -67,6 +69,15 @@ impl Reference {
         }
     }
 
+    /// Whether it waited.
+    fn let_go_first(&mut self, who: u8) -> bool {
+        let found = self.line.iter().position(|(other, ..)| *other == who);
+        let Some(at) = found else { return false };
+        let (_, slots, ..) = self.line.remove(at);
+        self.held.push((who, slots));
+        true
+    }
+
     fn give(&mut self, input: &PoolInput) {
         match input {
             PoolInput::Asked {
@@ -100,6 +111,7 @@ proptest! {
         let mut given = vec![PoolInput::Woken];
         let mut commands = 0;
         for step in steps {
+            let mut granted = false;
             let input = match step {
                 Step::Ask(who, slots, weight, rank) => ask_as(who, slots, weight, rank),
                 Step::Free(who) => free(who),
@@ -108,6 +120,12 @@ proptest! {
                     commands += 1;
                     naive.size = u64::from(slots);
                     let what = PoolCommand::Resize { slots, name: "p".to_owned() };
+                    PoolInput::Commanded(command(commands, what))
+                }
+                Step::Grant(who) => {
+                    commands += 1;
+                    granted = naive.let_go_first(who);
+                    let what = PoolCommand::Grant(holder(who));
                     PoolInput::Commanded(command(commands, what))
                 }
                 Step::Repeat(at) => given[at % given.len()].clone(),
@@ -131,7 +149,7 @@ proptest! {
             let expected: Vec<_> = naive.sorted().iter().map(|(who, slots, ..)| (*who, *slots)).collect();
             prop_assert_eq!(line, expected);
             let used = pool.state.used();
-            let lawful = used <= u64::from(pool.state.size()) || used <= before || held.len() == 1;
+            let lawful = used <= u64::from(pool.state.size()) || used <= before || held.len() == 1 || granted;
             prop_assert!(lawful, "{} of {} slots", used, pool.state.size());
         }
         pool.restart();

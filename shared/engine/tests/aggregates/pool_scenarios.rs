@@ -231,6 +231,26 @@ fn shrinking_takes_nothing_away_and_zero_stops_granting() {
 }
 
 #[test]
+fn a_person_lets_one_go_first_and_beyond_the_size() {
+    let grant = |id, who| PoolInput::Commanded(command(id, PoolCommand::Grant(holder(who))));
+    let mut pool = pool_of(2);
+    pool.give(&[ask(1, 2), ask(2, 1), ask(3, 1)]);
+    let (_, replies) = pool.give(&[grant(1, 3), grant(1, 3), grant(2, 3), grant(3, 9)]);
+    assert!(replies.is_empty());
+    assert_eq!(said(&pool.pending()), ["1 granted", "3 granted"]);
+    assert_eq!((pool.state.used(), pool.state.size()), (3, 2));
+    // Who waits by turn waits until the pool has what it lent.
+    pool.give(&[free(1)]);
+    assert_eq!(said(&pool.pending()), ["2 granted", "3 granted"]);
+    let refused = |id| pool.state.commands.seen(command(id, ()).id).cloned();
+    assert_eq!(refused(1), Some(Outcome::Accepted));
+    let reason = "it holds its slots already".to_owned();
+    assert_eq!(refused(2), Some(Outcome::Refused { reason }));
+    let reason = "it does not wait for this pool".to_owned();
+    assert_eq!(refused(3), Some(Outcome::Refused { reason }));
+}
+
+#[test]
 fn a_resize_takes_hold_once_and_a_refusal_is_recorded_with_its_reason() {
     let mut pool = pool_of(3);
     pool.give(&[resize(1, 8)]);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use porpoise_app::App;
 use porpoise_engine::backfill::NewBackfill;
+use porpoise_engine::effect::Holder;
 use porpoise_engine::input::{
     BackfillInput, Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand,
     ScheduleInput,
@@ -23,6 +24,8 @@ pub(super) struct Client {
     pub(super) repeats: u32,
     /// What a command turned out to be, when it was first given.
     pub(super) given: Option<(Address, RunCommand)>,
+    /// Who may go first, if that is its action.
+    pub(super) holder: Option<Holder>,
 }
 
 impl Sim {
@@ -32,6 +35,7 @@ impl Sim {
             Action::Apply(_)
             | Action::Command(_)
             | Action::Resize(..)
+            | Action::LetGo(..)
             | Action::Switch(..)
             | Action::Steer(..) => None,
         };
@@ -70,6 +74,19 @@ impl Sim {
                     id,
                     actor: actor(),
                     what,
+                };
+                give(app, to, Input::Pool(PoolInput::Commanded(what)))
+            }
+            Action::LetGo(id, name) => {
+                let to = Address::pool(project(), PoolId::of_name(project(), &name));
+                let Some(holder) = self.choose_holder(at, to) else {
+                    self.clients[at].acknowledged = true;
+                    return;
+                };
+                let what = Command {
+                    id,
+                    actor: actor(),
+                    what: PoolCommand::Grant(holder),
                 };
                 give(app, to, Input::Pool(PoolInput::Commanded(what)))
             }
@@ -118,6 +135,18 @@ impl Sim {
         self.clients[at].given.clone()
     }
 
+    /// Somebody who waits for a pool: drawn once, however often it is told.
+    fn choose_holder(&mut self, at: usize, pool: Address) -> Option<Holder> {
+        if self.clients[at].holder.is_none() {
+            let world = &mut *lock(&self.world);
+            let line = &world.checks.pools.get(&pool)?.state.line;
+            let chosen = world.chance.index(line.len().max(1));
+            let (holder, _) = line.iter().nth(chosen)?;
+            self.clients[at].holder = Some(holder);
+        }
+        self.clients[at].holder
+    }
+
     pub(super) fn acted(&mut self, at: usize, acknowledged: bool) {
         let client = &mut self.clients[at];
         client.under_way = false;
@@ -137,7 +166,7 @@ impl Sim {
                     world.checks.acknowledged.insert(*id, *address);
                 }
             }
-            Action::Resize(id, name, _) => {
+            Action::Resize(id, name, _) | Action::LetGo(id, name) => {
                 let to = Address::pool(project(), PoolId::of_name(project(), name));
                 world.checks.acknowledged.insert(*id, to);
             }
