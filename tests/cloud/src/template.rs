@@ -77,10 +77,12 @@ pub fn without(template: &Value, role: &str, action: &str) -> anyhow::Result<Val
     Ok(template)
 }
 
-/// The template as ministack understands it: it asks for a permission to send in batches, which AWS does not have; and
-/// it takes no events of services, so that those come by another name, and their targets get them by the right one.
+/// The template as ministack understands it: it asks for a permission to send in batches, which AWS does not have; it
+/// takes a schedule of any group for one of the group `default`; and it takes no events of services, so that those come
+/// by another name, and their targets get them by the right one.
 ///
-/// Source: service authorization reference, "Actions defined by Amazon SQS".
+/// Source: service authorization reference, "Actions defined by Amazon SQS", "Resource types defined by Amazon
+/// EventBridge Scheduler".
 pub fn for_ministack(template: &Value) -> Value {
     let mut template = template.clone();
     let resources = template["Resources"].as_object_mut();
@@ -88,7 +90,10 @@ pub fn for_ministack(template: &Value) -> Value {
         if resource["Type"] == "AWS::IAM::Policy" {
             let document = &mut resource["Properties"]["PolicyDocument"]["Statement"];
             let statements = document.as_array_mut();
-            statements.into_iter().flatten().for_each(grant_batches);
+            for statement in statements.into_iter().flatten() {
+                grant_batches(statement);
+                grant_in_default_group(statement);
+            }
         } else if resource["Type"] == "AWS::Events::Rule" {
             name_as_sent(&mut resource["Properties"]);
         }
@@ -101,6 +106,12 @@ fn grant_batches(statement: &mut Value) {
     if actions.contains("sqs:SendMessage") {
         actions.insert("sqs:SendMessageBatch".to_owned());
         statement["Action"] = actions.into_iter().collect();
+    }
+}
+
+fn grant_in_default_group(statement: &mut Value) {
+    if actions(statement).contains("scheduler:CreateSchedule") {
+        statement["Resource"] = "arn:aws:scheduler:*:*:schedule/default/wake-*".into();
     }
 }
 

@@ -42,7 +42,7 @@ const NOT_CALLED: &[(&str, &str, &str)] = &[
     (
         "*",
         "scheduler:CreateSchedule",
-        "wakes beyond a quarter of an hour",
+        "wakes beyond a quarter of an hour: the test of those calls it",
     ),
     (
         "*",
@@ -101,6 +101,29 @@ async fn run_to_its_end(client: &Client) -> String {
     let ended = client.until(&run, |run| run["ended"].is_string()).await;
     assert_eq!(ended["state"], "succeeded", "{ended}");
     run
+}
+
+/// Asks somebody who has an hour to answer: that takes a wake beyond a quarter of an hour.
+const PATIENT: &str =
+    "workflow: patient\nproject: shop\ntasks:\n  ask: { approval: Go on?, timeout: 1h }\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wake_that_is_far_off_is_a_schedule() {
+    let cloud = cloud().await;
+    Client::of(&cloud).start("shop", "patient", PATIENT);
+    let set = || {
+        let mut calls = cloud.tap().calls().into_iter();
+        calls.rfind(|call| call.action == "scheduler:CreateSchedule")
+    };
+    for _ in 0..100 {
+        if set().is_some() {
+            break;
+        }
+        pause().await;
+    }
+    let set = set().expect("no schedule was made");
+    assert_eq!((set.status, set.denied), (200, false), "{set:?}");
+    assert_eq!(set.function, "porpoise-stepper");
 }
 
 #[tokio::test(flavor = "multi_thread")]
