@@ -162,7 +162,7 @@ pub struct Attempt {
     /// Index of the task in its version.
     #[n(0)]
     pub task: u32,
-    /// Map index; 0 when not mapped.
+    /// Map index: one more than the element of a mapped task; 0 for the task as a whole, and when it is not mapped.
     #[n(1)]
     pub map: u32,
     /// From 1.
@@ -178,6 +178,20 @@ impl Attempt {
             map: 0,
             number,
         }
+    }
+
+    /// That of an element of a mapped task, counted from 0, in the same attempt.
+    #[must_use]
+    pub const fn with_element(self, element: u32) -> Self {
+        Self {
+            map: element.saturating_add(1),
+            ..self
+        }
+    }
+
+    /// The element of a mapped task that it is about, from 0.
+    pub const fn element(self) -> Option<u32> {
+        self.map.checked_sub(1)
     }
 
     /// The run that it makes, where its task is another workflow.

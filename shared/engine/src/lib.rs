@@ -11,6 +11,7 @@ pub mod aggregate;
 pub mod backfill;
 pub mod commands;
 pub mod effect;
+pub mod elements;
 pub mod family;
 pub mod gate;
 pub mod input;

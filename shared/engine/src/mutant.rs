@@ -58,11 +58,13 @@ pub enum Mutant {
     BackfillSparesUncreated,
     /// A backfill counts only those of its runs that are known to be there.
     BackfillCountsCreated,
+    /// Runs of a mapped task start however many of them are there.
+    WindowIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -89,6 +91,7 @@ impl Mutant {
         Self::SubscribersReadEarly,
         Self::BackfillSparesUncreated,
         Self::BackfillCountsCreated,
+        Self::WindowIgnored,
     ];
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use porpoise_model::Name;
 use porpoise_model::limits::{EDGES_MAX, TASKS_MAX};
-use porpoise_model::workflow::{Kind, Priority, Task, TriggerRule, Workflow};
+use porpoise_model::workflow::{Each, Kind, Priority, Task, TriggerRule, Workflow};
 
 /// The place and target of kinds that run wherever the control plane runs.
 pub const LOCAL_PLACE: &str = "local";
@@ -247,6 +248,15 @@ impl Plan {
     /// Has a run of another workflow made.
     pub fn is_workflow(&self, task: u32) -> bool {
         self.has(task, mark::WORKFLOW)
+    }
+
+    /// The workflow whose runs a mapped task has made, and for what.
+    pub fn each(&self, task: u32) -> Option<(&Name, &Each)> {
+        let kind = self.is_workflow(task).then(|| self.task(task))??;
+        let Kind::Workflow { workflow, each } = &kind.kind else {
+            return None;
+        };
+        Some((workflow, each.as_deref()?))
     }
 
     /// Waits for runs of other workflows.

@@ -13,6 +13,7 @@ pub mod dependent;
 pub mod effects;
 pub mod evolve;
 pub mod fact;
+mod mapped;
 pub mod parameters;
 mod parent;
 pub mod ranges;

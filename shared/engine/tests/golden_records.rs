@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use porpoise_engine::EffectKey;
 use porpoise_engine::commands::Outcome;
 use porpoise_engine::effect::{Attempt, Look, NewRun, News, Trigger, Wait};
+use porpoise_engine::elements::Elements;
 use porpoise_engine::family::{ChildStage, Turn};
 use porpoise_engine::input::Finding;
 use porpoise_engine::placement::Placement;
@@ -294,6 +295,59 @@ fn records_of_runs_below_and_above_still_read() {
         ],
     };
     let bytes = golden("run-child-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
+}
+
+#[test]
+fn records_of_mapped_tasks_still_read() {
+    let list = |name: &str, values: &[&str]| {
+        let values = values.iter().map(ToString::to_string).collect();
+        (name.to_owned(), values)
+    };
+    let lists = vec![list("region", &["eu", "us"]), list("day", &["1", "2", "3"])];
+    let ended = |element, state, cause, outputs| RunFact::ElementEnded {
+        task: 7,
+        element,
+        state,
+        started: Some(at(97)),
+        ended: at(98),
+        cause,
+        outputs,
+    };
+    let cause = Cause::Rejected {
+        message: "no".to_owned(),
+    };
+    let outputs = Outputs::from([("rows".to_owned(), Value::text("7"))]);
+    let attempt = Attempt::of(7, 2).with_element(1_023);
+    let record = Record {
+        at: at(100),
+        facts: vec![
+            RunFact::Mapped {
+                task: 7,
+                elements: Elements::expand(lists, &[], 5).unwrap(),
+            },
+            RunFact::ElementsStarted { task: 7, to: 4 },
+            RunFact::Element {
+                task: 7,
+                element: 300,
+                said: 70_000,
+                stage: ChildStage::Running,
+                started: Some(at(97)),
+            },
+            ended(0, RunState::Succeeded, None, Some(outputs)),
+            ended(1, RunState::Failed, Some(cause), None),
+            ended(1_023, RunState::Canceled, None, None),
+            RunFact::Done {
+                key: EffectKey::Dispatch(attempt),
+            },
+        ],
+    };
+    let bytes = golden("run-mapped-1.cbor");
     if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
         std::fs::write(&bytes, record.to_bytes()).unwrap();
     }

@@ -16,6 +16,7 @@ mod run_branches;
 mod run_children;
 mod run_dependents;
 mod run_gates;
+mod run_mapped;
 mod run_notices;
 mod run_parameters;
 mod run_past;

@@ -20,6 +20,7 @@ fn above() -> Scenario {
     scenario("extract -> load -> report").with("load", |task| {
         task.kind = Kind::Workflow {
             workflow: "load orders".parse().unwrap(),
+            each: None,
         };
     })
 }
@@ -504,6 +505,7 @@ fn in_dolphinscheduler_all_that_is_known_goes_down_and_the_nearest_wins() {
         .with("load", |task| {
             task.kind = Kind::Workflow {
                 workflow: "x".parse().unwrap(),
+                each: None,
             };
             task.parameters = [("day".to_owned(), Value::text("own"))].into();
         });

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::Name;
 use crate::branch::{Case, Test};
 use crate::dependence::Need;
+use crate::each::Each;
 use crate::http::Http;
 use crate::job::{SqlMore, Statement, Work};
 use crate::workflow::{TriggerRule, millis};
@@ -136,6 +137,9 @@ pub enum Kind {
     Workflow {
         /// What people call that workflow.
         workflow: Name,
+        /// One run for each of these, if it is mapped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        each: Option<Box<Each>>,
     },
     /// Waits until a person lets the run go on, or not. Has no job.
     Approval {
@@ -264,10 +268,12 @@ impl Kind {
             | Self::Python { .. }
             | Self::Switch { .. }
             | Self::Conditions { .. }
-            | Self::Workflow { .. }
             | Self::Approval { .. }
             | Self::Dependent { .. }
             | Self::External { .. } => {}
+            Self::Workflow { workflow: _, each } => {
+                texts.extend(each.iter().flat_map(|each| each.texts()));
+            }
             Self::Command { argv } => texts.extend(argv.iter().map(String::as_str)),
             Self::Spark {
                 entry_point,
@@ -341,9 +347,13 @@ impl Kind {
             // Never handed to a target.
             Self::Switch { .. }
             | Self::Conditions { .. }
-            | Self::Workflow { .. }
             | Self::Approval { .. }
             | Self::Dependent { .. } => Work::Noop,
+            Self::Workflow { workflow: _, each } => {
+                let mut texts = each.iter().flat_map(|each| each.texts());
+                texts.try_for_each(|text| value(text).map(|_| ()))?;
+                Work::Noop
+            }
             Self::Sleep { duration } => Work::Sleep {
                 millis: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             },

@@ -12,6 +12,7 @@ pub mod branch;
 pub mod cause;
 pub mod codec;
 pub mod dependence;
+pub mod each;
 pub mod http;
 pub mod id;
 pub mod job;

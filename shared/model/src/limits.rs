@@ -73,3 +73,13 @@ pub const BACKFILL_LISTED_MAX: usize = 2_000;
 pub const BACKFILL_PARALLEL_MAX: u32 = 100;
 /// Bytes of all that a backfill begins with: one fact of one record, with space for what follows it.
 pub const BACKFILL_BYTES_MAX: usize = 48 * 1024;
+/// Elements of a mapped task: one run each. DolphinScheduler's own limit.
+pub const MAPPED_ELEMENTS_MAX: u32 = 1_024;
+/// Runs of a mapped task at the same time: as many are created in one step.
+pub const MAPPED_PARALLEL_MAX: u32 = 100;
+/// Lists of a mapped task.
+pub const MAPPED_LISTS_MAX: usize = 16;
+/// Bytes of the values of those lists together, each with one byte more: they stand in one record.
+pub const MAPPED_LISTS_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of the lists that a mapped task hands on together: one fact of one record, with space for what follows it.
+pub const MAPPED_OUTPUT_BYTES_MAX: usize = 48 * 1024;

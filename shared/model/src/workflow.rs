@@ -11,6 +11,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 pub use crate::branch::{Case, Ending, Test};
+pub use crate::each::{Each, Items};
 pub use crate::kind::Kind;
 pub use crate::rule::TriggerRule;
 use crate::{Name, RunState, Value, VersionHash};

@@ -9,8 +9,9 @@ use porpoise_model::workflow::Kind;
 use porpoise_model::{Actor, Address, Cause, CommandId, ProjectId, RunId, RunState, WorkflowId};
 
 use super::decide::{canceled, failed, is_current};
-use super::evolve::{acknowledge, start};
+use super::evolve::start;
 use super::fact::{After, RunFact};
+use super::mapped;
 use super::parameters;
 use super::ranges::Ranges;
 use super::state::{Child, State};
@@ -30,7 +31,7 @@ pub(super) fn new_run(
     attempt: Attempt,
     key: EffectKey,
 ) -> Option<NewRun> {
-    let Kind::Workflow { workflow } = &plan.task(attempt.task)?.kind else {
+    let Kind::Workflow { workflow, each: _ } = &plan.task(attempt.task)?.kind else {
         return None;
     };
     let mut above = match &new.trigger {
@@ -54,7 +55,7 @@ pub(super) fn new_run(
         logical_date: new.logical_date,
         timezone: new.timezone.clone(),
         // What can't be resolved was refused before it was dispatched.
-        parameters: parameters::handed_down(state, plan, attempt.task).unwrap_or_default(),
+        parameters: parameters::handed_down(state, plan, attempt).unwrap_or_default(),
         actor: new.actor.clone(),
         priority: Some(new.priority.unwrap_or(plan.workflow().priority)),
         on_failure: Some(new.on_failure.unwrap_or(plan.workflow().on_failure)),
@@ -110,7 +111,12 @@ pub(super) fn heard(
     };
     let done = RunInput::Done(EffectKey::TellParent(word.said));
     let reply = tell(new.project, word.attempt.child(new.run), done);
-    Decision::facts(follows(state, plan, new, word, now)).reply(reply)
+    let facts = if word.attempt.element().is_some() {
+        mapped::follows(state, new, word)
+    } else {
+        follows(state, plan, new, word, now)
+    };
+    Decision::facts(facts).reply(reply)
 }
 
 fn follows(
@@ -121,8 +127,12 @@ fn follows(
     now: Timestamp,
 ) -> Vec<RunFact> {
     let task = word.attempt.task;
-    let known = state.child(task).map_or(0, |child| child.said);
-    if !plan.is_workflow(task) || !is_current(state, word.attempt) || word.said <= known {
+    let known = state.child(word.attempt).map_or(0, |child| child.said);
+    if !plan.is_workflow(task)
+        || state.mapped(task).is_some()
+        || !is_current(state, word.attempt)
+        || word.said <= known
+    {
         return Vec::new();
     }
     match &word.what {
@@ -200,19 +210,22 @@ pub(super) fn refused(
     };
     let task = attempt.task;
     let definition = plan.task(task);
-    let Some(Kind::Workflow { workflow }) = definition.map(|task| &task.kind) else {
+    let Some(Kind::Workflow { workflow, each }) = definition.map(|task| &task.kind) else {
         return Vec::new();
     };
+    let project = &plan.workflow().project;
+    let message =
+        format!("workflow `{workflow}` of project `{project}` cannot be run from here: {why}");
+    let cause = Cause::Rejected { message };
+    if each.is_some() {
+        return mapped::refused(state, (key, attempt), cause, now);
+    }
     if !state.outbox.contains(&key) || !is_current(state, attempt) {
         return Vec::new();
     }
     if matches!(key, EffectKey::Cancel(_)) {
         return vec![canceled(state, plan, task, now, now)];
     }
-    let project = &plan.workflow().project;
-    let message =
-        format!("workflow `{workflow}` of project `{project}` cannot be run from here: {why}");
-    let cause = Cause::Rejected { message };
     vec![failed(state, plan, task, (None, now), &cause, now)]
 }
 
@@ -220,16 +233,17 @@ pub(super) fn refused(
 pub(super) fn said(
     state: &mut State,
     plan: &Plan,
-    task: u32,
+    attempt: Attempt,
     (said, stage): (u64, ChildStage),
     started: Option<Timestamp>,
     at: Timestamp,
 ) {
+    let task = attempt.task;
     if !state.tasks.phase(task).is_active() {
         return;
     }
-    acknowledge(state, task);
-    let before = state.child(task).copied();
+    state.outbox.remove(&EffectKey::Dispatch(attempt));
+    let before = state.child(attempt).copied();
     let wanted = before.and_then(|child| child.turn);
     let family = state.family.get_or_insert_default();
     let child = Child {
@@ -237,7 +251,7 @@ pub(super) fn said(
         stage,
         turn: wanted,
     };
-    family.children.insert(task, child);
+    family.put(attempt, child);
     if stage == ChildStage::Waiting {
         return;
     }
@@ -246,7 +260,7 @@ pub(super) fn said(
     let pauses = matches!(state.run_state(), RunState::Pausing | RunState::Paused);
     // It began while this run was to pause: it was not there to be told.
     if begins && pauses && stage == ChildStage::Running {
-        turn(state, task, true, at);
+        turn(state, attempt, true, at);
     }
 }
 
@@ -258,31 +272,39 @@ pub(super) fn turn_all(state: &mut State, pause: bool, at: Timestamp) {
     } else {
         ChildStage::Waiting
     };
-    let begun = family.children.iter();
-    let begun =
-        begun.filter(|(_, child)| child.stage != ChildStage::Waiting && child.stage != unless);
-    let begun: Vec<u32> = begun.map(|(task, _)| *task).collect();
-    for task in begun {
-        if state.tasks.phase(task) == Phase::Running {
-            turn(state, task, pause, at);
-        }
+    let children = family.children.iter();
+    let children = children.map(|(task, child)| (state.current(*task), child));
+    let elements = family.mapped.iter().flat_map(|(task, mapped)| {
+        let current = state.current(*task);
+        let open = mapped.open.iter();
+        open.map(move |(element, child)| (current.with_element(*element), child))
+    });
+    let begun = |(attempt, child): &(Attempt, &Child)| {
+        let runs = child.stage != ChildStage::Waiting && child.stage != unless;
+        runs && state.tasks.phase(attempt.task) == Phase::Running
+    };
+    let begun = children.chain(elements).filter(begun);
+    let begun: Vec<Attempt> = begun.map(|(attempt, _)| attempt).collect();
+    for attempt in begun {
+        turn(state, attempt, pause, at);
     }
 }
 
-fn turn(state: &mut State, task: u32, pause: bool, at: Timestamp) {
-    let attempt = state.current(task);
+fn turn(state: &mut State, attempt: Attempt, pause: bool, at: Timestamp) {
+    let Some(mut child) = state.child(attempt).copied() else {
+        return;
+    };
     let family = state.family.get_or_insert_default();
     family.turns += 1;
     let number = family.turns;
-    let Some(child) = family.children.get_mut(&task) else {
-        return;
-    };
     let turn = Turn {
         attempt,
         number,
         pause,
     };
-    if let Some(before) = child.turn.replace(turn) {
+    let before = child.turn.replace(turn);
+    family.put(attempt, child);
+    if let Some(before) = before {
         state.outbox.remove(&EffectKey::Turn(before));
     }
     state.outbox.add(EffectKey::Turn(turn), at);
@@ -295,12 +317,15 @@ pub(super) fn forget(state: &mut State, task: u32) {
     if let Some(turn) = child.and_then(|child| child.turn) {
         state.outbox.remove(&EffectKey::Turn(turn));
     }
+    mapped::forget(state, task);
 }
 
-/// Whether a task has nothing that runs: its run is paused.
+/// Whether a task has nothing that runs: its runs are paused.
 pub(super) fn rests(state: &State, task: u32) -> bool {
-    state.tasks.phase(task) == Phase::Running
-        && state
-            .child(task)
-            .is_some_and(|child| child.stage == ChildStage::Paused)
+    let paused = |child: &Child| child.stage == ChildStage::Paused;
+    let alone = || {
+        state.tasks.phase(task) == Phase::Running
+            && state.child(state.current(task)).is_some_and(paused)
+    };
+    mapped::rests(state, task).unwrap_or_else(alone)
 }

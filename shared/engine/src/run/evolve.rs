@@ -8,6 +8,7 @@ use porpoise_model::{Cause, Outputs, RunState};
 use super::child;
 use super::dependent;
 use super::fact::{After, RunFact};
+use super::mapped;
 use super::parent;
 use super::ranges::Ranges;
 use super::selection;
@@ -138,7 +139,14 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
             said,
             stage,
             started,
-        } => child::said(state, plan, *task, (*said, *stage), *started, at),
+        } => {
+            let attempt = state.current(*task);
+            child::said(state, plan, attempt, (*said, *stage), *started, at);
+        }
+        RunFact::Mapped { .. }
+        | RunFact::ElementsStarted { .. }
+        | RunFact::Element { .. }
+        | RunFact::ElementEnded { .. } => mapped::evolve(state, plan, fact, at),
         RunFact::Turned { turn } => parent::heard(state, *turn),
         RunFact::Awaits { tasks } => dependent::begin(state, plan, tasks, at),
         RunFact::LooksAgain { task } => dependent::look_again(state, *task, at),
@@ -240,20 +248,22 @@ fn end(state: &mut State, event: RunEvent, cause: Option<Cause>, at: Timestamp) 
 }
 
 fn dispatch(state: &mut State, task: u32, at: Timestamp) {
-    let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Dispatched) else {
-        return;
-    };
+    if let Some(attempt) = take_off(state, task) {
+        state.outbox.add(EffectKey::Dispatch(attempt), at);
+    }
+}
+
+/// The next attempt of a task begins.
+pub(super) fn take_off(state: &mut State, task: u32) -> Option<Attempt> {
+    let next = task_next(state.tasks.phase(task), TaskEvent::Dispatched)?;
     state.tasks.set_phase(task, next);
     state.ready.remove(&task);
     state.parked.remove(task);
-    let number = state.tasks.next_attempt(task);
-    state
-        .outbox
-        .add(EffectKey::Dispatch(Attempt::of(task, number)), at);
+    Some(Attempt::of(task, state.tasks.next_attempt(task)))
 }
 
 /// The dispatcher knows of the current attempt.
-pub(super) fn acknowledge(state: &mut State, task: u32) {
+fn acknowledge(state: &mut State, task: u32) {
     let current = state.current(task);
     state.outbox.remove(&EffectKey::Dispatch(current));
 }
@@ -460,9 +470,11 @@ fn ask_cancel(state: &mut State, task: u32, then: &After, at: Timestamp) {
     let phase = state.tasks.phase(task);
     if let Some(next) = task_next(phase, TaskEvent::CancelAsked) {
         state.tasks.set_phase(task, next);
-        let current = state.current(task);
-        state.outbox.remove(&EffectKey::Dispatch(current));
-        state.outbox.add(EffectKey::Cancel(current), at);
+        if !mapped::stop(state, task, at) {
+            let current = state.current(task);
+            state.outbox.remove(&EffectKey::Dispatch(current));
+            state.outbox.add(EffectKey::Cancel(current), at);
+        }
     } else if phase != Phase::Canceling {
         return;
     }

@@ -6,11 +6,12 @@
 
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
-use porpoise_model::{Actor, Cause, CommandId, Outputs};
+use porpoise_model::{Actor, Cause, CommandId, Outputs, RunState};
 
 use super::ranges::Ranges;
 use crate::commands::Outcome;
 use crate::effect::{Attempt, EffectKey, Look, NewRun};
+use crate::elements::Elements;
 use crate::family::{ChildStage, Turn};
 use crate::input::Finding;
 
@@ -357,6 +358,73 @@ pub enum RunFact {
         /// This task.
         #[n(0)]
         task: u32,
+    },
+    /// The next attempt of a mapped task has begun: it will have a run made for each of these.
+    #[n(39)]
+    Mapped {
+        /// Of this task.
+        #[n(0)]
+        task: u32,
+        /// As they were found when it began; nothing is evaluated again.
+        #[n(1)]
+        elements: Elements,
+    },
+    /// Runs are to be made for more elements of its current attempt.
+    #[n(40)]
+    ElementsStarted {
+        /// Of this task.
+        #[n(0)]
+        task: u32,
+        /// So many have started now: those from the one before to this one are new.
+        #[n(1)]
+        to: u32,
+    },
+    /// The run of an element of the current attempt says how it stands.
+    #[n(41)]
+    Element {
+        /// Of this task.
+        #[n(0)]
+        task: u32,
+        /// Which, from 0.
+        #[n(1)]
+        element: u32,
+        /// The number of the word.
+        #[n(2)]
+        said: u64,
+        /// How far that run is.
+        #[n(3)]
+        stage: ChildStage,
+        /// When it was let in, if it was.
+        #[n(4)]
+        #[cbor(with = "porpoise_model::codec::timestamp_option")]
+        started: Option<Timestamp>,
+    },
+    /// The run of an element of the current attempt is over, or can never be made.
+    #[n(42)]
+    ElementEnded {
+        /// Of this task.
+        #[n(0)]
+        task: u32,
+        /// Which, from 0.
+        #[n(1)]
+        element: u32,
+        /// How: succeeded, failed or canceled.
+        #[n(2)]
+        state: RunState,
+        /// When it was let in, if it was.
+        #[n(3)]
+        #[cbor(with = "porpoise_model::codec::timestamp_option")]
+        started: Option<Timestamp>,
+        /// When it ended.
+        #[n(4)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        ended: Timestamp,
+        /// Why, if it did not succeed.
+        #[n(5)]
+        cause: Option<Cause>,
+        /// What it hands up.
+        #[n(6)]
+        outputs: Option<Outputs>,
     },
 }
 

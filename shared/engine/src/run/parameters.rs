@@ -17,11 +17,12 @@ use porpoise_model::job::{SqlMore, Statement, Work};
 use porpoise_model::workflow::{Kind, Task, Workflow};
 
 use super::bind::{Names, bind};
+use super::mapped::dynamic_of;
 use super::state::State;
 use crate::Plan;
 use crate::effect::{NewRun, Trigger};
 
-pub use handed::{handed_down, results};
+pub use handed::{elements, handed_down, results};
 pub use known::{Given, Known, Source, known};
 
 /// A task with every expression resolved.
@@ -398,6 +399,9 @@ impl TaskScope<'_> {
 
     /// The output that `task.output` names.
     fn output(&self, name: &str) -> Option<&porpoise_model::Value> {
+        if let Some(task) = dynamic_of(name).filter(|_| !self.native) {
+            return self.state.outputs.get(&self.plan.find(task)?)?.get(name);
+        }
         let (task, output) = name.rsplit_once('.')?;
         let outputs = self.state.outputs.get(&self.plan.find(task)?)?;
         outputs.get(output)

@@ -8,7 +8,7 @@ use porpoise_model::{Name, RunId, RunState};
 
 use super::child;
 use super::dependent;
-use super::state::{Gate, Hold, SlotStage, State};
+use super::state::{Gate, Hold, Mapped, SlotStage, State};
 use super::tasks::Phase;
 use crate::Plan;
 use crate::effect::EffectKey;
@@ -72,6 +72,19 @@ pub enum Reason {
         /// How far that is; `None`: it has said nothing yet.
         stage: Option<ChildStage>,
     },
+    /// The runs that it has made for its elements, or is about to make.
+    Elements {
+        /// Of which workflow.
+        workflow: Name,
+        /// How many of them are there and not over.
+        open: u32,
+        /// How many are over.
+        ended: u32,
+        /// How many elements there are.
+        count: u32,
+        /// All of those that are there are paused.
+        paused: bool,
+    },
     /// Runs of other workflows.
     Dependent {
         /// What is missing.
@@ -126,6 +139,17 @@ impl fmt::Display for Reason {
                     Some(ChildStage::Paused) => "is paused: resume it",
                 })
             }
+            Self::Elements {
+                workflow,
+                open,
+                ended,
+                count,
+                paused,
+            } => {
+                write!(f, "waits for {open} runs of workflow `{workflow}`")?;
+                let how = if *paused { ", which are paused" } else { "" };
+                write!(f, "{how}: {ended} of {count} are over")
+            }
             Self::Dependent { what } => write!(f, "waits for {what}"),
             Self::Cancel => f.write_str("being stopped"),
         }
@@ -176,14 +200,33 @@ pub fn of(state: &State, plan: &Plan, task: u32) -> Option<Reason> {
 }
 
 fn child(state: &State, plan: &Plan, task: u32) -> Option<Reason> {
-    let Kind::Workflow { workflow } = &plan.task(task)?.kind else {
+    let Kind::Workflow { workflow, each: _ } = &plan.task(task)?.kind else {
         return None;
     };
+    if let Some(mapped) = state.mapped(task) {
+        return Some(elements(state, workflow, mapped, child::rests(state, task)));
+    }
     Some(Reason::Child {
         run: state.current(task).child(state.new.as_ref()?.run),
         workflow: workflow.clone(),
-        stage: state.child(task).map(|child| child.stage),
+        stage: state.child(state.current(task)).map(|child| child.stage),
     })
+}
+
+/// Where none of its runs is there, more are to start: the run itself keeps them from it.
+fn elements(state: &State, workflow: &Name, mapped: &Mapped, rests: bool) -> Reason {
+    let open = u32::try_from(mapped.open.len()).unwrap_or(u32::MAX);
+    match &state.hold {
+        Some(hold) if open == 0 => Reason::RunHold(hold.clone()),
+        None if open == 0 => Reason::Paused,
+        Some(_) | None => Reason::Elements {
+            workflow: workflow.clone(),
+            open,
+            ended: mapped.started.saturating_sub(open),
+            count: mapped.elements.count(),
+            paused: rests,
+        },
+    }
 }
 
 fn upstream(state: &State, plan: &Plan, task: u32) -> Reason {

@@ -11,6 +11,7 @@ use super::branch;
 use super::child;
 use super::dependent;
 use super::fact::RunFact;
+use super::mapped;
 use super::parameters;
 use super::ranges::Ranges;
 use super::state::{State, Time};
@@ -24,6 +25,9 @@ pub fn settle(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
         return Vec::new();
     }
     let mut facts = overdue(state, plan, now);
+    if facts.is_empty() {
+        facts = mapped::settle(state, plan, now);
+    }
     if !facts.is_empty() {
         return facts;
     }
@@ -158,6 +162,11 @@ fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
             asked.push(task);
         } else if let Err(message) = parameters::check(state, plan, task) {
             facts.push(unresolved(task, message, now));
+        } else if let Some((_, each)) = plan.each(task) {
+            facts.push(match parameters::elements(state, plan, task, each) {
+                Ok(elements) => RunFact::Mapped { task, elements },
+                Err(message) => unresolved(task, message, now),
+            });
         } else {
             dispatch.push(task);
         }

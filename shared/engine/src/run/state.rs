@@ -13,6 +13,7 @@ use super::timed::Timed;
 use crate::Plan;
 use crate::commands::Commands;
 use crate::effect::{Attempt, Look, NewRun};
+use crate::elements::Elements;
 use crate::family::{ChildStage, Turn};
 use crate::input::Finding;
 use crate::outbox::Outbox;
@@ -128,9 +129,57 @@ pub struct Family {
     /// The latest that it has heard the run above want.
     #[n(3)]
     pub heard: u32,
+    /// What current attempts of mapped tasks are about, by task.
+    #[n(4)]
+    #[cbor(default)]
+    pub mapped: BTreeMap<u32, Mapped>,
 }
 
-/// A run of the current attempt of a task.
+impl Family {
+    /// Keeps what the run of an attempt has said, or of an element that is open.
+    pub(super) fn put(&mut self, attempt: Attempt, child: Child) {
+        let Some(element) = attempt.element() else {
+            self.children.insert(attempt.task, child);
+            return;
+        };
+        let mapped = self.mapped.get_mut(&attempt.task);
+        if let Some(open) = mapped.and_then(|mapped| mapped.open.get_mut(&element)) {
+            *open = child;
+        }
+    }
+}
+
+/// A current attempt of a mapped task. Elements are counted from 0, and start in their order: those from `started` on
+/// have not, of the others those that are not open are over.
+#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
+pub struct Mapped {
+    /// What it has runs made for.
+    #[n(0)]
+    pub elements: Elements,
+    /// How many of them have started.
+    #[n(1)]
+    pub started: u32,
+    /// Those whose run is not over, with what that has said last; its number is 0 if it has said nothing.
+    #[n(2)]
+    pub open: BTreeMap<u32, Child>,
+    /// How many failed.
+    #[n(3)]
+    pub failed: u32,
+    /// How many were stopped.
+    #[n(4)]
+    pub canceled: u32,
+    /// Why the first one did not succeed; a failure comes before a stop.
+    #[n(5)]
+    pub why: Option<Cause>,
+    /// What runs have handed up, by element.
+    #[n(6)]
+    pub outputs: BTreeMap<u32, Outputs>,
+    /// When the first of its runs began.
+    #[n(7)]
+    pub began: Option<Time>,
+}
+
+/// A run of the current attempt of a task, or of an element of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Child {
     /// The number of its last word.
@@ -260,9 +309,18 @@ impl State {
             .saturating_sub(self.base.get(&task).copied().unwrap_or_default())
     }
 
-    /// What the run of a task's current attempt has said last, if it has said anything.
-    pub fn child(&self, task: u32) -> Option<&Child> {
-        self.family.as_ref()?.children.get(&task)
+    /// What the run of a task's current attempt has said last, if it has said anything; or the run of an element of it.
+    pub fn child(&self, attempt: Attempt) -> Option<&Child> {
+        let family = self.family.as_ref()?;
+        match attempt.element() {
+            None => family.children.get(&attempt.task),
+            Some(element) => family.mapped.get(&attempt.task)?.open.get(&element),
+        }
+    }
+
+    /// What the current attempt of a mapped task is about.
+    pub fn mapped(&self, task: u32) -> Option<&Mapped> {
+        self.family.as_ref()?.mapped.get(&task)
     }
 
     /// Whether tasks may start now, as far as the run goes.

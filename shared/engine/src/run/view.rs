@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use porpoise_model::{Actor, Cause, CommandId, TaskState};
+use porpoise_model::{Actor, Cause, CommandId, RunState, TaskState};
 
 use super::dependent;
 use super::evolve;
@@ -15,6 +15,7 @@ use super::state::State;
 use super::tasks::Phase;
 use crate::Plan;
 use crate::commands::Outcome;
+use crate::elements::Elements;
 use crate::family::ChildStage;
 
 /// A run as people see it.
@@ -49,6 +50,38 @@ pub struct AttemptView {
     pub external_id: Option<String>,
     /// It ran longer than it should.
     pub overdue: bool,
+    /// What it has runs made for, if its task is mapped.
+    pub mapped: Option<Box<MappedView>>,
+}
+
+/// An attempt of a mapped task as people see it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MappedView {
+    /// What runs are made for.
+    pub elements: Elements,
+    /// Those that have started, in order.
+    pub started: Vec<ElementView>,
+}
+
+impl MappedView {
+    /// How many elements are in a state.
+    pub fn count(&self, state: TaskState) -> usize {
+        let same = |element: &&ElementView| element.state == state;
+        self.started.iter().filter(same).count()
+    }
+}
+
+/// An element of a mapped task as people see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ElementView {
+    /// Of its run: dispatched before that began.
+    pub state: TaskState,
+    /// When its run began.
+    pub started: Option<Timestamp>,
+    /// When its run ended.
+    pub ended: Option<Timestamp>,
+    /// Why it ended so.
+    pub cause: Option<Cause>,
 }
 
 /// A command as people see it.
@@ -97,6 +130,10 @@ impl View {
             RunFact::Dispatched { tasks } => {
                 tasks.iter().for_each(|task| self.dispatched(task, at));
             }
+            RunFact::Mapped { .. }
+            | RunFact::ElementsStarted { .. }
+            | RunFact::Element { .. }
+            | RunFact::ElementEnded { .. } => self.mapped(fact, at),
             RunFact::Started {
                 task,
                 at,
@@ -243,6 +280,88 @@ impl View {
             cause: None,
             external_id: None,
             overdue: false,
+            mapped: None,
+        });
+    }
+
+    fn mapped(&mut self, fact: &RunFact, at: Timestamp) {
+        if let RunFact::Mapped { task, elements } = fact {
+            self.dispatched(*task, at);
+            let mapped = MappedView {
+                elements: elements.clone(),
+                started: Vec::new(),
+            };
+            self.update(*task, |attempt| attempt.mapped = Some(Box::new(mapped)));
+        } else if let RunFact::ElementsStarted { task, to } = fact {
+            let new = ElementView {
+                state: TaskState::Dispatched,
+                started: None,
+                ended: None,
+                cause: None,
+            };
+            self.update(*task, |attempt| {
+                if let Some(mapped) = &mut attempt.mapped {
+                    let to = (*to).min(mapped.elements.count());
+                    let to = usize::try_from(to).unwrap_or_default();
+                    mapped.started.resize(to, new);
+                }
+            });
+        } else if let RunFact::Element {
+            task,
+            element,
+            stage: ChildStage::Running | ChildStage::Paused,
+            started,
+            ..
+        } = fact
+        {
+            let began = started.unwrap_or(at);
+            self.update(*task, |attempt| {
+                attempt.state = TaskState::Running;
+                attempt.started = attempt.started.or(Some(began));
+            });
+            self.update_element((*task, *element), |view| {
+                view.state = TaskState::Running;
+                view.started = view.started.or(Some(began));
+            });
+        } else if let RunFact::ElementEnded {
+            task,
+            element,
+            state,
+            started,
+            ended,
+            cause,
+            ..
+        } = fact
+        {
+            let state = match state {
+                RunState::Succeeded => TaskState::Succeeded,
+                RunState::Canceled => TaskState::Canceled,
+                RunState::Failed
+                | RunState::Queued
+                | RunState::Running
+                | RunState::Pausing
+                | RunState::Paused
+                | RunState::Canceling => TaskState::Failed,
+            };
+            self.update_element((*task, *element), |view| {
+                view.state = state;
+                view.started = started.or(view.started);
+                (view.ended, view.cause) = (Some(*ended), cause.clone());
+            });
+        }
+    }
+
+    fn update_element(
+        &mut self,
+        (task, element): (u32, u32),
+        change: impl FnOnce(&mut ElementView),
+    ) {
+        let at = usize::try_from(element).unwrap_or(usize::MAX);
+        self.update(task, |attempt| {
+            let mapped = attempt.mapped.as_deref_mut();
+            if let Some(view) = mapped.and_then(|mapped| mapped.started.get_mut(at)) {
+                change(view);
+            }
         });
     }
 

@@ -6,22 +6,80 @@ use std::collections::{BTreeMap, BTreeSet};
 use porpoise_expression::{Scope, Unknown, Value};
 use porpoise_model::Outputs;
 use porpoise_model::limits::{RESULTS_BYTES_MAX, VALUE_BYTES_MAX};
+use porpoise_model::workflow::{Each, Items};
 
 use super::{Reading, reading};
 use crate::Plan;
+use crate::effect::Attempt;
+use crate::elements::{Elements, json_items, separated};
+use crate::run::mapped::is_dynamic;
 use crate::run::state::State;
+
+/// Characters of a text that is no list, in the message that says so.
+const SHOWN_CHARS_MAX: usize = 100;
 
 /// The parameters that the run of a task's next attempt is given: in `porpoise/1` those of the task. In the dialects of
 /// `DolphinScheduler` all that this run knows: its parameters, what tasks above have set, and those of the task; the
-/// nearest wins (and so they go down through all levels, `DolphinScheduler` #17534).
+/// nearest wins (and so they go down through all levels, `DolphinScheduler` #17534). Where the attempt is about an element
+/// of a mapped task, the values of that element go before all else.
 ///
 /// # Errors
 /// A parameter of the task cannot be resolved.
 pub fn handed_down(
     state: &State,
     plan: &Plan,
-    task: u32,
+    attempt: Attempt,
 ) -> Result<BTreeMap<String, String>, String> {
+    let mut all = of_attempt(state, plan, attempt.task)?;
+    let mapped = state.mapped(attempt.task);
+    let values = mapped.and_then(|mapped| mapped.elements.get(attempt.element()?));
+    let values = values.into_iter().flatten();
+    all.extend(values.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    Ok(all)
+}
+
+/// What the next attempt of a mapped task has runs made for.
+///
+/// # Errors
+/// A list cannot be resolved, is none, or is too long.
+pub fn elements(state: &State, plan: &Plan, task: u32, each: &Each) -> Result<Elements, String> {
+    let (reading, scope) = reading(state, plan, task)?;
+    let value = |text: &str| reading.render(text, &scope, reading.unknown());
+    let list = |(name, items): (&String, &Items)| {
+        let values = values(items, scope.native, &value);
+        let values = values.map_err(|why| format!("cannot map over `{name}`: {why}"))?;
+        Ok::<_, String>((name.clone(), values))
+    };
+    let lists: Vec<_> = each.lists.iter().map(list).collect::<Result<_, _>>()?;
+    let elements = Elements::expand(lists, &each.without, each.at_most);
+    elements.map_err(|error| error.to_string())
+}
+
+fn values(
+    items: &Items,
+    native: bool,
+    value: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Vec<String>, String> {
+    match items {
+        Items::Values(values) => values.iter().map(|text| value(text)).collect(),
+        Items::Text {
+            text,
+            separator: Some(separator),
+        } => Ok(separated(&value(text)?, separator, !native)),
+        Items::Text {
+            text,
+            separator: None,
+        } => {
+            let text = value(text)?;
+            json_items(&text).ok_or_else(|| {
+                let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+                format!("`{shown}` is no list in JSON: correct it, or name its `separator`")
+            })
+        }
+    }
+}
+
+fn of_attempt(state: &State, plan: &Plan, task: u32) -> Result<BTreeMap<String, String>, String> {
     let (_, scope) = reading(state, plan, task)?;
     let own = scope.own.clone().unwrap_or_default();
     if scope.native {
@@ -50,13 +108,26 @@ fn set_above(state: &State, plan: &Plan, task: u32) -> BTreeMap<String, String> 
         let above = level.iter().flat_map(|task| plan.upstream(*task)).copied();
         level = above.filter(|task| !seen.contains(task)).collect();
         seen.extend(&level);
-        let outputs = level.iter().filter_map(|task| state.outputs.get(task));
-        for (name, value) in outputs.flatten() {
+        let outputs = level
+            .iter()
+            .flat_map(|task| by_bare_name(state, plan, *task));
+        for (name, value) in outputs {
             let free = set.entry(name.clone());
             free.or_insert_with(|| value.text.clone());
         }
     }
     set
+}
+
+/// What a task has set and goes by its bare name, too: of a mapped one only what `DolphinScheduler` knows of it.
+fn by_bare_name<'a>(
+    state: &'a State,
+    plan: &Plan,
+    task: u32,
+) -> impl Iterator<Item = (&'a String, &'a porpoise_model::Value)> {
+    let mapped = plan.each(task).is_some();
+    let outputs = state.outputs.get(&task).into_iter().flatten();
+    outputs.filter(move |(name, _)| !mapped || is_dynamic(name))
 }
 
 /// What a run that has succeeded hands to the run above. What nothing has set is left out, as by tasks.
@@ -120,8 +191,10 @@ impl<'a> ResultScope<'a> {
     /// Set by the last task in the order of the graph; of several that do not follow each other, by the last in the file.
     fn bare(&self, name: &str) -> Option<&'a str> {
         let set = self.state.outputs.iter();
+        let goes = |task| self.plan.each(task).is_none() || is_dynamic(name);
         let set: Vec<_> = set
             .filter_map(|(task, outputs)| Some((*task, outputs.get(name)?)))
+            .filter(|(task, _)| goes(*task))
             .collect();
         let last = set.iter().rev().find(|(task, _)| {
             let below = self.plan.with_downstream(&[*task]);
