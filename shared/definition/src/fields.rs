@@ -4,7 +4,7 @@ use porpoise_model::limits::{POOL_SLOTS_MAX, RETRIES_MAX};
 
 use crate::field::{Field, Object, Shape};
 use crate::fields_of_kinds::{
-    CALL, CONDITIONS, DEPENDENT, EXTERNAL, HIVE, HTTP, NOTHING, SPARK, SQL, SWITCH,
+    CALL, CALLED, CONDITIONS, DEPENDENT, EXTERNAL, HIVE, HTTP, NOTHING, SPARK, SQL, SWITCH,
 };
 use crate::word;
 
@@ -14,7 +14,7 @@ const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
 
 /// The largest number of a limit of 32 bits.
 #[expect(clippy::as_conversions, reason = "widens; From is not const")]
-const fn up_to(limit: u32) -> i64 {
+pub(crate) const fn up_to(limit: u32) -> i64 {
     limit as i64
 }
 
@@ -218,8 +218,8 @@ pub(crate) static TASK: Object = Object {
         ),
         field(
             "workflow",
-            Shape::Name,
-            "Runs another workflow of the project, and ends as that run ends: its name. It is given the task's `parameters`.",
+            Shape::OneOf(&[Shape::Name, Shape::Object(&CALLED)]),
+            "Runs another workflow of the project, and ends as that run ends: its name; or in full, once for each element of lists. It is given the task's `parameters`.",
         ),
         field(
             "approval",

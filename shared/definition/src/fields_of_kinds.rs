@@ -1,6 +1,9 @@
 //! The fields of kinds of tasks.
 
+use porpoise_model::limits::{MAPPED_ELEMENTS_MAX, MAPPED_PARALLEL_MAX};
+
 use crate::field::{Field, Object, Shape};
+use crate::fields::up_to;
 use crate::word;
 
 const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
@@ -179,6 +182,59 @@ pub(crate) static CALL: Object = Object {
             "input",
             Shape::Anything,
             "What it is given, as JSON; its texts may hold expressions. An empty map if left out.",
+        ),
+    ],
+};
+
+/// How many runs a mapped task may make, and how many at the same time.
+pub(crate) const ELEMENTS: (i64, i64) = (1, up_to(MAPPED_ELEMENTS_MAX));
+pub(crate) const PARALLEL: (i64, i64) = (1, up_to(MAPPED_PARALLEL_MAX));
+
+pub(crate) static CALLED: Object = Object {
+    name: "Called",
+    about: "A workflow, and for what it is run.",
+    required: &["name"],
+    one_of: &[],
+    fields: &[
+        field("name", Shape::Name, "Its name."),
+        field(
+            "for_each",
+            Shape::Map(&Shape::OneOf(&[
+                Shape::List(&Shape::Text),
+                Shape::Text,
+                Shape::Object(&SEPARATED),
+            ])),
+            "Lists, by the name of the parameter that a value becomes: one run is made for each combination of their values. A list of texts, a text that is a list in JSON once its expressions are resolved, such as `${list.regions}`, or one with a separator.",
+        ),
+        field(
+            "without",
+            Shape::List(&Shape::Text),
+            "No run is made for combinations that hold one of these values.",
+        ),
+        field(
+            "at_most",
+            Shape::Integer(ELEMENTS.0, ELEMENTS.1),
+            "So many runs are made at most, for the first combinations; 1,024 if left out.",
+        ),
+        field(
+            "parallel",
+            Shape::Integer(PARALLEL.0, PARALLEL.1),
+            "So many of them at the same time; 100 if left out.",
+        ),
+    ],
+};
+
+pub(crate) static SEPARATED: Object = Object {
+    name: "Separated",
+    about: "A list in a text.",
+    required: &["text", "separator"],
+    one_of: &[],
+    fields: &[
+        field("text", Shape::Text, "The text; may hold expressions."),
+        field(
+            "separator",
+            Shape::Text,
+            "What stands between two values. Space around them is no part of them, and empty ones are none.",
         ),
     ],
 };

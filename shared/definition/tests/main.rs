@@ -12,5 +12,6 @@
 mod documents;
 mod faults;
 mod hostile;
+mod mapped;
 mod round_trip;
 mod support;

@@ -16,7 +16,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::support::depend;
+use crate::support::{depend, each};
 use kind::kind;
 
 /// Texts made of what YAML could trip over. No `$`: what is unknown would be a fault.
@@ -301,7 +301,7 @@ fn tasks() -> impl Strategy<Value = Vec<Task>> {
             } else if at < tasks.len() && bits % 4 == 0 {
                 ask(tasks.get_mut(at).unwrap());
             } else if at < tasks.len() && bits % 4 == 1 {
-                call(tasks.get_mut(at).unwrap());
+                call(tasks.get_mut(at).unwrap(), bits);
             } else if at < tasks.len() {
                 pick(&mut tasks, at, by_values, bits);
             }
@@ -320,10 +320,11 @@ fn ask(task: &mut Task) {
 }
 
 /// Makes a task another workflow.
-fn call(task: &mut Task) {
+fn call(task: &mut Task, bits: u32) {
     let workflow = format!("below {}", task.name).parse();
     task.kind = Kind::Workflow {
         workflow: workflow.unwrap_or_else(|_| task.name.clone()),
+        each: each::each(bits).map(Box::new),
     };
     (task.env, task.target) = (IndexMap::new(), None);
 }

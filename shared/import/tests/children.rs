@@ -47,7 +47,7 @@ fn a_task_that_is_a_workflow_of_the_files_is_one_by_its_name() {
         };
         let task = night.workflow.tasks.first().unwrap();
         let workflow = "child".parse().unwrap();
-        assert_eq!(task.kind, Kind::Workflow { workflow }, "{params}");
+        assert_eq!(task.kind, Kind::Workflow { workflow, each: None }, "{params}");
         // What its workflow hands up, it hands on.
         let outputs: Vec<_> = task.outputs.keys().collect();
         assert_eq!(outputs, ["rows"]);

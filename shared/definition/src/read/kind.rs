@@ -52,7 +52,7 @@ impl Reader<'_> {
                 let call = self.call(at, task);
                 call.map(|(name, input)| Kind::StateMachine { name, input })
             }
-            "workflow" => self.child(at),
+            "workflow" => self.child(at, task),
             "approval" => {
                 let question = self.text(at, VALUE_BYTES_MAX)?.to_owned();
                 Some(Kind::Approval { question })

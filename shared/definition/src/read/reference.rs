@@ -120,6 +120,13 @@ impl<'w> Known<'w> {
         undeclared
     }
 
+    /// Whether a name is that of all that a mapped task hands on, as `DolphinScheduler` calls it: `dynamic.out(TASK)`.
+    fn is_dynamic(&self, name: &str) -> bool {
+        let task = name.strip_prefix("dynamic.out(");
+        let task = task.and_then(|rest| rest.strip_suffix(')'));
+        task.is_some_and(|task| self.names.contains_key(task))
+    }
+
     /// Names that could have been meant.
     fn candidates(&self, user: Option<&Task>) -> Vec<String> {
         let own = user
@@ -257,6 +264,9 @@ impl Reader<'_> {
     ) {
         let text = found.text;
         let user = text.task.and_then(|index| known.task(index));
+        if !self.strict && known.is_dynamic(found.name) {
+            return;
+        }
         match known.meant(found.name, user) {
             Meant::Known => {}
             Meant::Output(_) if text.r#use == Use::Result => {}

@@ -122,7 +122,7 @@ impl Reader<'_> {
         }
         let child = !fields.present(&["workflow"]).is_empty();
         if child {
-            self.no_process(fields);
+            self.no_process(fields, kind.as_ref());
         }
         let mut env = if child {
             IndexMap::new()

@@ -16,7 +16,7 @@ use crate::word;
 
 impl Reader<'_> {
     /// Names in NFC to whatever `read` makes of their values.
-    fn named<V>(
+    pub(super) fn named<V>(
         &mut self,
         at: At<'_>,
         mut read: impl FnMut(&mut Self, At<'_>, usize) -> Option<V>,

@@ -2,7 +2,8 @@
 
 use porpoise_model::dependence::{Need, Part};
 use porpoise_model::http::{Http, Method};
-use porpoise_model::workflow::{Case, Kind, Test};
+use porpoise_model::limits::{MAPPED_ELEMENTS_MAX, MAPPED_PARALLEL_MAX};
+use porpoise_model::workflow::{Case, Each, Items, Kind, Test};
 
 use super::document::{Entries, bare_duration};
 use super::emit::Document;
@@ -70,8 +71,9 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
         Kind::Http(call) => http(entries, call),
         Kind::Function { name, input } => call(entries, "function", name, input),
         Kind::StateMachine { name, input } => call(entries, "state_machine", name, input),
-        Kind::Workflow { workflow } => {
-            entries.put("workflow", Document::Text(workflow.to_string()));
+        Kind::Workflow { workflow, each } => {
+            let each = each.as_deref().map(each_of).unwrap_or_default();
+            with_text(entries, "workflow", ("name", workflow.as_str()), each);
         }
         Kind::Approval { question } => {
             entries.put("approval", Document::Text(question.clone()));
@@ -126,6 +128,40 @@ pub(super) fn write(entries: &mut Entries, kind: &Kind, names: Names<'_>) {
             entries.put("external", external.done());
         }
     }
+}
+
+fn each_of(each: &Each) -> Entries {
+    let list = |(name, items): (&String, &Items)| {
+        let items = match items {
+            Items::Values(values) => Document::Texts(values.clone()),
+            Items::Text {
+                text,
+                separator: None,
+            } => Document::Text(text.clone()),
+            Items::Text {
+                text,
+                separator: Some(separator),
+            } => {
+                let mut separated = Entries::default();
+                separated.put("text", Document::Text(text.clone()));
+                separated.put("separator", Document::Text(separator.clone()));
+                separated.done()
+            }
+        };
+        (name.clone(), items)
+    };
+    let mut entries = Entries::default();
+    let lists = each.lists.iter().map(list).collect();
+    entries.put("for_each", Document::Map(lists));
+    texts(&mut entries, "without", &each.without);
+    for (name, number, usual) in [
+        ("at_most", each.at_most, MAPPED_ELEMENTS_MAX),
+        ("parallel", each.parallel, MAPPED_PARALLEL_MAX),
+    ] {
+        let unusual = (number != usual).then(|| Document::Bare(number.to_string()));
+        entries.some(name, unusual);
+    }
+    entries
 }
 
 fn http(entries: &mut Entries, call: &Http) {

@@ -63,7 +63,7 @@ impl<'t> Mapper<'t> {
                 text: String::new(),
             });
         }
-        Some(Kind::Workflow { workflow })
+        Some(Kind::Workflow { workflow, each: None })
     }
 
     /// By its code, where the files have it, or by its name.
