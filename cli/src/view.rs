@@ -44,6 +44,7 @@ pub(crate) struct Run {
 #[serde(default)]
 pub(crate) struct Parent {
     pub(crate) run_id: String,
+    pub(crate) element: Option<u32>,
 }
 
 /// What a task can read by name.
@@ -89,8 +90,62 @@ pub(crate) struct Task {
     pub(crate) cause: Value,
     pub(crate) reason: Value,
     pub(crate) child_run_id: Option<String>,
+    pub(crate) elements: Option<ElementCounts>,
     pub(crate) upstream: Vec<String>,
     pub(crate) attempts: Vec<Attempt>,
+    pub(crate) started_elements: Vec<Element>,
+}
+
+/// How far an attempt of a mapped task is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ElementCounts {
+    pub(crate) count: u32,
+    pub(crate) cut: u64,
+    pub(crate) waiting: u32,
+    pub(crate) running: u32,
+    pub(crate) succeeded: u32,
+    pub(crate) failed: u32,
+    pub(crate) canceled: u32,
+}
+
+impl ElementCounts {
+    /// `40 elements: 36 succeeded, 2 running, 2 waiting`
+    pub(crate) fn words(&self) -> String {
+        let counts = [
+            (self.succeeded, "succeeded"),
+            (self.failed, "failed"),
+            (self.canceled, "canceled"),
+            (self.running, "running"),
+            (self.waiting, "waiting"),
+        ];
+        let some = counts.iter().filter(|(count, _)| *count > 0);
+        let some: Vec<_> = some
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        let plural = if self.count == 1 { "" } else { "s" };
+        let mut text = format!("{} element{plural}", self.count);
+        if !some.is_empty() {
+            text = format!("{text}: {}", some.join(", "));
+        }
+        if self.cut > 0 {
+            text = format!("{text}; {} more were left out", self.cut);
+        }
+        text
+    }
+}
+
+/// An element of a mapped task.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Element {
+    pub(crate) number: u32,
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) run_id: String,
+    pub(crate) state: String,
+    pub(crate) started: Option<Timestamp>,
+    pub(crate) ended: Option<Timestamp>,
+    pub(crate) cause: Value,
 }
 
 impl Task {
@@ -132,6 +187,7 @@ pub(crate) struct Attempt {
     pub(crate) ended: Option<Timestamp>,
     pub(crate) cause: Value,
     pub(crate) child_run_id: Option<String>,
+    pub(crate) elements: Option<ElementCounts>,
 }
 
 /// Whether a run or a task of this state is over.

@@ -8,7 +8,7 @@ use crate::args::RunRef;
 use crate::client::{Client, encode};
 use crate::failure::Failure;
 use crate::output::{Session, duration, now};
-use crate::view::{self, Attempt, Run, Task};
+use crate::view::{self, Attempt, Element, Run, Task};
 
 use super::find::{self, RunAt};
 use super::tree;
@@ -92,7 +92,14 @@ fn trigger_text(run: &Run) -> String {
     let word = view::words(&run.trigger);
     match &run.parent {
         None => word,
-        Some(above) => format!("{word}, run {}", above.run_id),
+        Some(above) => {
+            let element = above.element.map(|number| format!(", element {number}"));
+            format!(
+                "{word}, run {}{}",
+                above.run_id,
+                element.unwrap_or_default()
+            )
+        }
     }
 }
 
@@ -130,6 +137,9 @@ fn show_task(session: &Session, client: &Client, at: &RunAt, name: &str) -> Resu
         for attempt in &task.attempts {
             let _ = writeln!(text, "  {}", attempt_line(session, attempt));
         }
+        for element in &task.started_elements {
+            let _ = writeln!(text, "    {}", element_line(session, element));
+        }
         text
     });
     Ok(0)
@@ -149,7 +159,36 @@ fn attempt_line(session: &Session, attempt: &Attempt) -> String {
         took.unwrap_or_default(),
         view::words(&attempt.cause),
         tree::child(attempt.child_run_id.as_deref()),
+        tree::elements(attempt.elements.as_ref()),
     ];
+    joined(parts)
+}
+
+/// `3  day=1 region=eu  failed  2026-03-01 00:00:00+01:00  0.3s  exit code 3  run 4xh…`
+fn element_line(session: &Session, element: &Element) -> String {
+    let values = element.parameters.iter();
+    let values: Vec<_> = values
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let times = element.started.zip(element.ended);
+    let took = times.map(|(started, ended)| duration(ended.duration_since(started)));
+    let cause = view::words(&element.cause);
+    let run = Some(element.run_id.as_str()).filter(|run| !cause.contains(run));
+    joined([
+        element.number.to_string(),
+        values.join(" "),
+        tree::colored(&element.state),
+        element
+            .started
+            .map(|at| session.time(at))
+            .unwrap_or_default(),
+        took.unwrap_or_default(),
+        cause,
+        tree::child(run),
+    ])
+}
+
+fn joined<const N: usize>(parts: [String; N]) -> String {
     parts
         .into_iter()
         .filter(|part| !part.is_empty())

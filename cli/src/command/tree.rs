@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use owo_colors::OwoColorize as _;
 
 use crate::output::{Session, duration, now};
-use crate::view::{self, Task};
+use crate::view::{self, ElementCounts, Task};
 
 /// Forks of forks of forks stay in this column: a deep DAG does not run out of the window.
 const DEPTH_MAX: usize = 8;
@@ -118,6 +118,7 @@ fn padded(session: &Session, task: &Task, column: usize) -> String {
         cause,
         reason,
         child(below),
+        elements(task.elements.as_ref()),
     ];
     parts
         .into_iter()
@@ -129,6 +130,11 @@ fn padded(session: &Session, task: &Task, column: usize) -> String {
 /// The run that a task or an attempt has made: `run 4xh…`
 pub(crate) fn child(run: Option<&str>) -> String {
     run.map_or_else(String::new, |run| format!("run {run}"))
+}
+
+/// How far a mapped task or an attempt of it is.
+pub(crate) fn elements(counts: Option<&ElementCounts>) -> String {
+    counts.map_or_else(String::new, ElementCounts::words)
 }
 
 fn mark(state: &str) -> String {

@@ -124,6 +124,8 @@ struct Fact {
     #[serde(rename = "type")]
     kind: String,
     tasks: Vec<String>,
+    element: Option<u32>,
+    state: Option<String>,
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
     until: Option<Timestamp>,
@@ -186,11 +188,29 @@ impl Story {
             None | Some(0 | 1) => task.clone(),
             Some(attempt) => format!("{task}#{attempt}"),
         };
+        let name = match fact.element {
+            Some(element) => format!("{name}[{element}]"),
+            None => name,
+        };
         let took = fact.started.zip(fact.ended);
         let took = took.map_or_else(String::new, |(started, ended)| {
             format!(" in {}", duration(ended.duration_since(started)))
         });
         match fact.kind.as_str() {
+            "mapped" => {
+                *self.attempts.entry(task.clone()).or_default() += 1;
+                let over = fact.text.as_deref().unwrap_or_default();
+                line(at, format!("{name} is mapped over {over}"), false)
+            }
+            "elements_started" => Vec::new(),
+            "element_ended" => {
+                let state = fact.state.as_deref().unwrap_or_default();
+                let cause = view::words(&fact.cause);
+                let cause = Some(cause).filter(|cause| !cause.is_empty());
+                let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+                let text = format!("{name} {state}{took}{cause}");
+                line(fact.ended.unwrap_or(at), text, state != "succeeded")
+            }
             "dispatched" => {
                 for task in &fact.tasks {
                     *self.attempts.entry(task.clone()).or_default() += 1;
@@ -217,7 +237,7 @@ impl Story {
             }
             "started" | "child_running" => {
                 let since = fact.started.unwrap_or(at);
-                self.running.insert(task.clone(), since);
+                self.running.entry(task.clone()).or_insert(since);
                 line(since, format!("{name} running"), false)
             }
             "succeeded" => {

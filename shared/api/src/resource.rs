@@ -3,6 +3,7 @@
 pub(crate) mod backfill;
 pub(crate) mod backfill_start;
 pub(crate) mod command;
+pub(crate) mod element;
 pub(crate) mod fact;
 pub(crate) mod log;
 pub(crate) mod outcome;

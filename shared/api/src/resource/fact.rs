@@ -20,8 +20,8 @@ use porpoise_engine::run::dependent;
 use porpoise_engine::run::fact::After;
 use porpoise_engine::run::ranges::Ranges;
 use porpoise_engine::run::{Run, RunFact};
-use porpoise_model::Address;
 use porpoise_model::limits::LIST_PAGE_MAX;
+use porpoise_model::{Address, Outputs};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -85,7 +85,8 @@ pub(crate) struct Fact {
     /// `slots_granted`, `slot_freed`, `dispatched`, `accepted`, `waiting`, `started`, `succeeded`, `failed`,
     /// `canceled`, `timed_out`, `passed_dry`, `commanded`, `pausing`, `paused`, `resumed`, `stopping`,
     /// `cancel_asked`, `decided`, `held`, `released`, `rerun`, `ended`, `done`; of the run that a task has
-    /// made: `child_waiting`, `child_running`, `child_paused`; `turned`, for what the run above wants.
+    /// made: `child_waiting`, `child_running`, `child_paused`; of a mapped task `mapped`, `elements_started`, `element_ended`;
+    /// `turned`, for what the run above wants.
     #[serde(rename = "type")]
     pub(crate) kind: &'static str,
     /// The tasks that it is about; none: the run.
@@ -94,6 +95,9 @@ pub(crate) struct Fact {
     /// The attempt that it is about, where it is not the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attempt: Option<u32>,
+    /// The element of a mapped task that it is about, from 1; of `elements_started` the last one that has started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) element: Option<u32>,
     /// When the job began.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -346,12 +350,7 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
             tasks: one(*task),
             started: Some(*started),
             ended: Some(*ended),
-            values: outputs.as_ref().map(|outputs| {
-                let outputs = outputs.iter();
-                outputs
-                    .map(|(name, value)| (name.clone(), value.text.clone()))
-                    .collect()
-            }),
+            values: outputs.as_ref().map(texts),
             ..plain("succeeded")
         },
         RunFact::Failed {
@@ -436,17 +435,70 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
         } => Fact {
             tasks: one(*task),
             started: *started,
-            ..plain(match stage {
-                ChildStage::Waiting => "child_waiting",
-                ChildStage::Running => "child_running",
-                ChildStage::Paused => "child_paused",
-            })
+            ..plain(stage_word(*stage))
+        },
+        RunFact::Mapped { task, elements } => Fact {
+            tasks: one(*task),
+            text: Some(match (elements.count(), elements.cut()) {
+                (count, 0) => format!("{count} elements"),
+                (count, cut) => format!("{count} elements, {cut} more were left out"),
+            }),
+            ..plain("mapped")
+        },
+        RunFact::ElementsStarted { task, to } => Fact {
+            tasks: one(*task),
+            element: Some(*to),
+            ..plain("elements_started")
+        },
+        RunFact::Element {
+            task,
+            element,
+            stage,
+            started,
+            ..
+        } => Fact {
+            tasks: one(*task),
+            element: Some(element.saturating_add(1)),
+            started: *started,
+            ..plain(stage_word(*stage))
+        },
+        RunFact::ElementEnded {
+            task,
+            element,
+            state,
+            started,
+            ended,
+            cause,
+            outputs,
+        } => Fact {
+            tasks: one(*task),
+            element: Some(element.saturating_add(1)),
+            state: Some(state.as_str()),
+            started: *started,
+            ended: Some(*ended),
+            cause: cause.as_ref().map(CauseView::from),
+            values: outputs.as_ref().map(texts),
+            ..plain("element_ended")
         },
         RunFact::Turned { turn } => Fact {
             text: Some(if turn.pause { "pause" } else { "resume" }.to_owned()),
             ..plain("turned")
         },
         RunFact::Done { .. } => plain("done"),
+    }
+}
+
+fn texts(outputs: &Outputs) -> BTreeMap<String, String> {
+    let text =
+        |(name, value): (&String, &porpoise_model::Value)| (name.clone(), value.text.clone());
+    outputs.iter().map(text).collect()
+}
+
+const fn stage_word(stage: ChildStage) -> &'static str {
+    match stage {
+        ChildStage::Waiting => "child_waiting",
+        ChildStage::Running => "child_running",
+        ChildStage::Paused => "child_paused",
     }
 }
 

@@ -94,7 +94,7 @@ impl From<&Cause> for CauseView {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ReasonView {
     /// `beginning`, `gate`, `hold`, `run_hold`, `paused`, `upstream`, `delay`, `retry`, `pool`, `dispatch`, `target`,
-    /// `submitted`, `approval`, `child`, `dependent`, `cancel`.
+    /// `submitted`, `approval`, `child`, `elements`, `dependent`, `cancel`.
     pub(crate) kind: &'static str,
     /// In words.
     pub(crate) text: String,
@@ -124,6 +124,7 @@ impl From<&Reason> for ReasonView {
             Reason::Submitted => ("submitted", None, None),
             Reason::Approval { .. } => ("approval", None, None),
             Reason::Child { workflow, .. } => ("child", None, Some(workflow)),
+            Reason::Elements { workflow, .. } => ("elements", None, Some(workflow)),
             Reason::Dependent { .. } => ("dependent", None, None),
             Reason::Cancel => ("cancel", None, None),
         };

@@ -91,6 +91,9 @@ pub(crate) struct ParentView {
     pub(crate) task: u32,
     /// Which attempt of that task.
     pub(crate) attempt: u32,
+    /// Which element, from 1, if that task is mapped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) element: Option<u32>,
 }
 
 impl ParentView {
@@ -100,6 +103,7 @@ impl ParentView {
                 run_id: run.to_string(),
                 task: attempt.task,
                 attempt: attempt.number,
+                element: attempt.element().map(|element| element.saturating_add(1)),
             }),
             Trigger::Schedule { .. }
             | Trigger::Manual

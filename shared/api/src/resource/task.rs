@@ -14,6 +14,7 @@ use porpoise_model::Name;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::element::{self, Element, ElementCounts};
 use super::outcome::{CauseView, HoldView, ReasonView};
 use super::run;
 use crate::extract::{Params, Segments};
@@ -48,6 +49,9 @@ pub(crate) struct Task {
     pub(crate) reason: Option<ReasonView>,
     /// The run that its latest attempt has made, if it is another workflow.
     pub(crate) child_run_id: Option<String>,
+    /// How far its latest attempt is, if it is mapped: then that has several runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) elements: Option<ElementCounts>,
     /// The tasks that it comes after.
     pub(crate) upstream: Vec<String>,
 }
@@ -66,6 +70,9 @@ pub(crate) struct TaskDetail {
     pub(crate) hold: Option<HoldView>,
     /// Its attempts, the first one first.
     pub(crate) attempts: Vec<Attempt>,
+    /// The elements of its latest attempt that have started, in order, if it is mapped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) started_elements: Option<Vec<Element>>,
 }
 
 /// A try of a task instance.
@@ -90,6 +97,9 @@ pub(crate) struct Attempt {
     pub(crate) external_id: Option<String>,
     /// The run that it has made, if its task is another workflow.
     pub(crate) child_run_id: Option<String>,
+    /// How far it is, if its task is mapped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) elements: Option<ElementCounts>,
     /// It ran longer than it should.
     pub(crate) overdue: bool,
 }
@@ -132,6 +142,7 @@ pub(crate) async fn show(
             .collect(),
         hold: state.holds.get(&task).map(HoldView::from),
         attempts: attempts.map(|made| attempt(&view, task, made)).collect(),
+        started_elements: element::all(&view, task),
     }))
 }
 
@@ -149,6 +160,7 @@ fn shown(view: &RunView, task: u32) -> Task {
         cause: now.cause.as_ref().map(CauseView::from),
         reason: now.reason.as_ref().map(ReasonView::from),
         child_run_id: child(view, task, now.attempt),
+        elements: element::counts(view, task),
         upstream: names(view, view.plan.upstream(task)),
     }
 }
@@ -158,7 +170,8 @@ fn child(view: &RunView, task: u32, number: u32) -> Option<String> {
     let made = view.view.attempts.get(&task);
     let made = made.is_some_and(|made| made.iter().any(|attempt| attempt.number == number));
     let child = || engine::Attempt::of(task, number).child(view.run.run);
-    (view.plan.is_workflow(task) && made).then(|| child().to_string())
+    let alone = view.plan.is_workflow(task) && view.plan.each(task).is_none();
+    (alone && made).then(|| child().to_string())
 }
 
 fn names(view: &RunView, tasks: &[u32]) -> Vec<String> {
@@ -176,6 +189,7 @@ fn attempt(view: &RunView, task: u32, attempt: &AttemptView) -> Attempt {
         ended: attempt.ended,
         cause: attempt.cause.as_ref().map(CauseView::from),
         external_id: attempt.external_id.clone().filter(|id| !id.is_empty()),
+        elements: attempt.mapped.as_deref().map(ElementCounts::from),
         overdue: attempt.overdue,
     }
 }
