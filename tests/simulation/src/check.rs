@@ -10,7 +10,7 @@ use porpoise_engine::effect::{Holder, Trigger};
 use porpoise_engine::gate::Gate;
 use porpoise_engine::pool::{Pool, PoolFact};
 use porpoise_engine::record::Record;
-use porpoise_engine::run::{Run, RunFact};
+use porpoise_engine::run::{Ranges, Run, RunFact};
 use porpoise_engine::schedule::{Schedule, ScheduleFact};
 use porpoise_engine::{Aggregate, Plan};
 use porpoise_model::limits::{POOL_SLOTS_DEFAULT, SCHEDULE_GRACE_SECONDS};
@@ -197,7 +197,12 @@ impl Checks {
                     return Err(("serial-gate", what));
                 }
             }
-            if let RunFact::Dispatched { tasks } = fact {
+            let dispatched = match fact {
+                RunFact::Dispatched { tasks } => Some(tasks.clone()),
+                RunFact::Mapped { task, .. } => Some(Ranges::one(*task)),
+                _ => None,
+            };
+            if let Some(tasks) = dispatched {
                 let run = RunId::from_bytes(address.id);
                 for task in tasks.iter().filter(|task| folded.context.has_pool(*task)) {
                     let under_way = naive.attempts_under_way();

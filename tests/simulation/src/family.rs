@@ -7,6 +7,7 @@ use porpoise_engine::effect::{Attempt, NewRun, Trigger};
 use porpoise_engine::run::RunFact;
 use porpoise_model::{Cause, RunId, RunState};
 
+use crate::mapped::Mappings;
 use crate::naive::{Naive, Wrong};
 
 const CHILDREN: &str = "one-run-per-attempt";
@@ -19,6 +20,7 @@ pub(crate) struct Families {
     ended: BTreeMap<RunId, BTreeSet<RunState>>,
     /// Attempts that ended as the runs did that they had made.
     told: u64,
+    mapped: Mappings,
 }
 
 impl Families {
@@ -32,6 +34,9 @@ impl Families {
         else {
             return Ok(());
         };
+        if attempt.element().is_some() {
+            self.mapped.created(*run, *attempt, new)?;
+        }
         if let Some(other) = self.made.insert((*run, *attempt), new.run) {
             let what = format!("{attempt:?} of {run} has runs {other} and {}", new.run);
             return Err((CHILDREN, what));
@@ -51,27 +56,34 @@ impl Families {
         fact: &RunFact,
         naive: &Naive,
     ) -> Result<(), Wrong> {
+        if let Some((element, how)) = self.mapped.read(run, plan, fact, naive)? {
+            return self.over(run, element, &[how]);
+        }
+        let alone = |task: u32| plan.is_workflow(task) && plan.each(task).is_none();
+        let attempt = |task: u32| Attempt::of(task, naive.stake(task).0);
         match fact {
             RunFact::Ended { state, .. } => {
+                self.mapped.ended(run);
                 self.ended.entry(run).or_default().insert(*state);
             }
             RunFact::Discarded => {
+                self.mapped.ended(run);
                 let ended = self.ended.entry(run).or_default();
                 ended.insert(RunState::Canceled);
             }
-            RunFact::Succeeded { task, .. } if plan.is_workflow(*task) => {
-                return self.over(run, naive, *task, &[RunState::Succeeded]);
+            RunFact::Succeeded { task, .. } if alone(*task) => {
+                return self.over(run, attempt(*task), &[RunState::Succeeded]);
             }
             RunFact::Failed {
                 task,
                 cause: Cause::Child { .. } | Cause::Timeout,
                 ..
-            } if plan.is_workflow(*task) => {
+            } if alone(*task) => {
                 let bad = [RunState::Failed, RunState::Canceled];
-                return self.over(run, naive, *task, &bad);
+                return self.over(run, attempt(*task), &bad);
             }
-            RunFact::Canceled { task, .. } if plan.is_workflow(*task) => {
-                return self.over(run, naive, *task, &[RunState::Canceled]);
+            RunFact::Canceled { task, .. } if alone(*task) => {
+                return self.over(run, attempt(*task), &[RunState::Canceled]);
             }
             _ => {}
         }
@@ -80,14 +92,7 @@ impl Families {
 
     /// An attempt ends, so the run that it has made has ended like that. It may have none: what cannot be created cannot
     /// be stopped.
-    fn over(
-        &mut self,
-        run: RunId,
-        naive: &Naive,
-        task: u32,
-        how: &[RunState],
-    ) -> Result<(), Wrong> {
-        let attempt = Attempt::of(task, naive.stake(task).0);
+    fn over(&mut self, run: RunId, attempt: Attempt, how: &[RunState]) -> Result<(), Wrong> {
         let Some(child) = self.made.get(&(run, attempt)) else {
             if how.contains(&RunState::Succeeded) {
                 let what = format!("{attempt:?} of {run} succeeded without a run");

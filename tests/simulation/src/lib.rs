@@ -25,6 +25,7 @@ mod family;
 mod fault;
 mod mail;
 mod many;
+mod mapped;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 mod naive;

@@ -149,6 +149,7 @@ impl Naive {
                     self.dispatched(task)?;
                 }
             }
+            RunFact::Mapped { task, .. } => self.dispatched(*task)?,
             RunFact::PassedDry { tasks } => {
                 for task in tasks.iter() {
                     self.may_start(task)?;
@@ -277,6 +278,9 @@ impl Naive {
             | RunFact::Commanded { .. }
             | RunFact::Paused
             | RunFact::Child { .. }
+            | RunFact::ElementsStarted { .. }
+            | RunFact::Element { .. }
+            | RunFact::ElementEnded { .. }
             | RunFact::Turned { .. }
             | RunFact::LooksAgain { .. }
             | RunFact::Found { .. }

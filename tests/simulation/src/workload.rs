@@ -135,7 +135,7 @@ impl Profile {
                 commands: 30,
                 ..Self::SMALL
             },
-            M::ChildOfTask | M::ParentUnheard => Self::FAMILIES,
+            M::ChildOfTask | M::ParentUnheard | M::WindowIgnored => Self::FAMILIES,
             M::BackfillSparesUncreated | M::BackfillCountsCreated => Self {
                 backfills: 1,
                 ..Self::SMALL

@@ -77,6 +77,11 @@ fn a_late_report_that_is_accepted_is_found() {
 }
 
 #[test]
+fn runs_of_a_mapped_task_beyond_its_window_are_found() {
+    is_found(Mutant::WindowIgnored);
+}
+
+#[test]
 fn a_backfill_whose_kill_spares_runs_under_way_is_found() {
     is_found(Mutant::BackfillSparesUncreated);
 }

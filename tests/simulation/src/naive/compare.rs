@@ -22,6 +22,13 @@ impl Naive {
         }
     }
 
+    /// Whether more may start for the attempt of a task that is under way.
+    pub(crate) fn may_go_on(&self, task: u32) -> bool {
+        let task = self.tasks.get(task as usize);
+        let free = task.is_some_and(|task| task.active && task.then.is_none());
+        free && self.live && !self.stopping && !self.paused && !self.held
+    }
+
     /// Compares every task with the engine's fold.
     pub(crate) fn compare(&self, state: &State) -> Result<(), Wrong> {
         let live = !state.tasks.is_empty();

@@ -1,6 +1,7 @@
 //! Workflows that are tasks of others: two levels of them, some that nobody applies, and some that run themselves.
 
-use porpoise_model::workflow::{Kind, Task};
+use indexmap::IndexMap;
+use porpoise_model::workflow::{Each, Items, Kind, Task};
 
 use super::{Profile, Workload, name};
 use crate::random::Chance;
@@ -31,6 +32,23 @@ impl Workload {
     }
 }
 
+/// A few elements, one to three at a time.
+fn mapped(chance: &mut Chance) -> Each {
+    let mut lists = IndexMap::new();
+    for at in 0..chance.between(1, 2) {
+        let count = chance.between(0, 4);
+        let values = (0..count).map(|_| chance.below(5).to_string()).collect();
+        lists.insert(format!("list {at}"), Items::Values(values));
+    }
+    let mut each = Each::of(lists);
+    each.parallel = chance.between(1, 3) as u32;
+    each.at_most = *chance.pick(&[1, 3, 6]);
+    if chance.happens(0.3) {
+        each.without = vec![chance.below(5).to_string()];
+    }
+    each
+}
+
 /// Turns some tasks into other workflows.
 pub(super) fn call(tasks: &mut [Task], below: &[String], chance: &mut Chance) {
     if below.is_empty() {
@@ -55,6 +73,7 @@ pub(super) fn call(tasks: &mut [Task], below: &[String], chance: &mut Chance) {
         };
         task.kind = Kind::Workflow {
             workflow: name(&workflow),
+            each: chance.happens(0.4).then(|| Box::new(mapped(chance))),
         };
         task.target = None;
     }
