@@ -3,6 +3,7 @@
 mod branch;
 mod child;
 mod dependent;
+mod dynamic;
 mod graph;
 mod http;
 mod index;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::common::{accepted, minimal};
 
 /// `night` with a task that is `child`, and that one.
-fn family(kind: &str, params: &Value) -> Value {
+pub(crate) fn family(kind: &str, params: &Value) -> Value {
     let mut child = minimal();
     child["processDefinition"]["code"] = json!(7200);
     child["processDefinition"]["name"] = json!("child");
@@ -25,7 +25,7 @@ fn family(kind: &str, params: &Value) -> Value {
     json!([night, child])
 }
 
-fn said(imported: &Imported, topic: Topic) -> Vec<&str> {
+pub(crate) fn said(imported: &Imported, topic: Topic) -> Vec<&str> {
     let entries = imported.report.entries.iter();
     let of = entries.filter(|entry| entry.topic == topic);
     of.map(|entry| entry.message.as_str()).collect()
@@ -47,7 +47,14 @@ fn a_task_that_is_a_workflow_of_the_files_is_one_by_its_name() {
         };
         let task = night.workflow.tasks.first().unwrap();
         let workflow = "child".parse().unwrap();
-        assert_eq!(task.kind, Kind::Workflow { workflow, each: None }, "{params}");
+        assert_eq!(
+            task.kind,
+            Kind::Workflow {
+                workflow,
+                each: None
+            },
+            "{params}"
+        );
         // What its workflow hands up, it hands on.
         let outputs: Vec<_> = task.outputs.keys().collect();
         assert_eq!(outputs, ["rows"]);

@@ -67,7 +67,13 @@ fn an_export_of_1_3() {
     };
     assert_eq!((&**then, &**otherwise), (&[2][..], &[3][..]));
     let workflow = "old child".parse().unwrap();
-    assert_eq!(child.kind, Kind::Workflow { workflow, each: None });
+    assert_eq!(
+        child.kind,
+        Kind::Workflow {
+            workflow,
+            each: None
+        }
+    );
     insta::assert_snapshot!(shown(&imported));
 }
 
@@ -203,7 +209,13 @@ fn files_of_one_import_know_each_other_and_all_or_none_come() {
     assert_eq!(names, ["minimal.yaml", "minimal-2.yaml"]);
     let workflow = "minimal".parse().unwrap();
     let kind = &imported.workflows[1].workflow.tasks[1].kind;
-    assert_eq!(*kind, Kind::Workflow { workflow, each: None });
+    assert_eq!(
+        *kind,
+        Kind::Workflow {
+            workflow,
+            each: None
+        }
+    );
     let renamed = imported
         .report
         .entries

@@ -13,6 +13,7 @@ mod children;
 mod common;
 mod data;
 mod dependents;
+mod dynamic;
 mod folders;
 mod forms;
 mod http;

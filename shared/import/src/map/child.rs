@@ -22,6 +22,11 @@ const CODES: [&str; 3] = [
 /// Keys that hold its name.
 const NAMES: [&str; 2] = ["processDefinitionName", "workflowDefinitionName"];
 
+/// Whether a key holds the code or the name of the workflow.
+pub(super) fn names_workflow(key: &str) -> bool {
+    CODES.contains(&key) || NAMES.contains(&key)
+}
+
 /// Whether a name can stand in an expression.
 pub(super) fn can_stand(name: &str) -> bool {
     !name.contains(['$', '{', '}'])
@@ -40,7 +45,7 @@ impl<'t> Mapper<'t> {
         for (key, at) in params.entries() {
             match key {
                 "localParams" => {}
-                _ if CODES.contains(&key) || NAMES.contains(&key) => {
+                _ if names_workflow(key) => {
                     at.used();
                 }
                 _ if at.is_hollow() => at.ignored(Rule::Empty),
@@ -63,11 +68,14 @@ impl<'t> Mapper<'t> {
                 text: String::new(),
             });
         }
-        Some(Kind::Workflow { workflow, each: None })
+        Some(Kind::Workflow {
+            workflow,
+            each: None,
+        })
     }
 
     /// By its code, where the files have it, or by its name.
-    fn called(&mut self, params: At<'t>, own: Option<i64>) -> Option<Name> {
+    pub(super) fn called(&mut self, params: At<'t>, own: Option<i64>) -> Option<Name> {
         let own = own.and_then(|own| self.index.workflow(own)).cloned();
         let code = CODES.iter().find_map(|key| Some((*key, params.get(key)?)));
         if let Some((key, at)) = code {

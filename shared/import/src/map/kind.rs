@@ -4,6 +4,7 @@ use porpoise_model::limits::{SCRIPT_BYTES_MAX, VALUE_BYTES_MAX};
 use porpoise_model::workflow::Kind;
 
 use super::dependent::DEPENDENT;
+use super::dynamic::DYNAMIC;
 use super::parameter::Parameters;
 use super::{Mapper, branch, child};
 use crate::json::At;
@@ -19,7 +20,7 @@ const LOGIC: [&str; 7] = [
     "DEPENDENT",
     "SUB_PROCESS",
     "SUB_WORKFLOW",
-    "DYNAMIC",
+    DYNAMIC,
     "BLOCKING",
 ];
 
@@ -90,6 +91,11 @@ impl<'t> Mapper<'t> {
                 let kind = self.child(params, own, &mut parameters);
                 let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
                 (Some(kind), parameters)
+            }
+            DYNAMIC => {
+                let kind = self.dynamic(params, own);
+                let kind = kind.unwrap_or_else(|| self.external(task, name, params, own));
+                (Some(kind), self.locals(params))
             }
             DEPENDENT => {
                 let kind = self.dependent(task, params, own);

@@ -159,7 +159,7 @@ fn used(task: &Task) -> BTreeSet<String> {
                 raw_names_in(text, &mut names);
             }
         }
-        Kind::Http(_) => {
+        Kind::Http(_) | Kind::Workflow { each: Some(_), .. } => {
             let texts = task.kind.texts().into_iter();
             texts.for_each(|text| names_in(text, &mut names));
         }
@@ -173,7 +173,7 @@ fn used(task: &Task) -> BTreeSet<String> {
         | Kind::Function { .. }
         | Kind::StateMachine { .. }
         | Kind::Conditions { .. }
-        | Kind::Workflow { .. }
+        | Kind::Workflow { each: None, .. }
         | Kind::Approval { .. }
         | Kind::Dependent { .. } => {}
         Kind::Switch { cases, .. } => {

@@ -218,6 +218,9 @@ topics! {
     /// A task that is a workflow, and is tried again.
     ChildRetries, CarriedWithDifference, "tasks that are other workflows and are tried again",
         "DolphinScheduler tries them once; take `retries` away if that is meant";
+    /// A number of a task that runs a workflow for each element.
+    MappedLimit, CarriedWithDifference, "numbers of runs of DYNAMIC that are not possible here",
+        "the largest possible number is taken";
     /// A task whose edges are missing.
     Detached, CarriedWithDifference, "tasks without any edge, imported disabled",
         "DolphinScheduler does not run a task that has not even a root edge; enable it if it should run";
