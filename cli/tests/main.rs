@@ -19,6 +19,7 @@ mod http;
 mod iam;
 mod import_live;
 mod life;
+mod mapped;
 mod night;
 mod schedule;
 mod sql;

@@ -1,0 +1,114 @@
+//! Tasks that run another workflow for each element of lists, through the real binary.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::{Place, masked};
+
+const BELOW: &str = r#"
+workflow: below
+parameters: { pause: 0, region: "", day: "" }
+outputs: { rows: "${b.rows}" }
+tasks:
+  b: { shell: 'sleep $pause; test "$region" != bad; echo rows=$region/$day >> "$PORPOISE_OUTPUT"', outputs: [rows] }
+"#;
+
+fn above(regions: &str, pause: &str) -> String {
+    format!(
+        r#"
+workflow: above
+tasks:
+  list: {{ shell: 'echo days="[1, \"2\", \"x\"]" >> "$PORPOISE_OUTPUT"', outputs: [days] }}
+  load:
+    after: [list]
+    parameters: {{ pause: {pause} }}
+    outputs: [rows]
+    workflow:
+      name: below
+      for_each: {{ region: {regions}, day: "${{list.days}}" }}
+      without: [x]
+      at_most: 5
+      parallel: 2
+  use: {{ after: [load], env: {{ ROWS: '${{load.rows}}' }}, shell: 'echo "rows $ROWS"' }}
+"#
+    )
+}
+
+/// A server with both, and a run of the upper one.
+fn begun(regions: &str, pause: &str) -> (Place, String) {
+    let place = Place::up();
+    place.file("below.yaml", BELOW);
+    place.file("above.yaml", &above(regions, pause));
+    place.ok(&["apply", "below.yaml", "above.yaml"]);
+    let run = place.ok(&["run", "above", "--no-watch"]).trim().to_owned();
+    (place, run)
+}
+
+#[test]
+fn each_element_has_a_run_and_what_they_hand_up_is_a_list() {
+    let (place, run) = begun("[eu, us, ap]", "0");
+    place.wait_for(&run, None, "succeeded");
+    let said = place.ok(&["logs", &run, "use"]);
+    let rows = r#" out rows ["eu/1","eu/2","us/1","us/2","ap/1"]"#;
+    assert!(said.trim_end().ends_with(rows), "{said}");
+    let task = place.json(&["show", &run, "load"]);
+    assert_eq!(task["elements"]["count"], 5);
+    assert_eq!(
+        (&task["elements"]["cut"], &task["child_run_id"]),
+        (&1.into(), &Value::Null)
+    );
+    let third = &task["started_elements"][2];
+    assert_eq!(third["parameters"]["region"], "us");
+    let child = third["run_id"].as_str().unwrap();
+    let shown = place.json(&["show", child]);
+    assert_eq!(shown["parent"]["run_id"], Value::from(run.as_str()));
+    assert_eq!(
+        (&shown["parent"]["element"], &shown["parameters"]["day"]),
+        (&3.into(), &"1".into())
+    );
+    let texts = [
+        place.ok(&["show", &run]),
+        place.ok(&["show", &run, "load"]),
+        place.ok(&["show", child]),
+    ];
+    insta::assert_snapshot!(masked(&texts.concat(), &place.data()));
+}
+
+#[test]
+fn a_server_that_is_killed_goes_on_with_the_elements_that_are_left() {
+    let (mut place, run) = begun("[eu, us, ap]", "0.3");
+    for _ in 0..3 {
+        place.wait_for(&run, Some("load"), "running");
+        place.stop(Signal::KILL);
+        place.start();
+    }
+    place.wait_for(&run, None, "succeeded");
+    let listed = place.json(&["runs", "--workflow", "below", "--limit", "50"]);
+    let runs = listed
+        .as_array()
+        .map_or_else(|| listed["items"].as_array().unwrap().len(), Vec::len);
+    assert_eq!(runs, 5, "{listed}");
+}
+
+#[test]
+fn an_element_that_fails_fails_the_task_and_a_kill_stops_those_that_are_there() {
+    let (place, run) = begun("[bad, eu, us]", "0");
+    place.wait_for(&run, None, "failed");
+    let task = place.json(&["show", &run, "load"]);
+    assert_eq!(
+        (&task["state"], &task["elements"]["failed"]),
+        (&"failed".into(), &2.into())
+    );
+    assert_eq!(task["elements"]["waiting"], 3);
+    let why = task["cause"]["text"].as_str().unwrap();
+    assert!(why.contains("(region=bad, day="), "{why}");
+    let (place, run) = begun("[eu, us]", "30");
+    place.wait_for(&run, Some("load"), "running");
+    place.ok(&["kill", &run]);
+    place.wait_for(&run, None, "canceled");
+    let task = place.json(&["show", &run, "load"]);
+    assert_eq!(
+        (&task["elements"]["canceled"], &task["elements"]["waiting"]),
+        (&2.into(), &2.into())
+    );
+}
