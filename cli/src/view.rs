@@ -129,7 +129,7 @@ impl ElementCounts {
             text = format!("{text}: {}", some.join(", "));
         }
         if self.cut > 0 {
-            text = format!("{text}; {} more were left out", self.cut);
+            text = format!("{text}; {} beyond its limit", self.cut);
         }
         text
     }

@@ -385,3 +385,19 @@ fn a_pause_goes_down_to_all_that_run_and_nothing_more_starts_until_the_resume() 
     let run = run.command(RunCommand::Resume);
     assert_eq!(pending(&run), (vec![4], vec![]));
 }
+
+#[test]
+fn the_same_runs_are_made_as_often_as_it_takes_also_from_what_was_stored() {
+    let run = begun(over(&["a", "b", "c"]));
+    let first: Vec<NewRun> = [1, 2].map(|number| made(&run, number)).into();
+    let bytes = minicbor::to_vec(&run.state).unwrap();
+    let mut run = run.at("00:30");
+    run.state = minicbor::decode(&bytes).unwrap();
+    let again: Vec<NewRun> = [1, 2].map(|number| made(&run, number)).into();
+    assert_eq!(first, again);
+    let tasks = run.indices(&["load"]);
+    let run = run.command(RunCommand::KillTasks { tasks });
+    let stop = |run: &Scenario| effect(run, EffectKey::Cancel(element(run, 2)));
+    let first = stop(&run);
+    assert_eq!(stop(&run.at("01:00")), first);
+}

@@ -441,7 +441,7 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
             tasks: one(*task),
             text: Some(match (elements.count(), elements.cut()) {
                 (count, 0) => format!("{count} elements"),
-                (count, cut) => format!("{count} elements, {cut} more were left out"),
+                (count, cut) => format!("{count} elements; {cut} beyond its limit"),
             }),
             ..plain("mapped")
         },
