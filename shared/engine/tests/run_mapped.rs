@@ -2,7 +2,6 @@
 
 mod values;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use insta::assert_snapshot;
