@@ -160,6 +160,10 @@ pub(crate) enum Command {
         #[arg(long, num_args = 2, value_names = ["RUN", "TASK"])]
         grant: Option<Vec<String>>,
     },
+    /// List calendars: days on which schedules do not fire.
+    Calendars,
+    /// Show a calendar, put it from dates or a file, or delete it.
+    Calendar(Calendar),
     /// List, show or set targets: where tasks execute that do more than the server's own machine can.
     #[command(subcommand)]
     Target(Target),
@@ -443,6 +447,24 @@ pub(crate) struct Rerun {
     /// Only tell what would run.
     #[arg(long)]
     pub(crate) preview: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Calendar {
+    /// The calendar, as `NAME` or `PROJECT/NAME`.
+    pub(crate) name: String,
+    /// Put it: these days are excluded, and no others.
+    #[arg(value_name = "DATE", conflicts_with = "file")]
+    pub(crate) dates: Vec<String>,
+    /// Put it from a file: iCalendar (`.ics`), or a list of days in YAML or JSON; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Put it: these days of the week are excluded, beside its dates.
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) weekdays: Vec<String>,
+    /// Delete it; no workflow may name it.
+    #[arg(long, conflicts_with_all = ["dates", "file", "weekdays"])]
+    pub(crate) delete: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -188,6 +188,15 @@ impl Client {
         )
     }
 
+    /// Puts what a file holds.
+    pub(crate) fn put_file(&self, path: &str, bytes: &[u8]) -> Result<Value, Failure> {
+        self.json("PUT", path, &[kind("application/yaml")], bytes)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.json("DELETE", path, &[], &[])
+    }
+
     /// All items of a list, page by page; at most `limit`.
     pub(crate) fn list(&self, path: &str, limit: usize) -> Result<Vec<Value>, Failure> {
         let (mut items, mut cursor) = (Vec::new(), None::<String>);

@@ -1,6 +1,7 @@
 //! The commands. Each gives its exit code, or what went wrong.
 
 mod backfill;
+mod calendar;
 mod control;
 mod define;
 mod find;
@@ -71,6 +72,8 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Backfill(args) => backfill::backfill(session, &args),
         Command::Pools => list::pools(session),
         Command::Pool { name, slots, grant } => list::pool(session, &name, slots, grant.as_deref()),
+        Command::Calendars => calendar::calendars(session),
+        Command::Calendar(args) => calendar::calendar(session, &args),
         Command::Target(command) => target::target(session, &command),
         Command::Deploy(args) => cloud::deploy(session, &args),
         Command::Doctor(args) => cloud::doctor(session, &args),

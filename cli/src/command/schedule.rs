@@ -59,5 +59,19 @@ fn shown(session: &Session, name: &str, schedule: &Value) -> String {
         format!("  {would}{at}\n")
     };
     let times: String = times.take(SHOWN).map(time).collect();
-    format!("{name}: {state}{cron}\n{times}")
+    let calendar = field(schedule, "calendar");
+    let follows = match (text(calendar, "name"), text(calendar, "excluded")) {
+        ("", _) => String::new(),
+        (calendar, policy) => format!(", calendar `{calendar}` ({policy})"),
+    };
+    let changed = field(calendar, "changed").as_array().into_iter().flatten();
+    let changed = changed.map(|instant| {
+        let from = session.time_of(text(instant, "from"));
+        match text(instant, "to") {
+            "" => format!("  not {from}: excluded\n"),
+            day => format!("  not {from}: moved to {day}\n"),
+        }
+    });
+    let changed: String = changed.take(SHOWN).collect();
+    format!("{name}: {state}{cron}{follows}\n{times}{changed}")
 }

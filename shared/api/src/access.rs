@@ -92,6 +92,8 @@ pub enum Resource {
     Schedule,
     /// Backfills.
     Backfill,
+    /// Calendars.
+    Calendar,
     /// Pools.
     Pool,
     /// Targets.

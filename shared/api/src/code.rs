@@ -59,11 +59,15 @@ pub enum Code {
     LogElsewhere,
     /// No such backfill.
     NoBackfill,
+    /// No such calendar.
+    NoCalendar,
+    /// Workflows use the calendar.
+    CalendarInUse,
 }
 
 impl Code {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::NoToken,
         Self::WrongHost,
         Self::Forbidden,
@@ -92,6 +96,8 @@ impl Code {
         Self::NoCredentials,
         Self::LogElsewhere,
         Self::NoBackfill,
+        Self::NoCalendar,
+        Self::CalendarInUse,
     ];
 
     /// `PP0007`.
@@ -125,6 +131,8 @@ impl Code {
             Self::NoCredentials => "PP0026",
             Self::LogElsewhere => "PP0027",
             Self::NoBackfill => "PP0028",
+            Self::NoCalendar => "PP0029",
+            Self::CalendarInUse => "PP0030",
         }
     }
 }

@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
 use crate::resource::{
-    backfill, backfill_start, command, fact, log, parameter, place, pool, project, residency, run,
-    run_list, schedule, server, start, target, task, usage, workflow,
+    backfill, backfill_start, calendar, command, fact, log, parameter, place, pool, project,
+    residency, run, run_list, schedule, server, start, target, task, usage, workflow,
 };
 
 #[derive(OpenApi)]
@@ -25,6 +25,7 @@ use crate::resource::{
         command::give, command::outcome, command::rerun_preview, log::read,
         backfill_start::start, backfill_start::preview, backfill::list, backfill::show, backfill::dates,
         backfill::give, backfill::outcome,
+        calendar::list, calendar::show, calendar::put, calendar::delete,
         pool::list, pool::show, pool::resize, pool::give, pool::outcome,
         target::list, target::show, target::set, target::test,
         place::take, place::report,
@@ -51,7 +52,12 @@ struct Problems;
 impl Modify for Problems {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for path in document.paths.paths.values_mut() {
-            let operations = [&mut path.get, &mut path.post, &mut path.put];
+            let operations = [
+                &mut path.get,
+                &mut path.post,
+                &mut path.put,
+                &mut path.delete,
+            ];
             operations.into_iter().flatten().for_each(describe_problems);
         }
     }

@@ -154,9 +154,14 @@ impl Problem {
 
     /// The definition has faults; nothing of it was stored.
     pub(crate) fn of_faults(faults: &Faults) -> Self {
+        Self::of_file("definition", faults)
+    }
+
+    /// A file of this sort has faults; nothing of it was stored.
+    pub(crate) fn of_file(sort: &str, faults: &Faults) -> Self {
         let count = faults.faults.len() + faults.more;
         let plural = if count == 1 { "" } else { "s" };
-        let title = format!("the definition has {count} fault{plural}; nothing of it was stored");
+        let title = format!("the {sort} has {count} fault{plural}; nothing of it was stored");
         let listed = faults
             .faults
             .iter()
@@ -239,7 +244,7 @@ pub(crate) fn fault(path: &str, message: impl Into<String>, hint: Option<&str>) 
 }
 
 /// The name among `names` that was most likely meant.
-fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let far = given.chars().count().max(3) / 3;
     let distance = |name: &str| strsim::osa_distance(given, name);
     let rated = names.map(|name| (distance(name), name));
@@ -297,6 +302,11 @@ impl From<ApplyError> for Problem {
                 Self::new(StatusCode::CONFLICT, Code::Contended, error.to_string())
                     .hint("apply it again")
             }
+            ApplyError::NoCalendar { .. } => {
+                Self::new(StatusCode::CONFLICT, Code::NoCalendar, error.to_string())
+                    .hint("put the calendar, and apply it again")
+            }
+            ApplyError::Calendar(error) => error.into(),
             ApplyError::Form(_)
             | ApplyError::Head(_)
             | ApplyError::Store(_)

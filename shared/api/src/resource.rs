@@ -2,6 +2,7 @@
 
 pub(crate) mod backfill;
 pub(crate) mod backfill_start;
+pub(crate) mod calendar;
 pub(crate) mod command;
 pub(crate) mod element;
 pub(crate) mod fact;

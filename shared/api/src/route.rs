@@ -6,14 +6,14 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode};
 use axum::middleware;
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use porpoise_model::limits::DEFINITION_BYTES_MAX;
 
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
-    backfill, backfill_start, command, fact, log, parameter, place, pool, project, residency, run,
-    run_list, schedule, server, start, target, task, usage, workflow,
+    backfill, backfill_start, calendar, command, fact, log, parameter, place, pool, project,
+    residency, run, run_list, schedule, server, start, target, task, usage, workflow,
 };
 use crate::{Api, Code};
 
@@ -29,7 +29,7 @@ struct Route {
 /// What the table says of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// `GET`, `POST`, `PUT`.
+    /// `GET`, `POST`, `PUT`, `DELETE`.
     pub method: Method,
     /// With names of segments in braces.
     pub path: &'static str,
@@ -52,6 +52,7 @@ macro_rules! table {
     (@ GET $handler:path) => { get($handler) };
     (@ POST $handler:path) => { post($handler) };
     (@ PUT $handler:path) => { put($handler) };
+    (@ DELETE $handler:path) => { delete($handler) };
 }
 
 #[rustfmt::skip]
@@ -97,6 +98,11 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects/{project}/backfills/{backfill}/dates"                Read    Backfill => backfill::dates;
         POST "/v1/projects/{project}/backfills/{backfill}/commands"             Operate Backfill => backfill::give;
         GET  "/v1/projects/{project}/backfills/{backfill}/commands/{command}"   Read    Backfill => backfill::outcome;
+
+        GET    "/v1/projects/{project}/calendars"            Read  Calendar => calendar::list;
+        GET    "/v1/projects/{project}/calendars/{calendar}" Read  Calendar => calendar::show;
+        PUT    "/v1/projects/{project}/calendars/{calendar}" Write Calendar => calendar::put;
+        DELETE "/v1/projects/{project}/calendars/{calendar}" Write Calendar => calendar::delete;
 
         GET  "/v1/projects/{project}/pools"                           Read  Pool => pool::list;
         GET  "/v1/projects/{project}/pools/{pool}"                    Read  Pool => pool::show;

@@ -1,6 +1,7 @@
 //! Each route, as it answers what is right and what is not.
 
 mod backfill;
+mod calendar;
 mod command;
 mod fact;
 mod log;

@@ -199,7 +199,10 @@ impl App {
         };
         let plan = self.plan(project, head.version).await?;
         Ok(match &plan.workflow().schedule {
-            Some(schedule) => scheduled(&at.intervals, schedule),
+            Some(schedule) => {
+                let calendar = self.observed(project, schedule).await?;
+                scheduled(&at.intervals, schedule, calendar.as_ref())
+            }
             None => at.intervals.clone(),
         })
     }

@@ -16,6 +16,7 @@ pub mod app;
 pub mod backfill_store;
 pub mod billing;
 mod budget;
+pub mod calendar_store;
 mod carry;
 pub mod context;
 pub mod create;

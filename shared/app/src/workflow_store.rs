@@ -6,8 +6,8 @@
 //! `projects`, sort key the project's id: its name. Bodies are CBOR maps of [`Head`] and [`Version`] in arrays that
 //! begin with their form, 1.
 //!
-//! Order of an apply: blob, the version that is replaced, head with `schedule_pending`, command to the schedule, head
-//! without. What is cut off between is finished by the next apply of the same bytes.
+//! Order of an apply: blob, the version that is replaced, head with `schedule_pending`, command to the schedule (which
+//! carries the days of the calendar that it follows: `calendar_store`), head without. What is cut off between is finished by the next apply of the same bytes.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_engine::Input;
 use porpoise_engine::input::{Command, ScheduleCommand, ScheduleInput, Spec};
+use porpoise_engine::schedule::Observed;
 use porpoise_model::workflow::Workflow;
 use porpoise_model::{
     Actor, Address, CommandId, Name, ProjectId, ScheduleId, VersionHash, WorkflowId,
@@ -23,6 +24,7 @@ use porpoise_ports::Unavailable;
 use porpoise_ports::table::{Condition, Item, Key, Query};
 
 use crate::app::{App, HOME};
+use crate::calendar_store::CalendarError;
 use crate::store::StoreError;
 
 /// Times that an apply starts over because somebody else applied at the same time.
@@ -73,6 +75,9 @@ pub struct Head {
     /// The schedule has still to be told of this version.
     #[n(5)]
     pub schedule_pending: bool,
+    /// The calendar that the schedule of the current version follows.
+    #[n(6)]
+    pub calendar: Option<Name>,
 }
 
 /// What an apply did.
@@ -110,6 +115,19 @@ pub enum ApplyError {
     /// The blobs, or the queue to its schedule.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// The calendar that its schedule follows.
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
+    /// Its schedule names a calendar that is not there.
+    #[error(
+        "the schedule of workflow `{workflow}` names the calendar `{calendar}`, which its project does not have"
+    )]
+    NoCalendar {
+        /// Whose.
+        workflow: Name,
+        /// What it names.
+        calendar: Name,
+    },
     /// Others applied at the same time, each time.
     #[error("workflow `{0}` was changed by somebody else {TRIES_MAX} times meanwhile")]
     Contended(Name),
@@ -145,7 +163,8 @@ impl App {
     /// Makes a workflow the current version of its name. Applying what is current already changes nothing and says
     /// so.
     ///
-    /// The workflow's own schedule is set, or ended when this version has none. Costs a blob, and four puts.
+    /// The workflow's own schedule is set, or ended when this version has none. Costs a blob, and four puts; three reads
+    /// more if the schedule follows a calendar.
     pub async fn apply(&self, workflow: &Workflow, actor: &Actor) -> Result<Applied, ApplyError> {
         let project = ProjectId::of_name(workflow.project.as_str());
         let id = WorkflowId::first_named(project, workflow.name.as_str());
@@ -164,6 +183,7 @@ impl App {
                     changed: false,
                 });
             }
+            self.calendar_of(project, workflow).await?;
             if let Some(bytes) = stored.take() {
                 self.ports.blobs.put(HOME, project, bytes.into()).await?;
                 self.note_project(project, &workflow.project).await?;
@@ -222,6 +242,7 @@ impl App {
             },
             scheduled,
             schedule_pending: scheduled,
+            calendar: named_calendar(workflow).cloned(),
         }
     }
 
@@ -260,15 +281,20 @@ impl App {
         if !head.schedule_pending {
             return Ok(head);
         }
+        let calendar = self.calendar_of(project, workflow).await?;
+        let mut change = format!("{}/{}/{}", head.workflow, head.current.number, head.version);
+        if let Some(calendar) = &calendar {
+            // Told again with other days, it is another command.
+            change = format!("{change}/{}", calendar.revision);
+        }
         let what = match &workflow.schedule {
             Some(schedule) => ScheduleCommand::Set {
                 workflow: head.workflow,
                 workflow_name: head.name.to_string(),
-                spec: Spec::from(schedule),
+                spec: Box::new(Spec::of(schedule, calendar.clone())),
             },
             None => ScheduleCommand::Unset,
         };
-        let change = format!("{}/{}/{}", head.workflow, head.current.number, head.version);
         let command = Command {
             id: CommandId::of_key("apply/schedule", &change),
             actor: head.current.actor.clone(),
@@ -277,6 +303,9 @@ impl App {
         let to = Address::schedule(project, ScheduleId::of_workflow(head.workflow));
         self.tell(&[(to, Input::Schedule(ScheduleInput::Commanded(command)))])
             .await?;
+        if let Some(calendar) = &calendar {
+            self.tell_later_days(project, &head, calendar).await?;
+        }
         head.schedule_pending = false;
         let key = head_key(project, head.workflow);
         // Somebody else's newer version tells the schedule itself.
@@ -289,7 +318,31 @@ impl App {
         Ok(head)
     }
 
-    async fn note_project(&self, project: ProjectId, name: &Name) -> Result<(), StoreError> {
+    /// The calendar that the schedule of a workflow names. It has to be there.
+    async fn calendar_of(
+        &self,
+        project: ProjectId,
+        workflow: &Workflow,
+    ) -> Result<Option<Observed>, ApplyError> {
+        let (Some(schedule), Some(calendar)) = (&workflow.schedule, named_calendar(workflow))
+        else {
+            return Ok(None);
+        };
+        let found = self.observed(project, schedule).await?;
+        if found.is_none() {
+            return Err(ApplyError::NoCalendar {
+                workflow: workflow.name.clone(),
+                calendar: calendar.clone(),
+            });
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn note_project(
+        &self,
+        project: ProjectId,
+        name: &Name,
+    ) -> Result<(), StoreError> {
         let key = Key::new("projects", project.to_string());
         self.store
             .put(item(key, 0, name), Condition::Absent)
@@ -377,6 +430,10 @@ impl App {
     ) -> Result<Arc<Workflow>, crate::context::ContextError> {
         self.version(project, head.version).await
     }
+}
+
+fn named_calendar(workflow: &Workflow) -> Option<&Name> {
+    workflow.schedule.as_ref()?.calendar.as_ref()
 }
 
 fn readable<T: for<'b> Decode<'b, ()>>(item: &Item) -> Option<T> {

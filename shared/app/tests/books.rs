@@ -7,7 +7,9 @@ use porpoise_app::lists::{Filter, ListError};
 use porpoise_engine::effect::NewRun;
 use porpoise_engine::input::{Command, PoolCommand, PoolInput};
 use porpoise_engine::{Input, pool::Pool, schedule::Schedule as ScheduleAggregate};
-use porpoise_model::workflow::{Concurrency, Kind, MissedFires, PoolUse, Schedule, Task, Workflow};
+use porpoise_model::workflow::{
+    Concurrency, ExcludedDay, Kind, MissedFires, PoolUse, Schedule, Task, Workflow,
+};
 use porpoise_model::{Actor, Address, CommandId, PoolId, RunId, RunState, ScheduleId, WorkflowId};
 
 use crate::support::retail;
@@ -26,6 +28,8 @@ fn workflow(name: &str, description: &str, cron: Option<&str>) -> Workflow {
             end: None,
             missed: MissedFires::Latest,
             offline: false,
+            calendar: None,
+            excluded: ExcludedDay::default(),
         }),
         ..retail::workflow(vec![only])
     }

@@ -10,6 +10,7 @@
 
 mod billing;
 mod books;
+mod calendars;
 mod dependents;
 mod jobs;
 mod logs;

@@ -48,7 +48,7 @@ impl Calendar {
         Some(date.to_datetime(self.time_at_or_before(Time::MAX)?))
     }
 
-    fn contains_date(&self, date: Date) -> bool {
+    pub(crate) fn contains_date(&self, date: Date) -> bool {
         self.years.contains(&date.year())
             && self.months.contains(date.month())
             && self.days.within(date.first_of_month()).contains(date.day())

@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, YEARS};
+use crate::day::DayRule;
 use crate::fault::CronError;
 use crate::parse;
 use crate::zone::{self, Fires, Passes};
@@ -102,6 +104,33 @@ impl Cron {
             .take_while(|fire| *fire <= to_inclusive)
             .take(limit)
             .collect()
+    }
+
+    /// Whether the expression names a day, whatever the time.
+    pub fn names(&self, day: Date) -> bool {
+        self.calendar.contains_date(day)
+    }
+
+    /// The same times on every day, from 1970 to 2099.
+    #[must_use]
+    pub fn on_every_day(&self) -> Self {
+        let mut words: Vec<&str> = self.text.split(' ').collect();
+        let (times, rest) = match self.dialect {
+            Dialect::Unix => (2, "* * *"),
+            Dialect::Quartz => (3, "* * ?"),
+        };
+        words.truncate(times);
+        words.push(rest);
+        Self {
+            dialect: self.dialect,
+            text: words.join(" "),
+            calendar: Calendar {
+                days: DayRule::every(),
+                months: (1..=12).collect(),
+                years: YEARS.collect(),
+                ..self.calendar.clone()
+            },
+        }
     }
 
     fn passes(&self) -> Passes {

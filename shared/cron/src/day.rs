@@ -26,6 +26,14 @@ pub(crate) enum DayRule {
 }
 
 impl DayRule {
+    /// Every day of every month.
+    pub(crate) fn every() -> Self {
+        Self::Both {
+            days: (1..=31).collect(),
+            weekdays: (0..=6).collect(),
+        }
+    }
+
     /// The days that fire in the month that begins on `first`.
     pub(crate) fn within(&self, first: Date) -> Bits {
         let month = Month::of(first);

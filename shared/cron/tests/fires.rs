@@ -297,3 +297,29 @@ fn bounds_are_exclusive_before_and_inclusive_after() {
         2
     );
 }
+
+#[test]
+fn the_same_times_on_every_day_are_those_of_the_expression_that_says_so() {
+    for (text, daily) in [
+        ("30 2 13 * FRI", "30 2 * * *"),
+        ("@monthly", "0 0 * * *"),
+        ("*/15 * 1 1 *", "*/15 * * * *"),
+        ("0 30 2 L-3W * ?", "0 30 2 * * ?"),
+        ("0/20 0 6-8 ? FEB 2#5 2028", "0/20 0 6-8 * * ?"),
+    ] {
+        let every = Cron::parse(text).unwrap().on_every_day();
+        let daily = Cron::parse(daily).unwrap();
+        assert_eq!(every, daily, "{text}");
+        assert_eq!(Cron::parse(&every.to_string()).unwrap(), daily, "{text}");
+    }
+}
+
+#[test]
+fn an_expression_names_a_day_whatever_the_time() {
+    let days = jiff::civil::date(1969, 12, 1).series(jiff::Span::new().days(1));
+    let named: Vec<_> = days
+        .take(100)
+        .filter(|day| Cron::parse("0 0 31 * *").unwrap().names(*day))
+        .collect();
+    assert_eq!(named, ["1970-01-31".parse().unwrap()]);
+}

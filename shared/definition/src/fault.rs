@@ -99,6 +99,8 @@ pub enum FaultKind {
     UnknownParameter,
     /// An output that is not there, or not of a task upstream.
     UnknownOutput,
+    /// A calendar that the project does not have.
+    UnknownCalendar,
 }
 
 impl fmt::Display for Fault {
@@ -133,6 +135,26 @@ pub struct Faults {
     pub more: usize,
     /// What else was noticed.
     pub notes: Vec<Note>,
+}
+
+impl Faults {
+    /// Just this one.
+    pub fn of(fault: Fault) -> Self {
+        Self {
+            faults: vec![fault],
+            more: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn one(kind: FaultKind, place: Place, message: &str, hint: Option<String>) -> Self {
+        Self::of(Fault {
+            kind,
+            place,
+            message: message.to_owned(),
+            hint,
+        })
+    }
 }
 
 fn lines(faults: &[Fault], more: usize) -> String {

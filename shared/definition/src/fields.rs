@@ -156,6 +156,32 @@ pub(crate) static SCHEDULE: Object = Object {
             Shape::Bool,
             "`true`: the schedule is made but not switched on.",
         ),
+        field(
+            "calendar",
+            Shape::Text,
+            "The calendar of the project whose days are excluded.",
+        ),
+        field(
+            "excluded",
+            Shape::Word(word::EXCLUDED),
+            "What becomes of an instant on an excluded day.",
+        ),
+    ],
+};
+
+/// A file of its own, not a part of a workflow.
+pub(crate) static CALENDAR: Object = Object {
+    name: "Calendar",
+    about: "Days on which nothing fires.",
+    required: &[],
+    one_of: &[],
+    fields: &[
+        field("dates", Shape::List(&Shape::Text), "Days: 2026-12-25."),
+        field(
+            "weekdays",
+            Shape::List(&Shape::Text),
+            "Days of the week: saturday, sunday.",
+        ),
     ],
 };
 

@@ -12,13 +12,17 @@
 //! Left out on purpose: file access (callers pass bytes), evaluation of expressions (`porpoise-expression`), and what
 //! only a server can know: whether a pool, a target or a project exists.
 //!
+//! Business calendars are files too: lists of days, or iCalendar files (`calendar`, `icalendar`).
+//!
 //! Start reading at `read/workflow.rs`.
 
+mod calendar;
 mod duration;
 mod fault;
 mod field;
 mod fields;
 mod fields_of_kinds;
+mod icalendar;
 mod read;
 mod schema;
 mod suggest;
@@ -26,6 +30,7 @@ mod tree;
 mod word;
 mod write;
 
+pub use calendar::read_calendar;
 pub use fault::{Fault, FaultKind, Faults, Note, Place};
 pub use read::{Checked, read};
 pub use schema::schema;

@@ -2,14 +2,14 @@
 
 mod branch;
 mod child;
-mod context;
+pub(crate) mod context;
 mod dependent;
 mod edge;
 mod http;
 mod kind;
 mod kind_on_target;
 mod order;
-mod path;
+pub(crate) mod path;
 mod reach;
 mod reference;
 mod retry;
@@ -39,6 +39,8 @@ pub struct Checked {
     pub workflow: Workflow,
     /// What is allowed and perhaps not meant, in the order of the file.
     pub notes: Vec<Note>,
+    /// Where its schedule names a calendar, if it names one: whether there is such a calendar, only a server knows.
+    pub calendar: Option<Place>,
 }
 
 /// Reads every workflow of a definition file, YAML or JSON. `file_name` serves messages, and its ending `.json` says
@@ -73,6 +75,7 @@ pub fn read(file_name: &str, bytes: &[u8]) -> Result<Vec<Checked>, Faults> {
         if matches!(tree.view(*document), View::Scalar(scalar) if scalar.is_null()) {
             continue;
         }
+        reader.calendar = None;
         let workflow = reader.workflow(at);
         let found = reader.findings.take_notes();
         notes.extend(found.iter().cloned());
@@ -88,6 +91,7 @@ pub fn read(file_name: &str, bytes: &[u8]) -> Result<Vec<Checked>, Faults> {
         checked.push(Checked {
             workflow,
             notes: found,
+            calendar: reader.calendar.take(),
         });
     }
     if checked.is_empty() && reader.findings.count() == 0 {
@@ -111,7 +115,7 @@ fn is_there(checked: &[Checked], workflow: &Workflow) -> bool {
 }
 
 /// The one fault of a file that is no tree.
-fn unreadable(file: &Arc<str>, error: TreeError) -> Faults {
+pub(crate) fn unreadable(file: &Arc<str>, error: TreeError) -> Faults {
     let fault = Fault {
         kind: if error.too_large {
             FaultKind::TooLarge
@@ -129,7 +133,7 @@ fn unreadable(file: &Arc<str>, error: TreeError) -> Faults {
     }
 }
 
-fn place(file: &Arc<str>, spot: Spot, path: String) -> Place {
+pub(crate) fn place(file: &Arc<str>, spot: Spot, path: String) -> Place {
     Place {
         file: Arc::clone(file),
         line: usize::try_from(spot.line).unwrap_or(usize::MAX),

@@ -133,6 +133,17 @@ pub(crate) const MISSED: Words = &[
     ),
     ("skip", "None of them runs."),
 ];
+pub(crate) const EXCLUDED: Words = &[
+    ("skip", "It does not fire (the default)."),
+    (
+        "next",
+        "It fires at the same local time of the next day that is not excluded.",
+    ),
+    (
+        "previous",
+        "It fires at the same local time of the last day before that is not excluded.",
+    ),
+];
 pub(crate) const VALUE_TYPES: Words = &[
     ("varchar", "Text (the default)."),
     ("integer", "A whole number of 32 bits."),
@@ -166,8 +177,8 @@ mod tests {
     use porpoise_model::ValueType;
     use porpoise_model::dependence::Period;
     use porpoise_model::workflow::{
-        Backoff, Concurrency, FailureStrategy, MissedFires, Occasion, Priority, TimeoutAction,
-        TriggerRule,
+        Backoff, Concurrency, ExcludedDay, FailureStrategy, MissedFires, Occasion, Priority,
+        TimeoutAction, TriggerRule,
     };
 
     use super::*;
@@ -202,6 +213,7 @@ mod tests {
         agree::<Priority>(PRIORITIES);
         agree::<Occasion>(OCCASIONS);
         agree::<MissedFires>(MISSED);
+        agree::<ExcludedDay>(EXCLUDED);
         agree::<ValueType>(VALUE_TYPES);
     }
 }

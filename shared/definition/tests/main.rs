@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod calendar;
 mod documents;
 mod faults;
 mod hostile;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use porpoise_definition::{read, write};
 use porpoise_model::workflow::{
-    Backoff, Case, Concurrency, Ending, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
-    Priority, Retry, STORED_FORM, Schedule, Task, Test, Timeout, TimeoutAction, TriggerRule,
-    Workflow,
+    Backoff, Case, Concurrency, Ending, ExcludedDay, FailureStrategy, Kind, MissedFires, Occasion,
+    PoolUse, Priority, Retry, STORED_FORM, Schedule, Task, Test, Timeout, TimeoutAction,
+    TriggerRule, Workflow,
 };
 use porpoise_model::{Name, Value, ValueType};
 use proptest::collection::{btree_map, vec};
@@ -383,14 +383,22 @@ fn schedule() -> impl Strategy<Value = Schedule> {
             .prop_map(|ms| jiff::Timestamp::from_millisecond(ms + 1_000_000_000_000).unwrap()),
     );
     let missed = select(vec![MissedFires::Latest, MissedFires::Skip]);
-    (cron, zone, start, end, missed, any::<bool>()).prop_map(
-        |(cron, timezone, start, end, missed, offline)| Schedule {
+    let calendar = prop_oneof![
+        Just((None, ExcludedDay::Skip)),
+        Just((Some("bank holidays".parse().unwrap()), ExcludedDay::Skip)),
+        Just((Some("~".parse().unwrap()), ExcludedDay::Next)),
+        Just((Some("2026".parse().unwrap()), ExcludedDay::Previous)),
+    ];
+    (cron, zone, start, end, missed, any::<bool>(), calendar).prop_map(
+        |(cron, timezone, start, end, missed, offline, (calendar, excluded))| Schedule {
             cron: cron.to_owned(),
             timezone: timezone.to_owned(),
             start,
             end,
             missed,
             offline,
+            calendar,
+            excluded,
         },
     )
 }

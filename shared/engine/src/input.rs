@@ -7,8 +7,10 @@ use porpoise_model::workflow::{Concurrency, Priority, Schedule};
 use porpoise_model::{Actor, AggregateKind, Cause, CommandId, Outputs, RunId};
 
 pub use crate::backfill::input::{BackfillCommand, BackfillInput};
-use crate::effect::{Attempt, EffectKey, Holder, Look, Wait};
+use crate::effect::{Attempt, EffectKey, Look, Wait};
 use crate::family::{ChildWord, Turn};
+pub use crate::pool::input::{PoolCommand, PoolInput};
+use crate::schedule::calendar::{CalendarChange, Observed};
 
 /// An input for an aggregate of any sort: what a message of the queue holds.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
@@ -387,73 +389,6 @@ pub enum GateAnswerKind {
     Superseded,
 }
 
-/// An input of a pool.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub enum PoolInput {
-    /// A deadline may have passed.
-    #[n(0)]
-    Woken,
-    /// An attempt wants slots. Answered by `Queued` or `Granted`; a repeat gets the same answer again.
-    #[n(1)]
-    Asked {
-        /// Who.
-        #[n(0)]
-        holder: Holder,
-        /// How many.
-        #[n(1)]
-        slots: u32,
-        /// Larger goes first.
-        #[n(2)]
-        weight: i32,
-        /// Then smaller: rank of the run's priority, and of the task's.
-        #[n(3)]
-        rank: (u8, u8),
-    },
-    /// A run has taken note of a grant.
-    #[n(2)]
-    Taken {
-        /// Who.
-        #[n(0)]
-        holder: Holder,
-    },
-    /// An attempt no longer wants or holds its slots. Answered by `Freed`.
-    #[n(3)]
-    Freed {
-        /// Who.
-        #[n(0)]
-        holder: Holder,
-    },
-    /// An attempt still holds its slots: the answer to `StillHolding`.
-    #[n(4)]
-    Holding {
-        /// Who.
-        #[n(0)]
-        holder: Holder,
-    },
-    /// Somebody wants something.
-    #[n(5)]
-    Commanded(#[n(0)] Command<PoolCommand>),
-}
-
-/// What somebody can want of a pool.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub enum PoolCommand {
-    /// Make it this large; what is held beyond that is kept until it is freed.
-    #[n(0)]
-    Resize {
-        /// 0 stops it from granting.
-        #[n(0)]
-        slots: u32,
-        /// Its name, for lists.
-        #[n(1)]
-        name: String,
-    },
-    /// Give who waits its slots now: past those before it, and whether there are as many or not. What is held beyond the
-    /// size is kept until it is freed.
-    #[n(1)]
-    Grant(#[n(0)] Holder),
-}
-
 /// An input of a gate.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub enum GateInput {
@@ -527,6 +462,9 @@ pub enum ScheduleInput {
     /// The shell has carried out an effect.
     #[n(3)]
     Done(#[n(0)] EffectKey),
+    /// A calendar was put. What a schedule that does not follow it is told changes nothing.
+    #[n(4)]
+    CalendarChanged(#[n(0)] Box<CalendarChange>),
 }
 
 /// What somebody can want of a schedule.
@@ -543,7 +481,7 @@ pub enum ScheduleCommand {
         workflow_name: String,
         /// When.
         #[n(2)]
-        spec: Spec,
+        spec: Box<Spec>,
     },
     /// Fire from now on.
     #[n(1)]
@@ -579,10 +517,14 @@ pub struct Spec {
     /// Made but not switched on.
     #[n(5)]
     pub offline: bool,
+    /// The calendar that it follows, as it stood.
+    #[n(6)]
+    pub calendar: Option<Observed>,
 }
 
-impl From<&Schedule> for Spec {
-    fn from(schedule: &Schedule) -> Self {
+impl Spec {
+    /// A schedule with the calendar that it names; without, where it names none.
+    pub fn of(schedule: &Schedule, calendar: Option<Observed>) -> Self {
         Self {
             cron: schedule.cron.clone(),
             timezone: schedule.timezone.clone(),
@@ -590,6 +532,7 @@ impl From<&Schedule> for Spec {
             end: schedule.end,
             missed: schedule.missed,
             offline: schedule.offline,
+            calendar,
         }
     }
 }

@@ -10,9 +10,10 @@
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
-use porpoise_cron::Cron;
 use porpoise_model::dependence::Period;
 use porpoise_model::workflow::Schedule;
+
+use crate::schedule::{Fires, Observed};
 
 /// A stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,11 +110,13 @@ pub fn intervals(
     }
 }
 
-/// Those of the intervals in which a schedule fires. All of them, if it cannot be read.
-pub fn scheduled(intervals: &[Interval], schedule: &Schedule) -> Vec<Interval> {
-    let cron = Cron::parse(&schedule.cron).ok();
-    let zone = TimeZone::get(&schedule.timezone).ok();
-    let (Some(cron), Some(zone)) = (cron, zone) else {
+/// Those of the intervals in which a schedule fires, by the calendar that it follows. All of them, if it cannot be read.
+pub fn scheduled(
+    intervals: &[Interval],
+    schedule: &Schedule,
+    calendar: Option<&Observed>,
+) -> Vec<Interval> {
+    let Ok(instants) = Fires::of(&schedule.cron, &schedule.timezone, calendar) else {
         return intervals.to_vec();
     };
     let fires = |interval: &&Interval| {
@@ -124,9 +127,7 @@ pub fn scheduled(intervals: &[Interval], schedule: &Schedule) -> Vec<Interval> {
             .end
             .map_or(interval.end, |end| end.min(interval.end));
         let before = start.checked_sub(SignedDuration::from_nanos(1));
-        let next = before
-            .ok()
-            .and_then(|before| cron.next_after(before, &zone));
+        let next = before.ok().and_then(|before| instants.next_after(before));
         next.is_some_and(|next| next < end)
     };
     intervals.iter().filter(fires).copied().collect()

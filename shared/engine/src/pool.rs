@@ -14,6 +14,7 @@
 
 pub mod decide;
 pub mod fact;
+pub mod input;
 pub mod leases;
 pub mod line;
 pub mod state;

@@ -8,9 +8,12 @@
 //! instant, so that even then there would be one run: invariant once-per-instant.) Only an instant that lies more than
 //! [`SCHEDULE_AHEAD_HOURS`] ahead is forgotten when people set the schedule or switch it on: the clock was wrong.
 //!
+//! A schedule may follow a calendar of its project ([`calendar`]): a set of days on which it does not fire. Its dates are
+//! part of the setting, pinned in the log: the schedule is told when they change, and fires by the new ones from then on.
+//!
 //! Facts hold instants that were decided, the next one among them: the fold reads no cron and no time-zone data.
 //!
-//! Start reading at [`fact`] for what is recorded, then [`decide`] for the rules and [`calendar`] for the instants.
+//! Start reading at [`fact`] for what is recorded, then [`decide`] for the rules and [`instants`] for the instants.
 //!
 //! [`SCHEDULE_AHEAD_HOURS`]: porpoise_model::limits::SCHEDULE_AHEAD_HOURS
 //! [`SCHEDULE_GRACE_SECONDS`]: porpoise_model::limits::SCHEDULE_GRACE_SECONDS
@@ -18,6 +21,7 @@
 pub mod calendar;
 pub mod decide;
 pub mod fact;
+pub mod instants;
 pub mod state;
 
 use std::collections::BTreeMap;
@@ -30,8 +34,9 @@ use crate::effect::{Effect, EffectKey, NewRun, Trigger};
 use crate::input::ScheduleInput;
 use crate::outbox::Outbox;
 
-pub use calendar::{SpecError, upcoming};
+pub use calendar::{CalendarChange, Fires, Observed};
 pub use fact::{Missed, ScheduleFact};
+pub use instants::{SpecError, changed_days, upcoming};
 pub use state::{Setting, State};
 
 /// The aggregate of schedules. Its context is the project of the workflow.

@@ -9,6 +9,7 @@
 pub mod actor;
 pub mod address;
 pub mod branch;
+pub mod calendar;
 pub mod cause;
 pub mod codec;
 pub mod dependence;
@@ -28,6 +29,7 @@ pub mod workflow;
 
 pub use actor::Actor;
 pub use address::{Address, AggregateKind};
+pub use calendar::Exclusions;
 pub use cause::Cause;
 pub use id::{
     AttemptKey, BackfillId, CommandId, PoolId, ProjectId, RunId, ScheduleId, VersionHash,

@@ -48,6 +48,11 @@ pub const SCHEDULE_GRACE_SECONDS: i64 = 60;
 pub const SCHEDULE_AHEAD_HOURS: i64 = 24;
 /// Instants of a schedule that fire in one step: as many as a cron has within the grace, both ends counted.
 pub const SCHEDULE_FIRES_MAX: usize = 61;
+/// Dates of a calendar: 80 years of public holidays and bridge days; in records they have some ten kilobytes.
+pub const CALENDAR_DATES_MAX: usize = 10_000;
+/// Days that are looked at for the next one on which a schedule with a calendar may fire: all those of the years in which
+/// a cron fires. However much a calendar excludes, the search ends.
+pub const CALENDAR_SEARCH_DAYS_MAX: usize = 130 * 366;
 /// How long the fold of an aggregate remembers a command (design.md, "Inputs take hold once").
 pub const COMMANDS_REMEMBERED_HOURS: i64 = 24;
 /// After how long an effect that nothing acknowledged is due again (design.md, "Outbox").

@@ -11,6 +11,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 pub use crate::branch::{Case, Ending, Test};
+pub use crate::calendar::ExcludedDay;
 pub use crate::each::{Each, Items};
 pub use crate::kind::Kind;
 pub use crate::rule::TriggerRule;
@@ -425,6 +426,12 @@ pub struct Schedule {
     /// Made but not switched on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offline: bool,
+    /// The calendar of its project that excludes days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Name>,
+    /// What becomes of an instant on a day that the calendar excludes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub excluded: ExcludedDay,
 }
 
 /// What happens to instants that passed while nothing could fire.

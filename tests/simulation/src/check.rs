@@ -21,6 +21,7 @@ use porpoise_model::{
 use porpoise_ports::notices::Notice;
 
 use crate::backfill::Backfills;
+use crate::calendar::Calendars;
 use crate::family::Families;
 use crate::naive::{Naive, Wrong};
 use crate::notice::Bulletin;
@@ -76,6 +77,7 @@ pub(crate) struct Checks {
     families: Families,
     pub(crate) waits: Waits,
     pub(crate) backfills: Backfills,
+    pub(crate) calendars: Calendars,
     pub(crate) records: u64,
     pub(crate) facts: u64,
 }
@@ -303,6 +305,7 @@ impl Checks {
         let folded = folded.or_insert_with(|| Folded::new(Arc::new(address.project)));
         let diary = self.diaries.entry(address).or_default();
         for fact in &record.facts {
+            self.calendars.read(address, fact)?;
             match fact {
                 ScheduleFact::Commanded { id, .. } => count_command(&mut self.commands, *id)?,
                 ScheduleFact::Came { fired, missed, .. } => {
@@ -329,6 +332,7 @@ impl Checks {
                 | ScheduleFact::WentOnline { .. }
                 | ScheduleFact::WentOffline
                 | ScheduleFact::Unset
+                | ScheduleFact::CalendarChanged { .. }
                 | ScheduleFact::Halted { .. } => {}
             }
         }
@@ -419,6 +423,7 @@ impl Checks {
         }
         self.bulletin.last()?;
         self.backfills.last()?;
+        self.calendars.last()?;
         for (id, address) in &self.acknowledged {
             if !self.commands.contains_key(id) {
                 let what = format!("command {id} to {address} was acknowledged and is in no log");

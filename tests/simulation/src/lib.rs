@@ -20,6 +20,7 @@
 )]
 
 mod backfill;
+mod calendar;
 mod check;
 mod family;
 mod fault;

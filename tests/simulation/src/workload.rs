@@ -1,6 +1,7 @@
 //! What is asked of the application: random workflows, runs, commands at random moments, all from the seed.
 
 mod backfill;
+pub(crate) mod calendar;
 mod command;
 mod family;
 mod jobless;
@@ -14,10 +15,10 @@ use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::input::BackfillCommand;
 use porpoise_engine::run::Ranges;
 use porpoise_model::workflow::{
-    Backoff, Concurrency, FailureStrategy, Kind, MissedFires, Occasion, PoolUse, Priority, Retry,
-    Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
+    Backoff, Concurrency, ExcludedDay, FailureStrategy, Kind, MissedFires, Occasion, PoolUse,
+    Priority, Retry, Schedule, Task, Timeout, TimeoutAction, TriggerRule, Workflow,
 };
-use porpoise_model::{Actor, BackfillId, CommandId, Name, RunId, WorkflowId};
+use porpoise_model::{Actor, BackfillId, CommandId, Exclusions, Name, RunId, WorkflowId};
 
 pub(crate) use command::command;
 
@@ -190,6 +191,8 @@ pub(crate) enum Action {
     Resize(CommandId, String, u32),
     /// Somebody who waits for a pool may go first.
     LetGo(CommandId, String),
+    /// Puts the calendar.
+    Put(Exclusions),
     /// Switches the schedule of a workflow.
     Switch(CommandId, WorkflowId, bool),
     /// Has a backfill begin, once that action is acknowledged.
@@ -266,6 +269,7 @@ impl Workload {
             let at = some_time(chance);
             it.actions.push((at, Action::Command(command_id(chance))));
         }
+        it.add_calendar(span);
         it
     }
 
@@ -523,6 +527,8 @@ fn schedule(span: i64, chance: &mut Chance) -> Schedule {
         end: None,
         missed: *chance.pick(&[MissedFires::Latest, MissedFires::Skip]),
         offline: chance.happens(0.2),
+        calendar: None,
+        excluded: ExcludedDay::default(),
     }
 }
 

@@ -87,6 +87,9 @@ pub(crate) struct RangeView {
     pub(crate) to: String,
     /// Its dates are the instants of this cron.
     pub(crate) cron: String,
+    /// The calendar that excludes days among them, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) calendar: Option<String>,
 }
 
 /// A date of a backfill.
@@ -324,7 +327,13 @@ fn shown(project: &str, view: &BackfillView) -> Backfill {
             .map(|date| in_zone(date.0, zone)),
         problem: state.problem.clone(),
         range: match &new.dates {
-            Dates::Range { from, to, cron } => Some(RangeView {
+            Dates::Range {
+                from,
+                to,
+                cron,
+                calendar,
+            } => Some(RangeView {
+                calendar: calendar.as_ref().map(|used| used.calendar.to_string()),
                 from: in_zone(*from, zone),
                 to: in_zone(*to, zone),
                 cron: cron.clone(),

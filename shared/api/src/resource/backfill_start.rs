@@ -11,6 +11,7 @@ use porpoise_app::workflow_store::Head;
 use porpoise_engine::Plan;
 use porpoise_engine::backfill::{AfterFailure, Dates, NewBackfill};
 use porpoise_engine::effect::{NewRun, Trigger};
+use porpoise_engine::schedule::Observed;
 use porpoise_model::limits::{
     BACKFILL_BYTES_MAX, BACKFILL_DATES_MAX, BACKFILL_LISTED_MAX, BACKFILL_PARALLEL_MAX,
 };
@@ -35,8 +36,8 @@ const DAILY: &str = "0 0 * * *";
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StartBackfill {
-    /// The first day, `2026-01-01`, or the first instant. The dates are the instants of the workflow's schedule, whether it
-    /// is online or not and whatever its start and end are; midnights if it has none.
+    /// The first day, `2026-01-01`, or the first instant. The dates are the instants of the workflow's schedule, under the
+    /// calendar that it follows, whether it is online or not and whatever its start and end are; midnights if it has none.
     pub(crate) from: Option<String>,
     /// The last day, or the last instant: it belongs to the range.
     pub(crate) to: Option<String>,
@@ -101,6 +102,9 @@ pub(crate) struct BackfillPreview {
     pub(crate) timezone: String,
     /// The cron whose instants they are; null: they were all named.
     pub(crate) cron: Option<String>,
+    /// The calendar that excludes days among them, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) calendar: Option<String>,
     /// The version that would run.
     pub(crate) version: String,
     /// What is allowed and perhaps not meant.
@@ -216,6 +220,12 @@ pub(crate) async fn preview(
             Dates::Range { cron, .. } => Some(cron.clone()),
             Dates::List(_) => None,
         },
+        calendar: match &asked.dates {
+            Dates::Range { calendar, .. } => {
+                calendar.as_ref().map(|used| used.calendar.to_string())
+            }
+            Dates::List(_) => None,
+        },
         version: asked.head.version.to_string(),
         notes: asked.notes,
         timezone: asked.timezone,
@@ -235,8 +245,13 @@ async fn read(
     let cron = schedule.map_or(DAILY, |schedule| schedule.cron.as_str());
     let own = schedule.map_or("UTC", |schedule| schedule.timezone.as_str());
     let timezone = request.timezone.as_deref().unwrap_or(own).to_owned();
+    let calendar = match schedule {
+        Some(schedule) => api.app.observed(project, schedule).await?,
+        None => None,
+    };
     let mut reading = Reading {
         cron,
+        calendar,
         timezone: &timezone,
         zone: TimeZone::UTC,
         faults: Vec::new(),
@@ -271,6 +286,7 @@ async fn read(
 /// The reading of a request.
 struct Reading<'r> {
     cron: &'r str,
+    calendar: Option<Observed>,
     timezone: &'r str,
     zone: TimeZone,
     faults: Vec<Value>,
@@ -318,6 +334,14 @@ impl Reading<'_> {
         }
     }
 
+    /// Whose instants the dates are.
+    fn instants(&self) -> String {
+        match &self.calendar {
+            Some(observed) => format!("`{}` under the calendar `{}`", self.cron, observed.calendar),
+            None => format!("`{}`", self.cron),
+        }
+    }
+
     fn neither(&mut self, path: &str, message: &str) -> Dates {
         self.fault(path, message, None);
         Dates::List(Vec::new())
@@ -336,6 +360,7 @@ impl Reading<'_> {
             from: first.unwrap_or(Timestamp::UNIX_EPOCH),
             to: last.unwrap_or(Timestamp::UNIX_EPOCH),
             cron: self.cron.to_owned(),
+            calendar: self.calendar.clone(),
         }
     }
 
@@ -347,10 +372,15 @@ impl Reading<'_> {
                 Some(When::At(at)) => dates.push(at),
                 Some(day @ When::Day(_)) => {
                     let (from, to) = self.ends(&day);
-                    let cron = self.cron.to_owned();
-                    let on_it = self.first(&Dates::Range { from, to, cron }, false);
+                    let on_it = Dates::Range {
+                        from,
+                        to,
+                        cron: self.cron.to_owned(),
+                        calendar: self.calendar.clone(),
+                    };
+                    let on_it = self.first(&on_it, false);
                     if on_it.is_empty() {
-                        let message = format!("`{}` has no instant on `{text}`", self.cron);
+                        let message = format!("{} has no instant on `{text}`", self.instants());
                         self.fault(
                             &path,
                             message,
@@ -427,8 +457,8 @@ impl Reading<'_> {
         let series = self.first(dates, request.descending);
         if series.is_empty() {
             let message = format!(
-                "the range has no instant of `{}`: nothing would run",
-                self.cron
+                "the range has no instant of {}: nothing would run",
+                self.instants()
             );
             self.fault("from", message, None);
         }
@@ -501,10 +531,16 @@ fn same_request(before: &NewBackfill, new: &NewBackfill) -> Result<(), Problem> 
         actor: before.like.actor.clone(),
         ..new.like.clone()
     };
-    let again = NewBackfill {
+    let mut again = NewBackfill {
         like,
         ..new.clone()
     };
+    // It may have been put again meanwhile.
+    if let (Dates::Range { calendar: now, .. }, Dates::Range { calendar: then, .. }) =
+        (&mut again.dates, &before.dates)
+    {
+        now.clone_from(then);
+    }
     if *before == again {
         return Ok(());
     }

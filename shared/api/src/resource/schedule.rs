@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use porpoise_app::workflow_store::Head;
 use porpoise_engine::Input;
+use porpoise_engine::input::Spec;
 use porpoise_engine::input::{Command, ScheduleCommand, ScheduleInput};
-use porpoise_engine::schedule::{Schedule as Aggregate, State as Fold, upcoming};
-use porpoise_model::workflow::MissedFires;
+use porpoise_engine::schedule::{Schedule as Aggregate, State as Fold, changed_days, upcoming};
+use porpoise_model::workflow::{ExcludedDay, MissedFires};
 use porpoise_model::{Address, CommandId, ProjectId, ScheduleId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -47,8 +48,33 @@ pub(crate) struct Schedule {
     pub(crate) end: Option<Timestamp>,
     /// What happens to instants that nobody was there to fire: `latest` or `skip`.
     pub(crate) missed: &'static str,
+    /// The calendar that it follows: nothing fires on the days that this excludes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) calendar: Option<CalendarUse>,
     /// The next fire times, on the clocks of its time zone: what they would be, where it is offline.
     pub(crate) upcoming: Vec<String>,
+}
+
+/// The calendar of a schedule.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CalendarUse {
+    /// Its name.
+    pub(crate) name: String,
+    /// The revision that the schedule goes by.
+    pub(crate) revision: u64,
+    /// What becomes of an instant on an excluded day: `skip`, `next`, `previous`.
+    pub(crate) excluded: &'static str,
+    /// The next instants on excluded days, and what becomes of them; up to the last of `upcoming`.
+    pub(crate) changed: Vec<ChangedInstant>,
+}
+
+/// An instant of the cron that lies on an excluded day.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChangedInstant {
+    /// When it would be without the calendar.
+    pub(crate) from: String,
+    /// The day on which it is instead; null: it is skipped.
+    pub(crate) to: Option<String>,
 }
 
 /// How a schedule is to be.
@@ -188,7 +214,8 @@ async fn found(api: &Api, project: ProjectId, head: &Head) -> Result<Option<Sche
         return Ok(None);
     };
     let spec = &setting.spec;
-    let times = upcoming(spec, api.app.ports().clock.now(), UPCOMING);
+    let now = api.app.ports().clock.now();
+    let times = upcoming(spec, now, UPCOMING);
     Ok(Some(Schedule {
         workflow: head.name.to_string(),
         online: state.online,
@@ -200,9 +227,30 @@ async fn found(api: &Api, project: ProjectId, head: &Head) -> Result<Option<Sche
             MissedFires::Latest => "latest",
             MissedFires::Skip => "skip",
         },
+        calendar: spec.calendar.as_ref().map(|observed| CalendarUse {
+            name: observed.calendar.to_string(),
+            revision: observed.revision,
+            excluded: match observed.policy {
+                ExcludedDay::Skip => "skip",
+                ExcludedDay::Next => "next",
+                ExcludedDay::Previous => "previous",
+            },
+            changed: changed(spec, now, times.last().copied()),
+        }),
         upcoming: times
             .into_iter()
             .map(|at| in_zone(at, &spec.timezone))
             .collect(),
     }))
+}
+
+/// What the calendar does to the next instants.
+fn changed(spec: &Spec, now: Timestamp, until: Option<Timestamp>) -> Vec<ChangedInstant> {
+    let until = until.unwrap_or(now);
+    let days = changed_days(spec, now, until, UPCOMING);
+    let told = days.into_iter().map(|(from, to)| ChangedInstant {
+        from: in_zone(from, &spec.timezone),
+        to: to.map(|day| day.to_string()),
+    });
+    told.collect()
 }

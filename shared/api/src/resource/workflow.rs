@@ -16,7 +16,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::outcome::Who;
-use super::project;
+use super::{calendar, project};
 use crate::access::Caller;
 use crate::extract::{Params, Raw, Segments};
 use crate::page::{Page, PageParams};
@@ -144,7 +144,7 @@ pub(crate) async fn apply(
     Params(params): Params<ApplyParams>,
     Raw(body): Raw,
 ) -> Result<Json<Applied>, Problem> {
-    let (_, project) = crate::extract::project(&project)?;
+    let (id, project) = crate::extract::project(&project)?;
     let file = params.file.as_deref().map_or("definition".into(), short);
     let checked = read(&file, &body).map_err(|faults| Problem::of_faults(&faults))?;
     let foreign = checked.iter().find(|each| each.workflow.project != project);
@@ -160,6 +160,7 @@ pub(crate) async fn apply(
             )),
         );
     }
+    calendar::known(&api, id, &checked).await?;
     let mut workflows = Vec::with_capacity(checked.len());
     for each in &checked {
         workflows.push(store(&api, each, &caller.actor, params.check).await?);

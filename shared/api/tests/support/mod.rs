@@ -146,6 +146,10 @@ impl Server {
         self.send(asked(Method::PUT, path, body.into())).await
     }
 
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(asked(Method::DELETE, path, Body::empty())).await
+    }
+
     /// Posts with an idempotency key.
     pub async fn post_once(&self, path: &str, key: &str, body: impl Into<Body>) -> Answer {
         let mut request = asked(Method::POST, path, body.into());

@@ -51,6 +51,8 @@ pub(crate) struct Reader<'t> {
     pub(crate) branches: Branches,
     /// The name of the workflow that is being read.
     pub(crate) own_name: Option<Name>,
+    /// Where its schedule names a calendar.
+    pub(crate) calendar: Option<Place>,
 }
 
 /// Which task is being read, and what the others are called.
@@ -120,6 +122,7 @@ impl<'t> Reader<'t> {
             texts: Texts::default(),
             branches: Branches::default(),
             own_name: None,
+            calendar: None,
         }
     }
 

@@ -5,9 +5,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use porpoise_cron::Cron;
 use porpoise_model::limits::VALUE_BYTES_MAX;
-use porpoise_model::workflow::{MissedFires, Schedule};
+use porpoise_model::workflow::{ExcludedDay, MissedFires, Schedule};
 
 use super::context::{At, Reader};
+use super::place;
 use crate::fault::{FaultKind, quoted};
 use crate::fields::SCHEDULE;
 use crate::word;
@@ -38,6 +39,21 @@ impl Reader<'_> {
         }
         let missed = fields.get("missed").map(|at| self.word(at, word::MISSED));
         let offline = fields.get("offline").map(|at| self.boolean(at));
+        let calendar = fields.get("calendar").map(|at| self.name(at));
+        let named = fields.get("calendar");
+        self.calendar =
+            named.map(|at| place(&self.file, self.tree.spot(at.node), at.path.to_string()));
+        let excluded = fields
+            .get("excluded")
+            .map(|at| self.word(at, word::EXCLUDED));
+        if let (None, Some(at)) = (&calendar, fields.get("excluded")) {
+            self.fault(
+                at,
+                FaultKind::MissingField,
+                "`excluded` says what becomes of days that a calendar excludes, and no calendar is named",
+                Some("name it with `calendar`".to_owned()),
+            );
+        }
         Some(Schedule {
             cron: cron?,
             timezone: zone?.0,
@@ -45,6 +61,8 @@ impl Reader<'_> {
             end,
             missed: missed.unwrap_or(Some(MissedFires::default()))?,
             offline: offline.unwrap_or(Some(false))?,
+            calendar: calendar.map_or(Some(None), |name| name.map(Some))?,
+            excluded: excluded.unwrap_or(Some(ExcludedDay::default()))?,
         })
     }
 

@@ -119,6 +119,10 @@ fn schedule(schedule: &Schedule) -> Document {
     if schedule.offline {
         entries.put("offline", Document::Bare("true".into()));
     }
+    if let Some(calendar) = &schedule.calendar {
+        entries.text("calendar", calendar.as_str());
+    }
+    entries.word("excluded", &schedule.excluded);
     entries.done()
 }
 

@@ -1,14 +1,11 @@
 //! The logical dates of a backfill.
 
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use minicbor::{Decode, Encode};
-use porpoise_cron::Cron;
 
 use crate::run::state::Time;
 use crate::schedule::SpecError;
-
-const INSTANT: SignedDuration = SignedDuration::from_nanos(1);
+use crate::schedule::calendar::{Fires, Observed, before};
 
 /// Which dates a backfill has. Read in the time zone of its runs.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -27,6 +24,9 @@ pub enum Dates {
         /// As written; valid.
         #[n(2)]
         cron: String,
+        /// The calendar that its workflow's schedule follows, as it stood.
+        #[n(3)]
+        calendar: Option<Observed>,
     },
     /// These, the earliest first, none twice.
     #[n(1)]
@@ -43,8 +43,7 @@ pub struct Series<'d> {
 #[derive(Debug, Clone)]
 enum Read<'d> {
     Range {
-        cron: Cron,
-        zone: TimeZone,
+        fires: Box<Fires>,
         from: Timestamp,
         to: Timestamp,
     },
@@ -66,10 +65,13 @@ impl Dates {
     pub fn read(&self, timezone: &str, descending: bool) -> Result<Series<'_>, SpecError> {
         let dates = match self {
             Self::List(dates) => Read::List(dates),
-            Self::Range { from, to, cron } => Read::Range {
-                cron: Cron::parse(cron).map_err(|error| SpecError::Cron(cron.clone(), error))?,
-                zone: TimeZone::get(timezone)
-                    .map_err(|_| SpecError::TimeZone(timezone.to_owned()))?,
+            Self::Range {
+                from,
+                to,
+                cron,
+                calendar,
+            } => Read::Range {
+                fires: Box::new(Fires::of(cron, timezone, calendar.as_ref())?),
                 from: *from,
                 to: *to,
             },
@@ -93,30 +95,14 @@ impl Series<'_> {
     /// The one that comes behind this one, or the first.
     pub fn next(&self, behind: Option<Timestamp>) -> Option<Timestamp> {
         match (&self.dates, self.descending) {
-            (
-                Read::Range {
-                    cron,
-                    zone,
-                    from,
-                    to,
-                },
-                false,
-            ) => {
+            (Read::Range { fires, from, to }, false) => {
                 let after = behind.unwrap_or_else(|| before(*from)).max(before(*from));
-                let next = cron.next_after(after, zone);
+                let next = fires.next_after(after);
                 next.filter(|next| next <= to)
             }
-            (
-                Read::Range {
-                    cron,
-                    zone,
-                    from,
-                    to,
-                },
-                true,
-            ) => {
+            (Read::Range { fires, from, to }, true) => {
                 let at = behind.map_or(*to, |behind| before(behind).min(*to));
-                cron.previous_at_or_before(at, before(*from), zone)
+                fires.previous_at_or_before(at, before(*from))
             }
             (Read::List(dates), false) => {
                 let passed = |date: &Time| behind.is_some_and(|behind| date.0 <= behind);
@@ -131,12 +117,12 @@ impl Series<'_> {
     }
 }
 
-fn before(at: Timestamp) -> Timestamp {
-    at.checked_sub(INSTANT).unwrap_or(Timestamp::MIN)
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Weekday;
+    use porpoise_model::Exclusions;
+    use porpoise_model::workflow::ExcludedDay;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -148,6 +134,7 @@ mod tests {
             from: at(from),
             to: at(to),
             cron: cron.to_owned(),
+            calendar: None,
         }
     }
 
@@ -179,6 +166,36 @@ mod tests {
         let mut down = all(&nights, "Europe/Berlin", true);
         down.reverse();
         assert_eq!(up, down);
+    }
+
+    #[test]
+    fn a_range_follows_the_calendar_of_its_schedule_in_both_orders() {
+        let weekend = Exclusions::new(Vec::new(), [Weekday::Saturday, Weekday::Sunday]);
+        let dates = |policy| Dates::Range {
+            from: at("2026-03-06T00:00:00Z"),
+            to: at("2026-03-09T23:59:59Z"),
+            cron: "0 6 * * FRI,SAT".to_owned(),
+            calendar: Some(Observed {
+                calendar: "bank".parse().unwrap(),
+                revision: 1,
+                policy,
+                exclusions: weekend.clone().unwrap(),
+            }),
+        };
+        for (policy, days) in [
+            (ExcludedDay::Skip, &["06"][..]),
+            (ExcludedDay::Next, &["06", "09"]),
+            (ExcludedDay::Previous, &["06"]),
+        ] {
+            let expected: Vec<String> = days
+                .iter()
+                .map(|day| format!("2026-03-{day}T06:00:00Z"))
+                .collect();
+            assert_eq!(all(&dates(policy), "UTC", false), expected, "{policy:?}");
+            let mut down = all(&dates(policy), "UTC", true);
+            down.reverse();
+            assert_eq!(down, expected, "{policy:?}");
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::calendar::Calendar;
+use super::calendar::{CalendarChange, Observed};
 use super::fact::ScheduleFact;
+use super::instants::Instants;
 use super::state::{Setting, State};
 use crate::commands::Outcome;
 use crate::effect::EffectKey;
-use crate::input::{Command, ScheduleCommand, ScheduleInput};
+use crate::input::{Command, ScheduleCommand, ScheduleInput, Spec};
 use crate::mutant::{self, Mutant};
 use crate::run::state::Time;
 
@@ -23,6 +24,7 @@ pub(super) fn decide(state: &State, input: &ScheduleInput, now: Timestamp) -> Ve
             created(*instant).into_iter().collect()
         }
         ScheduleInput::Done(_) => Vec::new(),
+        ScheduleInput::CalendarChanged(change) => changed(state, change, now),
     }
 }
 
@@ -73,17 +75,17 @@ fn forgotten(state: &State, now: Timestamp) -> impl Iterator<Item = ScheduleFact
 fn came(state: &State, now: Timestamp) -> Option<ScheduleFact> {
     let setting = state.setting.as_ref()?;
     state.deadline().filter(|next| *next <= now)?;
-    let calendar = match Calendar::of(&setting.spec) {
-        Ok(calendar) => calendar,
+    let instants = match Instants::of(&setting.spec) {
+        Ok(instants) => instants,
         Err(error) => {
             let reason = error.to_string();
             return Some(ScheduleFact::Halted { reason });
         }
     };
-    let due = calendar.due(state.after(), now, setting.spec.missed);
+    let due = instants.due(state.after(), now, setting.spec.missed);
     let last_missed = due.missed.map(|missed| missed.to);
     let last = due.fire.iter().copied().chain(last_missed).max();
-    let next = calendar.next_after(last.unwrap_or_else(|| state.after().max(now)));
+    let next = instants.next_after(last.unwrap_or_else(|| state.after().max(now)));
     Some(ScheduleFact::Came {
         fired: due.fire.into_iter().map(Time).collect(),
         missed: due.missed,
@@ -119,6 +121,42 @@ fn commanded(
     came.into_iter().chain([given]).chain(change).collect()
 }
 
+/// What follows from a calendar that was put. A schedule that does not follow it, or knows of it already, or of a later
+/// one, learns nothing: it may be told as often as one likes. What was due before it comes first, by the days that it was
+/// due by.
+fn changed(state: &State, change: &CalendarChange, now: Timestamp) -> Vec<ScheduleFact> {
+    let came = came(state, now);
+    let mut after = state.clone();
+    if let Some(came) = &came {
+        after.evolve(came, now);
+    }
+    let learned = learned(&after, change, now);
+    match learned {
+        Some(learned) => came.into_iter().chain([learned]).collect(),
+        None => Vec::new(),
+    }
+}
+
+fn learned(state: &State, change: &CalendarChange, now: Timestamp) -> Option<ScheduleFact> {
+    let setting = state.setting.as_ref()?;
+    let observed = setting.spec.calendar.as_ref()?;
+    if observed.calendar != change.calendar || observed.revision >= change.revision {
+        return None;
+    }
+    let mut spec = setting.spec.clone();
+    spec.calendar = Some(Observed {
+        revision: change.revision,
+        exclusions: change.exclusions.clone(),
+        ..observed.clone()
+    });
+    let instants = Instants::of(&spec).ok();
+    let instants = instants.filter(|_| state.online);
+    Some(ScheduleFact::CalendarChanged {
+        next: instants.and_then(|instants| next(state, &instants, now)),
+        change: Box::new(change.clone()),
+    })
+}
+
 /// The word for a command.
 pub const fn word(command: &ScheduleCommand) -> &'static str {
     match command {
@@ -144,7 +182,7 @@ fn obey(
             Setting {
                 workflow: *workflow,
                 workflow_name: workflow_name.clone(),
-                spec: spec.clone(),
+                spec: Spec::clone(spec),
             },
             now,
         ),
@@ -158,21 +196,38 @@ fn obey(
 
 /// Setting what is set already changes nothing. An edit leaves it online or offline, as people have switched it,
 /// unless it is about that.
-fn set(state: &State, setting: Setting, now: Timestamp) -> Result<Option<ScheduleFact>, String> {
+fn set(
+    state: &State,
+    mut setting: Setting,
+    now: Timestamp,
+) -> Result<Option<ScheduleFact>, String> {
     let before = state.setting.as_deref();
+    keep_later(&mut setting, before);
     if before == Some(&setting) {
         return Ok(None);
     }
-    let calendar = Calendar::of(&setting.spec).map_err(|error| error.to_string())?;
+    let instants = Instants::of(&setting.spec).map_err(|error| error.to_string())?;
     let online = match before {
         Some(before) if before.spec.offline == setting.spec.offline => state.online,
         Some(_) | None => !setting.spec.offline,
     };
     Ok(Some(ScheduleFact::Set {
-        next: next(state, &calendar, now).filter(|_| online),
+        next: next(state, &instants, now).filter(|_| online),
         setting: Box::new(setting),
         online,
     }))
+}
+
+/// Of one calendar the later dates stay: who sets the schedule may have read it before it was put again.
+fn keep_later(setting: &mut Setting, before: Option<&Setting>) {
+    let known = before.and_then(|before| before.spec.calendar.as_ref());
+    if let (Some(observed), Some(known)) = (&mut setting.spec.calendar, known)
+        && observed.calendar == known.calendar
+        && observed.revision < known.revision
+    {
+        observed.revision = known.revision;
+        observed.exclusions = known.exclusions.clone();
+    }
 }
 
 fn online(state: &State, now: Timestamp) -> Result<ScheduleFact, String> {
@@ -180,15 +235,15 @@ fn online(state: &State, now: Timestamp) -> Result<ScheduleFact, String> {
     if state.online {
         return Err("the schedule is online already".to_owned());
     }
-    let calendar = Calendar::of(&setting.spec).map_err(|error| error.to_string())?;
+    let instants = Instants::of(&setting.spec).map_err(|error| error.to_string())?;
     Ok(ScheduleFact::WentOnline {
-        next: next(state, &calendar, now),
+        next: next(state, &instants, now),
     })
 }
 
 /// The next instant, counted from now; never one that was considered before, unless a wrong clock did it.
-fn next(state: &State, calendar: &Calendar, now: Timestamp) -> Option<Time> {
+fn next(state: &State, instants: &Instants, now: Timestamp) -> Option<Time> {
     let considered = state.considered_at(now);
     let after = considered.map_or(now, |time| time.0.max(now));
-    calendar.next_after(after).map(Time)
+    instants.next_after(after).map(Time)
 }

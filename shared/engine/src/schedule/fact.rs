@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::{Actor, CommandId};
 
+use super::calendar::CalendarChange;
 use super::state::Setting;
 use crate::commands::Outcome;
 use crate::run::state::Time;
@@ -82,6 +83,16 @@ pub enum ScheduleFact {
         /// Why.
         #[n(0)]
         reason: String,
+    },
+    /// The calendar that it follows was put: it fires by those days from now on, and is of a new generation.
+    #[n(8)]
+    CalendarChanged {
+        /// What it is now, and by whom.
+        #[n(0)]
+        change: Box<CalendarChange>,
+        /// Its next instant, if there is one.
+        #[n(1)]
+        next: Option<Time>,
     },
 }
 

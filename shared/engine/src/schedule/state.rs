@@ -129,6 +129,15 @@ impl State {
                 }
             }
             ScheduleFact::Halted { .. } => self.next = None,
+            ScheduleFact::CalendarChanged { change, next } => {
+                let setting = self.setting.as_mut();
+                if let Some(observed) = setting.and_then(|setting| setting.spec.calendar.as_mut()) {
+                    observed.revision = change.revision;
+                    observed.exclusions = change.exclusions.clone();
+                }
+                self.turn(self.online, *next);
+                self.begin(at);
+            }
         }
     }
 

@@ -34,6 +34,7 @@ pub(crate) fn days(count: i64) -> Dates {
         from: day(1),
         to: day(count),
         cron: "0 0 * * *".to_owned(),
+        calendar: None,
     }
 }
 
@@ -341,6 +342,7 @@ fn nothing_to_do_is_done_and_too_much_is_said() {
         from: day(1),
         to: day(2),
         cron: "* * * * * ? *".to_owned(),
+        calendar: None,
     };
     let too_many = begun(seconds);
     insta::assert_snapshot!(too_many.story(say), @"00:00:00 10001 dates from 01, halted: it has more than 10000 dates, over: failed");

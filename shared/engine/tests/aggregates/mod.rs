@@ -3,6 +3,8 @@
 
 mod backfill_reference;
 mod backfill_scenarios;
+mod calendar_reference;
+mod calendar_scenarios;
 mod driver;
 mod gate_network;
 mod gate_reference;

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use porpoise_cron::Cron;
 use porpoise_engine::EffectKey;
 use porpoise_engine::aggregate::Aggregate;
 use porpoise_engine::effect::Effect;
 use porpoise_engine::input::{ScheduleCommand, ScheduleInput, Spec};
-use porpoise_engine::schedule::{Schedule, ScheduleFact};
-use porpoise_model::RunId;
-use porpoise_model::workflow::MissedFires;
+use porpoise_engine::schedule::{CalendarChange, Observed, Schedule, ScheduleFact};
+use porpoise_model::workflow::{ExcludedDay, MissedFires};
+use porpoise_model::{Exclusions, RunId};
 use proptest::prelude::*;
 
-use super::driver::{Driver, midnight};
+use super::driver::{Driver, command, midnight};
 use super::schedule_scenarios::{set, spec, switch};
 
 const CRONS: [&str; 5] = [
@@ -31,13 +32,32 @@ enum Step {
     Deadline,
     Jump(i64),
     Link(u32),
-    Set(usize, bool, Option<i64>, Option<i64>),
+    Set(usize, bool, Option<i64>, Option<i64>, Option<ExcludedDay>),
     Online,
     Offline,
     Unset,
+    /// The calendar is put: so many days from yesterday on are excluded, as the bits say.
+    Put(u8),
+    /// What it was is told again.
+    Tell(usize),
     Done(usize),
     Repeat(usize),
     Restart,
+}
+
+fn policy() -> impl Strategy<Value = ExcludedDay> {
+    prop::sample::select(vec![
+        ExcludedDay::Skip,
+        ExcludedDay::Next,
+        ExcludedDay::Previous,
+    ])
+}
+
+/// Of the days from yesterday on those whose bit is set.
+fn days(bits: u8) -> Exclusions {
+    let first = date(2026, 3, 1).series(jiff::Span::new().days(1)).take(8);
+    let excluded = first.zip(0..).filter(|(_, at)| bits & (1 << at) != 0);
+    Exclusions::new(excluded.map(|(day, _)| day).collect(), []).unwrap()
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -46,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         any::<bool>(),
         prop::option::weighted(0.2, 0_i64..7_200),
         prop::option::weighted(0.2, 0_i64..20_000),
+        prop::option::weighted(0.5, policy()),
     );
     prop_oneof![
         6 => Just(Step::Deadline),
@@ -54,10 +75,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_i64..4_000).prop_map(Step::Sleep),
         2 => (-4_000_i64..0).prop_map(Step::Jump),
         2 => (0_u32..6).prop_map(Step::Link),
-        1 => cron.prop_map(|(at, skip, start, end)| Step::Set(at, skip, start, end)),
+        1 => cron.prop_map(|(at, skip, start, end, policy)| Step::Set(at, skip, start, end, policy)),
         1 => Just(Step::Online),
         1 => Just(Step::Offline),
         1 => Just(Step::Unset),
+        1 => (0_u8..16).prop_map(Step::Put),
+        1 => any::<usize>().prop_map(Step::Tell),
         4 => any::<usize>().prop_map(Step::Done),
         2 => any::<usize>().prop_map(Step::Repeat),
         1 => Just(Step::Restart),
@@ -83,10 +106,38 @@ impl Reference {
         let utc = jiff::tz::TimeZone::UTC;
         let mut instants = Vec::new();
         let mut at = midnight() - SignedDuration::from_hours(2);
-        while let Some(next) = cron.next_after(at, &utc).filter(|next| *next <= now) {
-            instants.push(next);
+        let Some(calendar) = &spec.calendar else {
+            while let Some(next) = cron.next_after(at, &utc).filter(|next| *next <= now) {
+                instants.push(next);
+                at = next;
+            }
+            return instants;
+        };
+        // From the first day that may be excluded on; what moves back comes from no later than the last of them.
+        let day = SignedDuration::from_hours(24);
+        at -= day;
+        let until = match calendar.policy {
+            ExcludedDay::Skip | ExcludedDay::Next => now,
+            ExcludedDay::Previous => now.max(midnight() + day * 3),
+        };
+        let excluded = |at: Timestamp| calendar.exclusions.contains(utc.to_datetime(at).date());
+        while let Some(next) = cron.next_after(at, &utc).filter(|next| *next <= until) {
             at = next;
+            let mut moved = next;
+            while excluded(moved) {
+                match calendar.policy {
+                    ExcludedDay::Skip => break,
+                    ExcludedDay::Next => moved += day,
+                    ExcludedDay::Previous => moved -= day,
+                }
+            }
+            if !excluded(moved) && moved <= now {
+                instants.push(moved);
+            }
         }
+        instants.sort_unstable();
+        instants.dedup();
+        instants.retain(|at| *at >= midnight() - SignedDuration::from_hours(2));
         instants
     }
 
@@ -110,14 +161,23 @@ impl Reference {
         self.considered = self.considered.max(due.last().copied());
     }
 
+    fn put(&mut self, change: &CalendarChange, now: Timestamp) {
+        let calendar = self.spec.as_mut().and_then(|spec| spec.calendar.as_mut());
+        if let Some(calendar) = calendar.filter(|calendar| calendar.revision < change.revision) {
+            calendar.revision = change.revision;
+            calendar.exclusions = change.exclusions.clone();
+            self.since = Some(now);
+        }
+    }
+
     fn command(&mut self, command: &ScheduleCommand, now: Timestamp) {
         match command {
-            ScheduleCommand::Set { spec, .. } if self.spec.as_ref() == Some(spec) => {}
+            ScheduleCommand::Set { spec, .. } if self.spec.as_ref() == Some(&**spec) => {}
             ScheduleCommand::Set { spec, .. } => {
                 if self.spec.is_none() {
                     self.online = true;
                 }
-                (self.spec, self.since) = (Some(spec.clone()), Some(now));
+                (self.spec, self.since) = (Some(Spec::clone(spec)), Some(now));
             }
             ScheduleCommand::Online if self.spec.is_some() && !self.online => {
                 (self.online, self.since) = (true, Some(now));
@@ -154,6 +214,7 @@ struct World {
     schedule: Driver<Schedule>,
     naive: Reference,
     commands: Vec<ScheduleInput>,
+    calendars: Vec<CalendarChange>,
     created: BTreeSet<RunId>,
     carried_out: usize,
 }
@@ -166,13 +227,40 @@ impl World {
     fn command(&mut self, what: &ScheduleCommand) {
         let id = u8::try_from(self.commands.len()).unwrap();
         let input = match what.clone() {
-            ScheduleCommand::Set { spec, .. } => set(id, spec),
+            ScheduleCommand::Set { spec, .. } => set(id, *spec),
             other => switch(id, other),
         };
         self.naive.tick(self.schedule.now);
         self.naive.command(what, self.schedule.now);
         self.commands.push(input.clone());
         self.give(input);
+    }
+
+    fn tell(&mut self, change: CalendarChange) {
+        self.naive.tick(self.schedule.now);
+        self.naive.put(&change, self.schedule.now);
+        self.give(ScheduleInput::CalendarChanged(Box::new(change)));
+    }
+
+    fn put(&mut self, bits: u8) {
+        let change = CalendarChange {
+            calendar: "bank".parse().unwrap(),
+            revision: u64::try_from(self.calendars.len()).unwrap() + 1,
+            exclusions: days(bits),
+            actor: command(0, ()).actor,
+        };
+        self.calendars.push(change.clone());
+        self.tell(change);
+    }
+
+    fn observed(&self, policy: ExcludedDay) -> Observed {
+        let change = self.calendars.last().unwrap();
+        Observed {
+            calendar: change.calendar.clone(),
+            revision: change.revision,
+            policy,
+            exclusions: change.exclusions.clone(),
+        }
     }
 
     /// The shell creates the run of one pending instant; its word may come twice.
@@ -222,12 +310,17 @@ impl World {
                     instant,
                 });
             }
-            Step::Set(cron, skip, start, end) => {
+            Step::Put(bits) => self.put(*bits),
+            Step::Tell(at) => {
+                let at = at % self.calendars.len();
+                self.tell(self.calendars[at].clone());
+            }
+            Step::Set(cron, skip, start, end, policy) => {
                 let after = |seconds: i64| midnight() + SignedDuration::from_secs(seconds);
                 self.command(&ScheduleCommand::Set {
                     workflow: super::schedule_scenarios::workflow(),
                     workflow_name: "nightly".to_owned(),
-                    spec: Spec {
+                    spec: Box::new(Spec {
                         missed: if *skip {
                             MissedFires::Skip
                         } else {
@@ -235,8 +328,9 @@ impl World {
                         },
                         start: start.map(after),
                         end: end.map(after),
+                        calendar: policy.map(|policy| self.observed(policy)),
                         ..spec(CRONS[*cron])
-                    },
+                    }),
                 });
             }
             Step::Online => self.command(&ScheduleCommand::Online),
@@ -265,10 +359,12 @@ proptest! {
             schedule: Driver::new(),
             naive: Reference::default(),
             commands: Vec::new(),
+            calendars: Vec::new(),
             created: BTreeSet::new(),
             carried_out: 0,
         };
-        world.act(&Step::Set(0, false, None, None));
+        world.act(&Step::Put(0b10));
+        world.act(&Step::Set(0, false, None, None, None));
         for step in &steps {
             // Commands are remembered for a day, and the naive enumeration begins two hours before midnight: the
             // clock stays within both, whatever the longest jump.

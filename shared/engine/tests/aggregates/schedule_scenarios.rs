@@ -24,6 +24,7 @@ pub(crate) fn spec(cron: &str) -> Spec {
         end: None,
         missed: MissedFires::Latest,
         offline: false,
+        calendar: None,
     }
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn set(id: u8, spec: Spec) -> ScheduleInput {
         ScheduleCommand::Set {
             workflow: workflow(),
             workflow_name: "nightly".to_owned(),
-            spec,
+            spec: Box::new(spec),
         },
     ))
 }
@@ -42,18 +43,18 @@ pub(crate) fn switch(id: u8, what: ScheduleCommand) -> ScheduleInput {
     ScheduleInput::Commanded(command(id, what))
 }
 
-fn scheduled(spec: Spec) -> Driver<Schedule> {
+pub(crate) fn scheduled(spec: Spec) -> Driver<Schedule> {
     let mut schedule = Driver::new();
     schedule.give(&[set(255, spec)]);
     schedule
 }
 
-fn wake_at(schedule: &mut Driver<Schedule>, at: &str) {
+pub(crate) fn wake_at(schedule: &mut Driver<Schedule>, at: &str) {
     schedule.now = format!("2026-03-{at}Z").parse().unwrap();
     schedule.give(&[ScheduleInput::Woken]);
 }
 
-fn done_all(schedule: &mut Driver<Schedule>) {
+pub(crate) fn done_all(schedule: &mut Driver<Schedule>) {
     let keys: Vec<EffectKey> = schedule.state.outbox.iter().map(|(key, _)| key).collect();
     for key in keys {
         schedule.give(&[Schedule::acknowledged(key)]);
@@ -64,7 +65,7 @@ fn time(at: Timestamp) -> String {
     at.strftime("%d %H:%M:%S").to_string()
 }
 
-fn say(fact: &ScheduleFact) -> String {
+pub(crate) fn say(fact: &ScheduleFact) -> String {
     let next = |next: &Option<porpoise_engine::run::state::Time>| {
         next.map_or("never again".to_owned(), |next| {
             format!("next {}", time(next.0))
@@ -98,6 +99,14 @@ fn say(fact: &ScheduleFact) -> String {
         }
         ScheduleFact::Created { instant } => format!("created {}", time(*instant)),
         ScheduleFact::Halted { reason } => format!("halted: {reason}"),
+        ScheduleFact::CalendarChanged { change, next: at } => {
+            format!(
+                "calendar {} revision {}, {}",
+                change.calendar,
+                change.revision,
+                next(at)
+            )
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use porpoise_cron::{Cron, Dialect};
-use porpoise_model::workflow::{FailureStrategy, MissedFires, Occasion, Priority, Schedule};
+use porpoise_model::workflow::{
+    ExcludedDay, FailureStrategy, MissedFires, Occasion, Priority, Schedule,
+};
 
 use super::Mapper;
 use super::scalar::{LABEL, Words, known_word, plain};
@@ -139,6 +141,8 @@ impl<'t> Mapper<'t> {
             end,
             missed: MissedFires::Latest,
             offline: true,
+            calendar: None,
+            excluded: ExcludedDay::default(),
         })
     }
 

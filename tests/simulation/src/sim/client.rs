@@ -1,6 +1,7 @@
 //! Clients: each acts until it is acknowledged, and repeats itself now and then.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use porpoise_app::App;
 use porpoise_engine::backfill::NewBackfill;
@@ -9,10 +10,11 @@ use porpoise_engine::input::{
     BackfillInput, Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand,
     ScheduleInput,
 };
-use porpoise_model::{Address, PoolId, ScheduleId};
+use porpoise_model::{Address, Exclusions, PoolId, ScheduleId};
 
 use super::{Done, Kind, Sim, Work};
 use crate::check::project;
+use crate::workload::calendar::CALENDAR;
 use crate::workload::{Action, actor, command};
 use crate::world::{Event, SECOND, lock};
 
@@ -33,6 +35,7 @@ impl Sim {
         let needed = match &self.clients[at].action {
             Action::Create(_, applied) | Action::Backfill(_, applied) => Some(*applied),
             Action::Apply(_)
+            | Action::Put(_)
             | Action::Command(_)
             | Action::Resize(..)
             | Action::LetGo(..)
@@ -51,6 +54,10 @@ impl Sim {
         let work: Work = match action {
             Action::Apply(workflow) => {
                 Box::pin(async move { Done::Acted(app.apply(&workflow, &actor()).await.is_ok()) })
+            }
+            Action::Put(days) => {
+                let put = Arc::clone(&lock(&self.world).checks.calendars.put);
+                Box::pin(async move { Done::Acted(put_days(&app, days, &put).await) })
             }
             Action::Create(new, _) => {
                 Box::pin(async move { Done::Acted(app.create_run(*new).await.is_ok()) })
@@ -182,17 +189,29 @@ impl Sim {
                 let to = Address::backfill(project(), *backfill);
                 world.checks.acknowledged.insert(*id, to);
             }
-            Action::Apply(_) => {}
+            Action::Apply(_) | Action::Put(_) => {}
         }
         // Clients repeat what they do not know to have been heard; here also what they know. An older version that is
         // applied again is another change.
-        let repeats = !matches!(client.action, Action::Apply(_));
+        let repeats = !matches!(client.action, Action::Apply(_) | Action::Put(_));
         if repeats && client.repeats < 2 && !world.calm && world.chance.happens(0.3) {
             client.repeats += 1;
             let delay = world.chance.log_between(10_000, 600_000_000) as i64;
             world.after(delay, Event::Act(at));
         }
     }
+}
+
+/// Says of which revision it was told, if it was.
+async fn put_days(app: &App, days: Exclusions, put: &AtomicU64) -> bool {
+    let calendar = CALENDAR.parse().expect("a name");
+    let stored = app
+        .put_calendar(&"sim".parse().expect("a name"), &calendar, days, &actor())
+        .await;
+    let told = stored.inspect(|stored| {
+        put.fetch_max(stored.revision, Ordering::Relaxed);
+    });
+    told.is_ok()
 }
 
 /// Of the version that is current when it is asked for.

@@ -59,6 +59,7 @@ fn backfill(id: WorkflowId, workflow: &Workflow, at: i64, chance: &mut Chance) -
             from: micros(first - first % SECOND),
             to: micros(first - first % SECOND + (count - 1) * day),
             cron: (*chance.pick(&["0 0 * * *", "30 2 * * *"])).to_owned(),
+            calendar: None,
         }
     } else {
         let day_of = |chance: &mut Chance| micros(first + chance.below(60) as i64 * day);
