@@ -17,6 +17,7 @@ mod cloud;
 mod coldstart;
 mod components;
 mod functions;
+mod fuzz;
 mod infra;
 mod machine;
 mod pack;
@@ -108,6 +109,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Hand random files and texts to what reads those of strangers: `--seconds N` for each target.
+    Fuzz(fuzz::Fuzz),
     /// Run the benchmarks: `[--json FILE]`.
     #[command(disable_help_flag = true)]
     Bench {
@@ -154,6 +157,7 @@ fn main() -> anyhow::Result<()> {
         Task::Bill { args } => program::bill(args),
         Task::Night { args } => program::night(args),
         Task::Golden { args } => program::golden(args),
+        Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Bench { args } => program::bench(args),
     }
 }

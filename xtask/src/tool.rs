@@ -21,6 +21,12 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     version: "0.20.2",
 };
 
+/// Runs libFuzzer.
+pub(crate) const CARGO_FUZZ: Tool = Tool {
+    package: "cargo-fuzz",
+    version: "0.13.2",
+};
+
 impl Tool {
     /// The binary of exactly this version; compiled the first time that a machine asks for it.
     pub(crate) fn binary(&self) -> anyhow::Result<PathBuf> {
