@@ -13,13 +13,14 @@ const HEAD: &str = r#"<!doctype html>
 <title>Import report</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24; background: #fff }
+div { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem }
-th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #d0d7de; overflow-wrap: anywhere }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bottom: 1px solid #d0d7de; overflow-wrap: anywhere; min-width: 7rem }
 th { background: #f6f8fa }
-td.n, th.n { text-align: right; white-space: nowrap }
+td.n, th.n { text-align: right; min-width: 4rem }
 code { font-size: 90% }
 summary { cursor: pointer; padding: .2rem 0 }
-.advice { color: #57606a; margin: 0 0 .3rem 1.1rem }
+.advice { color: #57606a; display: block; margin-left: 1.1rem }
 @media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117 } th { background: #161b22 } th, td { border-color: #30363d } .advice { color: #8d96a0 } }
 </style></head><body>
 <h1>Import report</h1>
@@ -57,7 +58,7 @@ impl Report {
     }
 
     fn workflows_table(&self, page: &mut String) {
-        page.push_str("<table><tr><th>workflow</th><th>file</th><th>read as</th><th class=n>tasks</th><th class=n>edges</th><th class=n>without an executor</th><th class=n>not carried over</th><th class=n>with a difference</th></tr>\n");
+        page.push_str("<div><table><tr><th>workflow</th><th>file</th><th>read as</th><th class=n>tasks</th><th class=n>edges</th><th class=n>without an executor</th><th class=n>not carried over</th><th class=n>with a difference</th></tr>\n");
         for summary in &self.workflows {
             let count = |level| {
                 let of = |entry: &&Entry| entry.workflow.as_deref() == Some(&*summary.workflow);
@@ -76,14 +77,14 @@ impl Report {
                 count(Level::CarriedWithDifference)
             );
         }
-        page.push_str("</table>\n");
+        page.push_str("</table></div>\n");
     }
 }
 
 fn section(topic: Topic, entries: &[&Entry], page: &mut String) {
     let _ = writeln!(
         page,
-        "<details><summary>{} × {}</summary>\n<p class=advice>{}</p>\n<table><tr><th>workflow</th><th>where</th><th>what</th></tr>",
+        "<details><summary>{} × {}\n<span class=advice>→ {}</span></summary>\n<div><table><tr><th>workflow</th><th>where</th><th>what</th></tr>",
         entries.len(),
         escaped(topic.title()),
         escaped(topic.advice())
@@ -97,7 +98,7 @@ fn section(topic: Topic, entries: &[&Entry], page: &mut String) {
             escaped(&entry.message)
         );
     }
-    page.push_str("</table></details>\n");
+    page.push_str("</table></div></details>\n");
 }
 
 /// A text as HTML shows it.
