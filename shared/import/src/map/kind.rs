@@ -197,7 +197,11 @@ impl<'t> Mapper<'t> {
             at,
             topic,
             &name_shown,
-            format!("{name_shown} is kept whole; nothing runs it here yet"),
+            if topic == Topic::Logic {
+                format!("{name_shown} is kept whole; nothing runs it here yet")
+            } else {
+                format!("{name_shown} is kept whole; a target that knows it runs it")
+            },
         );
         let parameters = if LOGIC.contains(&name) {
             self.named(params, own)

@@ -128,9 +128,9 @@ topics! {
     /// Results of tasks are kept and used again.
     Cache, NotCarried, "tasks that reuse the result of an earlier run", "they run every time here";
 
-    /// A task type without an executor.
-    NoExecutor, CarriedWithDifference, "tasks whose type has no executor here yet (kept whole)",
-        "they cannot run yet; run the workflow with --simulate to replace them by noop";
+    /// A task type that some targets know, or none.
+    NoExecutor, CarriedWithDifference, "tasks for a target that knows their type (kept whole)",
+        "SPARK, HIVECLI, EMR_SERVERLESS and SQL on Hive run on EMR Serverless (docs/targets.md): say where in a mapping file; --simulate replaces what has no target by noop";
     /// A data source.
     DataSource, CarriedWithDifference, "data sources, now targets by their id",
         "an export does not hold where they are: set a target of that name (docs/targets.md, porpoise target put)";
