@@ -4,6 +4,7 @@ mod backfill;
 mod calendar;
 mod control;
 mod define;
+mod entity;
 mod find;
 pub(crate) mod import;
 mod list;

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use porpoise_api::Code;
 use serde_json::{Value, json};
 
 use crate::args::Runs;
 use crate::client::{Client, encode};
-use crate::failure::{Failure, REFUSED};
+use crate::failure::Failure;
 use crate::output::{Session, duration, now, table};
 use crate::view::{self, Run};
 
 use super::control::{Verb, settled};
+use super::entity::{POOL, in_project};
 use super::find::{self, project_path};
 use super::{field, text};
 
@@ -61,13 +61,6 @@ fn number(value: &Value, names: &[&str]) -> String {
         .chain(inner)
         .find_map(|value| names.iter().find_map(|name| field(value, name).as_u64()));
     found.map_or_else(String::new, |number| number.to_string())
-}
-
-fn in_project(mut value: Value, project: &str) -> Value {
-    if let Some(fields) = value.as_object_mut() {
-        fields.entry("project").or_insert_with(|| project.into());
-    }
-    value
 }
 
 /// Lists runs, the latest first.
@@ -126,7 +119,7 @@ pub(crate) fn pools(session: &Session) -> Result<u8, Failure> {
     let client = session.client()?;
     let (mut rows, mut all) = (Vec::new(), Vec::new());
     for project in find::projects(session, &client)? {
-        for pool in client.list(&format!("{}/pools", project_path(&project)), usize::MAX)? {
+        for pool in client.list(&POOL.all(&project), usize::MAX)? {
             rows.push(vec![
                 format!("{project}/{}", text(&pool, "name")),
                 count(&pool, &["slots", "size"]),
@@ -160,13 +153,8 @@ pub(crate) fn pool(
     grant: Option<&[String]>,
 ) -> Result<u8, Failure> {
     let client = session.client()?;
-    let (project, name) = match given.split_once('/') {
-        Some((project, name)) if session.config.project.is_none() => {
-            (project.to_owned(), name.to_owned())
-        }
-        _ => (pool_project(session, &client, given)?, given.to_owned()),
-    };
-    let path = format!("{}/pools/{}", project_path(&project), encode(&name));
+    let (project, name) = POOL.named(session, &client, given)?;
+    let path = POOL.one(&project, &name);
     if let Some(slots) = slots {
         let body = json!({ "slots": slots });
         settled(&client, &path, Verb::Put, &body, "the pool", "be resized")?;
@@ -180,36 +168,6 @@ pub(crate) fn pool(
     let pool = in_project(client.get(&path)?, &project);
     session.result(&pool, || pool_text(&pool, &name));
     Ok(0)
-}
-
-/// The one project that has a pool of this name.
-fn pool_project(
-    session: &Session,
-    client: &crate::client::Client,
-    name: &str,
-) -> Result<String, Failure> {
-    let projects = find::projects(session, client)?;
-    if let [project] = projects.as_slice() {
-        return Ok(project.clone());
-    }
-    let mut found = Vec::new();
-    for project in projects {
-        let pools = client.list(&format!("{}/pools", project_path(&project)), usize::MAX)?;
-        if pools.iter().any(|pool| text(pool, "name") == name) {
-            found.push(project);
-        }
-    }
-    let (code, message) = match found.as_slice() {
-        [project] => return Ok(project.clone()),
-        [] => (Code::NoPool, format!("no project has a pool `{name}`")),
-        [_, _, ..] => (
-            Code::Refused,
-            format!("pool `{name}` is in several projects"),
-        ),
-    };
-    Err(Failure::new(REFUSED, message)
-        .coded(code)
-        .hint("name it as `PROJECT/NAME`, or with `--project`"))
 }
 
 fn pool_text(pool: &Value, name: &str) -> String {

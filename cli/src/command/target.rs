@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use porpoise_api::Code;
 use porpoise_ports::Ids as _;
 use serde_json::{Map, Value, json};
 
 use crate::args::Target;
-use crate::client::{Client, encode};
+use crate::client::Client;
 use crate::failure::{Failure, REFUSED, RUN_FAILED, USAGE};
 use crate::host::OsIds;
 use crate::output::{Session, note, table};
 use crate::view::{self, Run};
 
 use super::define::bytes;
-use super::find::{self, RunAt, project_path};
+use super::entity::{TARGET, in_project};
+use super::find::{self, RunAt};
 use super::{field, text, watch};
 
 /// What the server says of a target and nobody sets.
@@ -34,14 +34,14 @@ pub(crate) fn target(session: &Session, command: &Target) -> Result<u8, Failure>
 fn list(session: &Session, client: &Client) -> Result<u8, Failure> {
     let (mut rows, mut all) = (Vec::new(), Vec::new());
     for project in find::projects(session, client)? {
-        for target in client.list(&path(&project, None), usize::MAX)? {
+        for target in client.list(&TARGET.all(&project), usize::MAX)? {
             rows.push(vec![
                 format!("{project}/{}", text(&target, "name")),
                 text(&target, "kind").to_owned(),
                 text(&target, "place").to_owned(),
                 kinds(&target),
             ]);
-            all.push(of(target, &project));
+            all.push(in_project(target, &project));
         }
     }
     session.result(&json!({ "targets": all }), || {
@@ -51,17 +51,17 @@ fn list(session: &Session, client: &Client) -> Result<u8, Failure> {
 }
 
 fn show(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> {
-    let (project, name) = named(session, client, given)?;
-    let target = of(client.get(&path(&project, Some(&name)))?, &project);
+    let (project, name) = TARGET.named(session, client, given)?;
+    let target = in_project(client.get(&TARGET.one(&project, &name))?, &project);
     session.result(&target, || shown(session, &target));
     Ok(0)
 }
 
 /// Starts a connection test and waits for what it comes to.
 fn test(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> {
-    let (project, name) = named(session, client, given)?;
+    let (project, name) = TARGET.named(session, client, given)?;
     let key = format!("cli-{:032x}", OsIds::default().fresh());
-    let test = format!("{}/test", path(&project, Some(&name)));
+    let test = format!("{}/test", TARGET.one(&project, &name));
     let started = client.post_once(&test, &json!({}), &key)?;
     let at = RunAt {
         id: text(&started, "run_id").to_owned(),
@@ -104,13 +104,13 @@ fn put(session: &Session, client: &Client, file: &Path, name: Option<&str>) -> R
     };
     let (project, name) = match within.filter(|_| session.config.project.is_none()) {
         Some(project) if !given.contains('/') => (project, given.to_owned()),
-        _ => named(session, client, given)?,
+        _ => TARGET.named(session, client, given)?,
     };
     for said in SAID {
         fields.remove(said);
     }
-    let stored = client.put(&path(&project, Some(&name)), &Value::Object(fields))?;
-    let stored = of(stored, &project);
+    let stored = client.put(&TARGET.one(&project, &name), &Value::Object(fields))?;
+    let stored = in_project(stored, &project);
     session.result(&stored, || {
         let revision = field(&stored, "revision");
         format!("{project}/{name}: revision {revision}\n")
@@ -130,52 +130,6 @@ fn read(file: &Path) -> Result<Map<String, Value>, Failure> {
         Ok(_) => Err(fault("it is no JSON object".to_owned())),
         Err(error) => Err(fault(error.to_string())),
     }
-}
-
-/// The project and the name that `NAME` or `PROJECT/NAME` means.
-fn named(session: &Session, client: &Client, given: &str) -> Result<(String, String), Failure> {
-    if session.config.project.is_none()
-        && let Some((project, name)) = given.split_once('/')
-    {
-        return Ok((project.to_owned(), name.to_owned()));
-    }
-    let projects = find::projects(session, client)?;
-    if let [project] = projects.as_slice() {
-        return Ok((project.clone(), given.to_owned()));
-    }
-    let mut found = Vec::new();
-    for project in projects {
-        let targets = client.list(&path(&project, None), usize::MAX)?;
-        if targets.iter().any(|target| text(target, "name") == given) {
-            found.push(project);
-        }
-    }
-    let (code, message) = match found.as_slice() {
-        [project] => return Ok((project.clone(), given.to_owned())),
-        [] => (Code::NoTarget, format!("no project has a target `{given}`")),
-        [_, _, ..] => (
-            Code::Refused,
-            format!("target `{given}` is in several projects"),
-        ),
-    };
-    Err(Failure::new(REFUSED, message)
-        .coded(code)
-        .hint("name it as `PROJECT/NAME`, or with `--project`"))
-}
-
-fn path(project: &str, target: Option<&str>) -> String {
-    let targets = format!("{}/targets", project_path(project));
-    match target {
-        Some(name) => format!("{targets}/{}", encode(name)),
-        None => targets,
-    }
-}
-
-fn of(mut target: Value, project: &str) -> Value {
-    if let Some(fields) = target.as_object_mut() {
-        fields.insert("project".to_owned(), project.into());
-    }
-    target
 }
 
 fn kinds(target: &Value) -> String {

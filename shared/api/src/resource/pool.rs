@@ -183,10 +183,7 @@ pub(crate) async fn resize(
         },
     };
     api.app.note_pool(project, &name).await?;
-    let input = Input::Pool(PoolInput::Commanded(command));
-    api.app.tell(&[(address, input)]).await?;
-    let outcome = decided(&api, address, id, wait).await?;
-    Ok((StatusCode::ACCEPTED, Json(outcome)))
+    told(&api, address, command, wait).await
 }
 
 /// Gives a command to a pool, which decides on it in its turn.
@@ -218,9 +215,19 @@ pub(crate) async fn give(
         actor: caller.actor,
         what,
     };
+    told(&api, address, command, wait).await
+}
+
+async fn told(
+    api: &Arc<Api>,
+    address: Address,
+    command: Command<PoolCommand>,
+    wait: Duration,
+) -> Result<(StatusCode, Json<CommandOutcome>), Problem> {
+    let id = command.id;
     let input = Input::Pool(PoolInput::Commanded(command));
     api.app.tell(&[(address, input)]).await?;
-    let outcome = decided(&api, address, id, wait).await?;
+    let outcome = decided(api, address, id, wait).await?;
     Ok((StatusCode::ACCEPTED, Json(outcome)))
 }
 
