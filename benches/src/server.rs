@@ -165,5 +165,6 @@ pub(crate) fn new_run(id: u128, now: Timestamp) -> NewRun {
 
         placement: porpoise_engine::placement::Placement::default(),
         only: None,
+        project_parameters: None,
     }
 }

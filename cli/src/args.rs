@@ -160,6 +160,8 @@ pub(crate) enum Command {
         #[arg(long, num_args = 2, value_names = ["RUN", "TASK"])]
         grant: Option<Vec<String>>,
     },
+    /// List what all workflows of a project can name, or change it.
+    Parameters(crate::command::project_parameters::Parameters),
     /// List calendars: days on which schedules do not fire.
     Calendars,
     /// Show a calendar, put it from dates or a file, or delete it.

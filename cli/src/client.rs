@@ -193,6 +193,11 @@ impl Client {
         self.json("PUT", path, &[kind("application/yaml")], bytes)
     }
 
+    /// Changes what a file names.
+    pub(crate) fn patch_file(&self, path: &str, bytes: &[u8]) -> Result<Value, Failure> {
+        self.json("PATCH", path, &[kind("application/yaml")], bytes)
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.json("DELETE", path, &[], &[])
     }

@@ -10,6 +10,7 @@ pub(crate) mod import;
 mod list;
 mod logs;
 mod parameters;
+pub(crate) mod project_parameters;
 mod rerun;
 mod run;
 mod schedule;
@@ -73,6 +74,7 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Backfill(args) => backfill::backfill(session, &args),
         Command::Pools => list::pools(session),
         Command::Pool { name, slots, grant } => list::pool(session, &name, slots, grant.as_deref()),
+        Command::Parameters(args) => project_parameters::parameters(session, &args),
         Command::Calendars => calendar::calendars(session),
         Command::Calendar(args) => calendar::calendar(session, &args),
         Command::Target(command) => target::target(session, &command),

@@ -52,6 +52,7 @@ async fn create(host: &Host, definition: &str) -> Address {
         created: now,
         placement: porpoise_engine::placement::Placement::default(),
         only: None,
+        project_parameters: None,
     };
     host.app().create_run(new.clone()).await.unwrap();
     Address::run(project, new.run)

@@ -1,7 +1,5 @@
 //! `calendars` and `calendar`: days on which schedules do not fire.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::args::Calendar;
@@ -9,7 +7,7 @@ use crate::client::{Client, encode};
 use crate::failure::Failure;
 use crate::output::{Session, table};
 
-use super::define::bytes;
+use super::define::{bytes, called};
 use super::entity::{CALENDAR, in_project};
 use super::find;
 use super::{field, text};
@@ -68,14 +66,6 @@ fn put(client: &Client, at: &str, args: &Calendar) -> Result<Value, Failure> {
         at = format!("{at}&weekdays={}", encode(&args.weekdays.join(",")));
     }
     client.put_file(&at, &body)
-}
-
-fn called(file: &Path) -> String {
-    if file == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        file.display().to_string()
-    }
 }
 
 fn words(calendar: &Value, name: &str) -> String {

@@ -201,6 +201,15 @@ pub(crate) fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
+/// What faults call a file.
+pub(crate) fn called(file: &Path) -> String {
+    if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    }
+}
+
 /// Says what was applied.
 pub(crate) fn print_applied(applied: &[Value]) {
     print(&applied.iter().map(applied_line).collect::<String>());

@@ -9,7 +9,8 @@ use utoipa::{Modify, OpenApi};
 use crate::problem::Problem;
 use crate::resource::{
     backfill, backfill_start, calendar, command, fact, log, parameter, place, pool, project,
-    residency, run, run_list, schedule, server, start, target, task, usage, workflow,
+    project_parameter, residency, run, run_list, schedule, server, start, target, task, usage,
+    workflow,
 };
 
 #[derive(OpenApi)]
@@ -25,6 +26,7 @@ use crate::resource::{
         command::give, command::outcome, command::rerun_preview, log::read,
         backfill_start::start, backfill_start::preview, backfill::list, backfill::show, backfill::dates,
         backfill::give, backfill::outcome,
+        project_parameter::show, project_parameter::change,
         calendar::list, calendar::show, calendar::put, calendar::delete,
         pool::list, pool::show, pool::resize, pool::give, pool::outcome,
         target::list, target::show, target::set, target::test,

@@ -337,6 +337,7 @@ impl From<CreateRunError> for Problem {
             CreateRunError::Place(error @ (PlaceError::Store(_) | PlaceError::Residency(_))) => {
                 Self::failed(&error)
             }
+            CreateRunError::Parameters(error) => error.into(),
             CreateRunError::Circular(_)
             | CreateRunError::TooDeep(_)
             | CreateRunError::Store(_)

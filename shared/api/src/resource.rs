@@ -12,6 +12,7 @@ pub(crate) mod parameter;
 pub(crate) mod place;
 pub(crate) mod pool;
 pub(crate) mod project;
+pub(crate) mod project_parameter;
 pub(crate) mod residency;
 pub(crate) mod run;
 pub(crate) mod run_list;

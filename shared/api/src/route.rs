@@ -6,14 +6,15 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode};
 use axum::middleware;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use porpoise_model::limits::DEFINITION_BYTES_MAX;
 
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
     backfill, backfill_start, calendar, command, fact, log, parameter, place, pool, project,
-    residency, run, run_list, schedule, server, start, target, task, usage, workflow,
+    project_parameter, residency, run, run_list, schedule, server, start, target, task, usage,
+    workflow,
 };
 use crate::{Api, Code};
 
@@ -29,7 +30,7 @@ struct Route {
 /// What the table says of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// `GET`, `POST`, `PUT`, `DELETE`.
+    /// `GET`, `POST`, `PUT`, `PATCH`, `DELETE`.
     pub method: Method,
     /// With names of segments in braces.
     pub path: &'static str,
@@ -52,6 +53,7 @@ macro_rules! table {
     (@ GET $handler:path) => { get($handler) };
     (@ POST $handler:path) => { post($handler) };
     (@ PUT $handler:path) => { put($handler) };
+    (@ PATCH $handler:path) => { patch($handler) };
     (@ DELETE $handler:path) => { delete($handler) };
 }
 
@@ -65,6 +67,9 @@ fn table() -> Vec<Route> {
         GET  "/v1/projects"                     Read  Project => project::list;
         GET  "/v1/projects/{project}/residency" Read  Project => residency::show;
         PUT  "/v1/projects/{project}/residency" Write Project => residency::set;
+
+        GET   "/v1/projects/{project}/parameters" Read  Project => project_parameter::show;
+        PATCH "/v1/projects/{project}/parameters" Write Project => project_parameter::change;
 
         GET  "/v1/projects/{project}/workflows"                               Read  Workflow => workflow::list;
         POST "/v1/projects/{project}/workflows"                               Write Workflow => workflow::apply;

@@ -7,6 +7,7 @@ mod fact;
 mod log;
 mod place;
 mod pool;
+mod project_parameter;
 mod run;
 mod schedule;
 mod server;

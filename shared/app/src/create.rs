@@ -14,6 +14,7 @@ use porpoise_ports::table::{Condition, Item};
 use crate::app::App;
 use crate::context::ContextError;
 use crate::log::record_key;
+use crate::parameter_store::ParameterError;
 use crate::store::StoreError;
 use crate::target_store::PlaceError;
 use crate::workflow_store::HeadError;
@@ -48,6 +49,9 @@ pub enum CreateRunError {
     /// A target is missing, or the targets cannot be read.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// The parameters of the project cannot be read.
+    #[error(transparent)]
+    Parameters(#[from] ParameterError),
     /// The same call may succeed later.
     #[error("cannot record the run")]
     Store(#[from] StoreError),
@@ -75,6 +79,7 @@ impl CreateRunError {
             Self::Head(HeadError::Unreadable(..)) => true,
             Self::Head(HeadError::Store(..))
             | Self::Place(PlaceError::Store(_) | PlaceError::Residency(_))
+            | Self::Parameters(_)
             | Self::Store(_)
             | Self::Start(_) => false,
         }
@@ -116,7 +121,8 @@ impl App {
     /// three; the first record that was written stands.
     ///
     /// A version that is left open becomes the workflow's current one, and its name the current name. Costs two puts
-    /// and a message; a read more when the version is left open or was not used lately.
+    /// and a message; a read more when the version is left open or was not used lately, and one when the run can name
+    /// parameters of the project.
     pub async fn create_run(&self, mut new: NewRun) -> Result<Created, CreateRunError> {
         may_stand(&new)?;
         let version = if let Some(version) = new.version {
@@ -130,6 +136,7 @@ impl App {
         new.version = Some(version);
         let plan = self.plan(new.project, version).await?;
         new.placement = self.place_run(&new, &plan).await?;
+        new.project_parameters = self.parameters_for(&new, &plan).await?;
         let address = Address::run(new.project, new.run);
         if !mutant::on(Mutant::CreateWithoutStart) {
             let body = minicbor::to_vec(&new).unwrap_or_default();

@@ -33,6 +33,7 @@ mod lately;
 pub mod lists;
 pub mod log;
 mod notice;
+pub mod parameter_store;
 pub mod poll_loop;
 pub mod poller;
 mod pool_store;

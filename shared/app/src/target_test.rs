@@ -92,6 +92,7 @@ impl App {
             created: now,
             placement: Placement::default(),
             only: None,
+            project_parameters: None,
         };
         let created = self.create_run(new).await?;
         if created.fresh {

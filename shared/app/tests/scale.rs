@@ -272,6 +272,7 @@ impl Bench {
             created: self.world.now(),
             placement: porpoise_engine::placement::Placement::default(),
             only: None,
+            project_parameters: None,
         };
         let address = Address::run(new.project, new.run);
         self.app.create_run(new).await.unwrap();

@@ -12,7 +12,8 @@
 //! Left out on purpose: file access (callers pass bytes), evaluation of expressions (`porpoise-expression`), and what
 //! only a server can know: whether a pool, a target or a project exists.
 //!
-//! Business calendars are files too: lists of days, or iCalendar files (`calendar`, `icalendar`).
+//! Business calendars are files too: lists of days, or iCalendar files (`calendar`, `icalendar`); so are parameters of a
+//! project (`parameters`).
 //!
 //! Start reading at `read/workflow.rs`.
 
@@ -23,6 +24,7 @@ mod field;
 mod fields;
 mod fields_of_kinds;
 mod icalendar;
+mod parameters;
 mod read;
 mod schema;
 mod suggest;
@@ -32,6 +34,7 @@ mod write;
 
 pub use calendar::read_calendar;
 pub use fault::{Fault, FaultKind, Faults, Note, Place};
+pub use parameters::read_parameters;
 pub use read::{Checked, read};
 pub use schema::schema;
 pub use write::write;

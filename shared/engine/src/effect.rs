@@ -6,7 +6,7 @@ use porpoise_model::dependence::Runs;
 use porpoise_model::job::Job;
 use porpoise_model::workflow::{Concurrency, FailureStrategy, Kind, Occasion, Priority};
 use porpoise_model::{
-    Actor, Address, AttemptKey, BackfillId, Name, ProjectId, RunId, RunState, ScheduleId,
+    Actor, Address, AttemptKey, BackfillId, Name, ProjectId, RunId, RunState, ScheduleId, Value,
     VersionHash, WorkflowId,
 };
 
@@ -373,6 +373,10 @@ pub struct NewRun {
     /// for nothing.
     #[n(17)]
     pub only: Option<Ranges>,
+    /// Parameters of the project as they were when it was created, those that it can name: later changes do not reach it.
+    /// Who asks for the run leaves them out; whoever creates it fills them in.
+    #[n(18)]
+    pub project_parameters: Option<std::collections::BTreeMap<String, Value>>,
 }
 
 impl NewRun {

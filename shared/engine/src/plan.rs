@@ -1,10 +1,12 @@
 //! A plan: a version compiled for running. Indices instead of names, all edges in two arrays, one rule per task.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use porpoise_model::Name;
 use porpoise_model::limits::{EDGES_MAX, TASKS_MAX};
 use porpoise_model::workflow::{Each, Kind, Priority, Task, TriggerRule, Workflow};
+
+use crate::run::parameters::Named;
 
 /// The place and target of kinds that run wherever the control plane runs.
 pub const LOCAL_PLACE: &str = "local";
@@ -21,6 +23,8 @@ pub struct Plan {
     conditions: bool,
     /// Indices in the order of names.
     by_name: Vec<u32>,
+    /// Found when it is first asked for.
+    named: OnceLock<Named>,
 }
 
 /// Marks of a task that the decider asks for on its hot path, as bits.
@@ -147,6 +151,7 @@ impl Plan {
             upstream,
             downstream,
             by_name,
+            named: OnceLock::new(),
             rules: workflow.tasks.iter().map(|task| task.trigger).collect(),
             ranks: workflow
                 .tasks
@@ -306,6 +311,11 @@ impl Plan {
     /// Waits after it became ready.
     pub fn has_delay(&self, task: u32) -> bool {
         self.has(task, mark::DELAY)
+    }
+
+    /// The names that its texts use. Reads all of them when it is first asked.
+    pub fn named(&self) -> &Named {
+        self.named.get_or_init(|| Named::by(&self.workflow))
     }
 
     /// Has texts in which expressions may stand, or parameters.

@@ -148,5 +148,6 @@ fn new_run(state: &State, project: ProjectId, instant: i64) -> Option<NewRun> {
         created: since,
         placement: crate::placement::Placement::default(),
         only: None,
+        project_parameters: None,
     })
 }

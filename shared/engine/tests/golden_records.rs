@@ -62,6 +62,7 @@ fn run_facts() -> Vec<RunFact> {
         created: at(1),
         placement: Placement::default(),
         only: None,
+        project_parameters: None,
     };
     let outputs = BTreeMap::from([("rows".to_owned(), Value::text("42"))]);
     vec![
@@ -181,6 +182,8 @@ fn records_of_run_facts_of_reader_1_still_read() {
     let said = text(&read.facts).replacen(&at_home, "", 1);
     // And before runs could be of some tasks only.
     let said = said.replacen(", only: None", "", 1);
+    // And before projects had parameters.
+    let said = said.replacen(", project_parameters: None", "", 1);
     assert_eq!(said, std::fs::read_to_string(&says).unwrap());
     assert_eq!(
         record.to_bytes(),
@@ -244,6 +247,17 @@ fn records_of_runs_of_some_tasks_still_read() {
         new.only = Some(Ranges::of([1, 2, 300]));
     }
     still_read("run-some-tasks-1.cbor", facts);
+}
+
+#[test]
+fn records_of_runs_that_name_parameters_of_their_project_still_read() {
+    let mut facts = run_facts();
+    facts.truncate(1);
+    if let Some(RunFact::Created(new)) = facts.first_mut() {
+        let region = ("region".to_owned(), Value::text("eu"));
+        new.project_parameters = Some([region].into());
+    }
+    still_read("run-project-parameters-1.cbor", facts);
 }
 
 #[test]

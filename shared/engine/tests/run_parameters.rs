@@ -1,7 +1,7 @@
 //! What a task can read by name, where it comes from, and what it hides.
 
 use insta::assert_snapshot;
-use porpoise_engine::run::parameters::{Given, known};
+use porpoise_engine::run::parameters::{Given, Named, known, may_name, named_of};
 use porpoise_model::Value;
 use porpoise_model::workflow::Kind;
 
@@ -121,4 +121,103 @@ fn a_parameter_that_cannot_be_resolved_says_why_and_leaves_the_others() {
     a: cannot resolve `a`: no parameter is named `nope` (task `${nope}`)
     b: fine (task)
     ");
+}
+
+/// Names of the project come after all that is nearer; what was not there before 3.2 is not there now.
+#[test]
+fn parameters_of_the_project_are_the_last_but_what_is_built_in() {
+    let of = |dialect: &str| {
+        let mut run = scenario("load").with("load", |task| {
+            task.kind = Kind::Command {
+                argv: [
+                    "${project.zone}",
+                    "${project.root}",
+                    "${zone} ${root} ${system.datetime}",
+                ]
+                .map(str::to_owned)
+                .into(),
+            };
+            task.parameters.insert("own".into(), Value::text("own"));
+        });
+        dialect.clone_into(&mut run.workflow.dialect);
+        run.workflow.parameters = [("zone".to_owned(), Value::text("of the workflow"))].into();
+        let all = [
+            ("zone", "eu"),
+            ("root", "/${project.zone}/$[yyyy]"),
+            ("system.datetime", "$[yyyy]"),
+            ("own", "of the project"),
+        ];
+        let all = all.map(|(name, text)| (name.to_owned(), Value::text(text)));
+        run.new.project_parameters = Some(all.into());
+        shown(&run.start())
+    };
+    let dialects = ["porpoise/1", "dolphinscheduler/3.1", "dolphinscheduler/3.2"];
+    assert_snapshot!(dialects.map(of).join("\n\n"), @"
+    own: own (task)
+    project.root: /eu/2026 (project `/${project.zone}/$[yyyy]`)
+    project.zone: eu (project)
+    system.datetime: 20260302000000 (builtin)
+    zone: of the workflow (workflow)
+
+    own: own (task)
+    system.datetime: 20260302000000 (builtin)
+    zone: of the workflow (workflow)
+
+    own: own (task), not of the project (project)
+    root: /${project.zone}/2026 (project `/${project.zone}/$[yyyy]`)
+    system.datetime: 2026 (project `$[yyyy]`), not 20260302000000 (builtin)
+    zone: of the workflow (workflow), not eu (project)
+    ");
+}
+
+/// A run carries no more of them than it can name.
+#[test]
+fn a_run_keeps_those_parameters_of_the_project_that_it_can_name() {
+    let kept = |dialect: &str, text: &str, start: &str| {
+        let mut run = scenario("load").with("load", |task| {
+            task.kind = Kind::Switch {
+                cases: Vec::new(),
+                otherwise: None,
+            };
+            task.env.insert("x".into(), Value::text(text).text);
+        });
+        dialect.clone_into(&mut run.workflow.dialect);
+        run.workflow.parameters = [("declared".to_owned(), Value::text(""))].into();
+        run.new.parameters = [("given".to_owned(), start.to_owned())].into();
+        let all = [
+            ("a", "${b} ${project.b}"),
+            ("b", ""),
+            ("c", ""),
+            ("declared", ""),
+        ];
+        let all = all
+            .map(|(name, text)| (name.to_owned(), Value::text(text)))
+            .into();
+        let named = Named::by(&run.workflow);
+        let may = may_name(&run.new, &run.workflow, &named);
+        let kept = named_of(&run.new, &run.workflow, &named, &all);
+        let names = kept.map(|kept| kept.into_keys().collect::<Vec<_>>().join(" "));
+        format!("{may} {}", names.unwrap_or_default())
+    };
+    let cases = [
+        ("porpoise/1", "a ${c}", "", "false "),
+        ("porpoise/1", "${project.a}", "", "true a b"),
+        ("porpoise/1", "", "${project.c}", "true c"),
+        ("porpoise/1", "${project.${x}}", "", "true a b c declared"),
+        ("dolphinscheduler/3.1", "${a}", "", "false "),
+        (
+            "dolphinscheduler/3.2",
+            "${a} ${declared}",
+            "",
+            "true a b declared",
+        ),
+        ("dolphinscheduler/3.3", "${declared}", "", "false declared"),
+    ];
+    for (dialect, text, start, expected) in cases {
+        assert_eq!(
+            kept(dialect, text, start),
+            expected,
+            "{dialect} {text} {start}"
+        );
+    }
 }

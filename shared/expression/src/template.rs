@@ -126,6 +126,13 @@ impl Template {
         found.into_iter()
     }
 
+    /// Whether a name in it is put together of others, as in `${a_${b}}`: it is not known before rendering.
+    pub fn composes(&self) -> bool {
+        self.parameters
+            .iter()
+            .any(|span| inside(part(&self.text, span.clone())).contains("${"))
+    }
+
     /// Every secret that the text refers to, in order, with the bytes of its `${secret:NAME}`.
     pub fn secrets(&self) -> impl Iterator<Item = Reference<'_>> {
         self.parameters.iter().filter_map(|span| {
@@ -196,6 +203,8 @@ mod tests {
         let references: Vec<_> = template.references().collect();
         let names: Vec<_> = references.iter().map(|found| found.name).collect();
         assert_eq!(names, ["a", "n", "y", "z"]);
+        assert!(template.composes());
+        assert!(!Template::parse("${a} $[yyyy-${n}]").composes());
         for found in &references {
             assert_eq!(text[found.span.clone()], format!("${{{}}}", found.name));
         }

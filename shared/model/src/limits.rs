@@ -82,6 +82,8 @@ pub const BACKFILL_BYTES_MAX: usize = 48 * 1024;
 pub const MAPPED_ELEMENTS_MAX: u32 = 1_024;
 /// Runs of a mapped task at the same time: as many are created in one step.
 pub const MAPPED_PARALLEL_MAX: u32 = 100;
+/// Bytes of the names and texts of the parameters of a project: a run's first record carries those that it can name.
+pub const PROJECT_PARAMETERS_BYTES_MAX: usize = 32 * 1024;
 /// Lists of a mapped task.
 pub const MAPPED_LISTS_MAX: usize = 16;
 /// Bytes of the values of those lists together, each with one byte more: they stand in one record.

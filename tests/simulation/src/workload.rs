@@ -561,6 +561,7 @@ fn new_run(id: WorkflowId, workflow: &Workflow, at: i64, chance: &mut Chance) ->
 
         placement: porpoise_engine::placement::Placement::default(),
         only: chance.happens(0.1).then(|| some_of(workflow, chance)),
+        project_parameters: None,
     }
 }
 

@@ -504,6 +504,7 @@ fn like(
         created: now,
         placement: porpoise_engine::placement::Placement::default(),
         only: start::only(&asked.plan, &asked.head, request)?,
+        project_parameters: None,
     })
 }
 

@@ -170,6 +170,7 @@ fn new_run(
         created: now,
         placement: porpoise_engine::placement::Placement::default(),
         only: None,
+        project_parameters: None,
     };
     (new, request.logical_date.is_some())
 }

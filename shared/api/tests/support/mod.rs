@@ -146,6 +146,10 @@ impl Server {
         self.send(asked(Method::PUT, path, body.into())).await
     }
 
+    pub async fn patch(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.send(asked(Method::PATCH, path, body.into())).await
+    }
+
     pub async fn delete(&self, path: &str) -> Answer {
         self.send(asked(Method::DELETE, path, Body::empty())).await
     }

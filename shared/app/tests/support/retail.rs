@@ -59,5 +59,6 @@ pub(crate) fn new_run(workflow: WorkflowId, key: &str) -> NewRun {
         created: Timestamp::from_second(1_767_225_600).unwrap(),
         placement: Placement::default(),
         only: None,
+        project_parameters: None,
     }
 }

@@ -34,6 +34,9 @@ const BUILTINS: [&str; 4] = [
 /// Outputs that are candidates for "did you mean".
 const CANDIDATES_MAX: usize = 1_000;
 
+/// What stands before the name of a parameter of the project.
+const OF_PROJECT: &str = "project.";
+
 /// What a text is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
@@ -76,6 +79,8 @@ enum Meant<'a> {
     Output(u32),
     /// An output that its task does not declare.
     Undeclared(&'a Task, &'a str),
+    /// A parameter of the project: only a server knows which there are.
+    OfProject,
     Unknown,
 }
 
@@ -84,7 +89,7 @@ impl<'w> Known<'w> {
         self.tasks.get(place_of(index)).and_then(Option::as_ref)
     }
 
-    /// Parameters win over built-ins, and those over outputs.
+    /// Parameters win over built-ins, those over outputs, and those over parameters of the project.
     fn meant<'a>(&self, name: &'a str, user: Option<&Task>) -> Meant<'a>
     where
         'w: 'a,
@@ -117,7 +122,14 @@ impl<'w> Known<'w> {
                 Some(task) => undeclared = Meant::Undeclared(task, output),
             }
         }
-        undeclared
+        match undeclared {
+            Meant::Unknown if name.starts_with(OF_PROJECT) => Meant::OfProject,
+            Meant::Known
+            | Meant::Output(_)
+            | Meant::Undeclared(..)
+            | Meant::OfProject
+            | Meant::Unknown => undeclared,
+        }
     }
 
     /// Whether a name is that of all that a mapped task hands on, as `DolphinScheduler` calls it: `dynamic.out(TASK)`.
@@ -302,6 +314,15 @@ impl Reader<'_> {
                 let message = format!("task {name} declares no output {}", quoted(output));
                 self.problem(found, FaultKind::UnknownOutput, message, Some(hint));
             }
+            Meant::OfProject if self.strict && text.r#use == Use::Script => {
+                let name = quoted(&format!("${{{}}}", found.name));
+                let message = format!("{name} is left to the script, which cannot name it");
+                let hint =
+                    "give the task a parameter with that value, and let the script read that";
+                let (spot, path) = (self.spot(text, found.offset), text.path.clone());
+                self.note_at(spot, path, message, Some(hint.to_owned()));
+            }
+            Meant::OfProject => {}
             // A task that could not be read may have parameters of its own.
             Meant::Unknown if text.task.is_some() && user.is_none() => {}
             Meant::Unknown if text.r#use == Use::Script => self.near(known, found, user, script),

@@ -16,7 +16,7 @@ use crate::word;
 
 impl Reader<'_> {
     /// Names in NFC to whatever `read` makes of their values.
-    pub(super) fn named<V>(
+    pub(crate) fn named<V>(
         &mut self,
         at: At<'_>,
         mut read: impl FnMut(&mut Self, At<'_>, usize) -> Option<V>,
@@ -78,7 +78,7 @@ impl Reader<'_> {
             .unwrap_or(at.node)
     }
 
-    fn parameter(&mut self, at: At<'_>) -> Option<Value> {
+    pub(crate) fn parameter(&mut self, at: At<'_>) -> Option<Value> {
         match self.tree.view(at.node) {
             View::Scalar(scalar) => {
                 let text = self.process_text(at, VALUE_BYTES_MAX)?;

@@ -65,6 +65,7 @@ pub(super) fn new_run(
         created: state.outbox.since(&key)?,
         placement: Placement::default(),
         only: None,
+        project_parameters: None,
     })
 }
 

@@ -160,7 +160,7 @@ fn intent(
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect(),
         dialect: plan.workflow().dialect.clone(),
-        secrets: parameters::secrets(plan.workflow(), task),
+        secrets: parameters::secrets(new, plan.workflow(), task),
         target: placed.map(|placed| placed.target.clone()),
         residency: new.placement.residency.clone(),
         labels: placed.map_or_else(BTreeMap::new, |_| labels(plan, new, task)),

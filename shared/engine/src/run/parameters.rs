@@ -1,11 +1,13 @@
 //! Parameters and texts of tasks: resolved when a run begins, and rendered when an attempt is dispatched.
 //!
 //! Precedence, the first that knows a name wins: the task's own parameters, outputs of tasks above (`${task.output}`),
-//! the run's parameters, built-ins. From DolphinScheduler 3.2 on, what a run was started with comes before all of them. Native scripts are passed as they are; values reach them as environment variables
+//! the run's parameters, those of the project, built-ins. From DolphinScheduler 3.2 on, what a run was started with comes
+//! before all of them. Native scripts are passed as they are; values reach them as environment variables
 //! (docs/adr/0004-values.md).
 
 mod handed;
 mod known;
+mod project;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,7 @@ use crate::effect::{NewRun, Trigger};
 
 pub use handed::{elements, handed_down, results};
 pub use known::{Given, Known, Source, known};
+pub use project::{Named, may_name, named_of};
 
 /// A task with every expression resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,10 +94,12 @@ impl Reading {
 /// Every parameter that cannot be resolved, with the reason, in one text.
 pub fn resolve(new: &NewRun, workflow: &Workflow) -> Result<Vec<(String, String)>, String> {
     let reading = Reading::of(new, workflow)?;
-    let declared = workflow
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.text.as_str()));
+    let of_project = of_project(new, reading.dialect);
+    let declared = workflow.parameters.iter();
+    let declared = declared.map(|(name, value)| (name.as_str(), value.text.as_str()));
+    let named = of_project.iter();
+    let named = named.map(|(name, text)| (name.as_str(), *text));
+    let declared = named.chain(declared);
     let given = new
         .parameters
         .iter()
@@ -109,13 +114,31 @@ pub fn resolve(new: &NewRun, workflow: &Workflow) -> Result<Vec<(String, String)
             porpoise_expression::resolve_parameters(declared, given, instant, dialect)
         }
     };
-    resolved.map_err(|errors| {
+    let mut resolved = resolved.map_err(|errors| {
         let texts: Vec<String> = errors
             .iter()
             .map(|error| format!("{error}: {}", error.source))
             .collect();
         texts.join("; ")
+    })?;
+    // They stay beside the run's own.
+    let declared = |name: &str| workflow.parameters.contains_key(name);
+    resolved.retain(|(name, _)| declared(name) || !of_project.contains_key(name));
+    Ok(resolved)
+}
+
+/// Parameters of the project that parameters of a workflow can name when a run begins. In the dialects of
+/// `DolphinScheduler` what is not known then stays as it is written until a task names it.
+fn of_project(new: &NewRun, dialect: Dialect) -> BTreeMap<String, &str> {
+    let all = new.project_parameters.iter().flatten();
+    let all = all.filter(|_| dialect.is_native());
+    all.map(|(name, value)| {
+        (
+            project::full(name, dialect).into_owned(),
+            value.text.as_str(),
+        )
     })
+    .collect()
 }
 
 /// Whether a task can be rendered.
@@ -292,10 +315,11 @@ fn base<'a>(
         .ok_or_else(|| format!("there is no task at index {task}"))?;
     let new = state.new.as_deref().ok_or("the run does not exist yet")?;
     let reading = Reading::of(new, plan.workflow())?;
-    let native = reading.dialect.is_native();
+    let dialect = reading.dialect;
+    let native = dialect.is_native();
     let started_by = match new.trigger {
         Trigger::Manual | Trigger::Api | Trigger::Backfill { .. } => {
-            !native && !reading.dialect.is_before_3_2()
+            !native && !dialect.is_before_3_2()
         }
         Trigger::Schedule { .. } | Trigger::Parent { .. } => false,
     };
@@ -304,6 +328,7 @@ fn base<'a>(
         plan,
         task: definition,
         index: task,
+        dialect,
         native,
         start: started_by.then_some(&new.parameters),
         own: None,
@@ -312,9 +337,12 @@ fn base<'a>(
     Ok((reading, scope))
 }
 
-/// The secrets that a task's definition names: in its own texts, and in the workflow's parameters.
-pub fn secrets(workflow: &Workflow, task: &Task) -> BTreeSet<String> {
+/// The secrets that a task's definition names: in its own texts, and in the parameters of the workflow and of the
+/// project.
+pub fn secrets(new: &NewRun, workflow: &Workflow, task: &Task) -> BTreeSet<String> {
+    let of_project = new.project_parameters.iter().flat_map(BTreeMap::values);
     let parameters = workflow.parameters.values().chain(task.parameters.values());
+    let parameters = parameters.chain(of_project);
     let texts = parameters.map(|value| &value.text).chain(task.env.values());
     let texts = texts.map(String::as_str).chain(task.kind.texts());
     let texts = texts.filter(|text| text.contains("${secret:"));
@@ -381,6 +409,7 @@ struct TaskScope<'a> {
     plan: &'a Plan,
     task: &'a Task,
     index: u32,
+    dialect: Dialect,
     native: bool,
     /// What the run was started with, if that comes before all else (DolphinScheduler from 3.2 on).
     start: Option<&'a BTreeMap<String, String>>,
@@ -425,7 +454,14 @@ impl TaskScope<'_> {
         }
         let of_run = || self.plan.workflow().parameters.get(name);
         let declared = self.output(name).or_else(of_run);
+        let declared = declared.or_else(|| self.of_project(name));
         declared.map_or(ValueType::Varchar, |value| value.kind)
+    }
+
+    /// The parameter of the project that a name means.
+    fn of_project(&self, name: &str) -> Option<&porpoise_model::Value> {
+        let known = self.state.new.as_deref()?.project_parameters.as_ref()?;
+        known.get(project::meant(name, self.dialect)?)
     }
 
     /// What DolphinScheduler knows of the run and the task by itself.
@@ -475,8 +511,11 @@ impl Scope for TaskScope<'_> {
         match of_run {
             Some(text) if self.native => Some(Value::Data(Cow::Borrowed(text))),
             Some(text) => Some(Value::Text(Cow::Borrowed(text))),
-            None if self.native => None,
-            None => self.system(name).map(|text| Value::Data(Cow::Owned(text))),
+            None => match self.of_project(name) {
+                Some(value) => Some(Value::Text(Cow::Borrowed(&value.text))),
+                None if self.native => None,
+                None => self.system(name).map(|text| Value::Data(Cow::Owned(text))),
+            },
         }
     }
 }

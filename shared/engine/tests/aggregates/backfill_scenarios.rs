@@ -64,6 +64,7 @@ pub(crate) fn of(dates: Dates, parallel: u32) -> NewBackfill {
             created: midnight(),
             placement: Placement::default(),
             only: None,
+            project_parameters: None,
         },
         dates,
         descending: false,

@@ -44,7 +44,8 @@ fn text<F: Debug>(facts: &[F]) -> String {
 
 /// What is read as absent is not said: files of releases that did not know of it say nothing of it either.
 fn text_as_released<F: Debug>(facts: &[F]) -> String {
-    text(facts).replace(", calendar: None", "")
+    let text = text(facts).replace(", calendar: None", "");
+    text.replace(", project_parameters: None", "")
 }
 
 /// Every sort of fact, each with everything that it can hold, against the files of this name.

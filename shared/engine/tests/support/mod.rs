@@ -132,6 +132,7 @@ pub(crate) fn scenario(edges: &str) -> Scenario {
         created: start_of_day(),
         placement: porpoise_engine::placement::Placement::default(),
         only: None,
+        project_parameters: None,
     };
     Scenario {
         workflow: workflow(edges),

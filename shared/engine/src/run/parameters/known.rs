@@ -50,6 +50,8 @@ pub enum Source {
     Parent,
     /// `parameters` of the workflow, resolved when the run began.
     Workflow,
+    /// A parameter of the project, as it was when the run was created.
+    Project,
     /// Every run has it.
     BuiltIn,
 }
@@ -64,6 +66,7 @@ impl Source {
             Self::Start => "start",
             Self::Parent => "parent",
             Self::Workflow => "workflow",
+            Self::Project => "project",
             Self::BuiltIn => "builtin",
         }
     }
@@ -150,6 +153,7 @@ impl Look<'_> {
             self.of_task(name),
             self.output(name),
             later,
+            self.of_project(name),
             self.built_in(name),
         ];
         let mut values = values.into_iter().flatten();
@@ -199,6 +203,14 @@ impl Look<'_> {
             (None, _) => (Source::Workflow, declared.map(|declared| &declared.text)),
         };
         Some(given(source, written, Ok(value)))
+    }
+
+    fn of_project(&self, name: &str) -> Option<Given> {
+        let written = &self.scope.of_project(name)?.text;
+        let value = self
+            .reading
+            .render(written, self.scope, self.reading.unknown());
+        Some(given(Source::Project, Some(written), value))
     }
 
     fn built_in(&self, name: &str) -> Option<Given> {

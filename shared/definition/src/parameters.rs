@@ -1,0 +1,85 @@
+//! Reading parameters of a project: a map of names to values, YAML or JSON, as `parameters` of a workflow.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use porpoise_model::Value;
+
+use crate::fault::{FaultKind, Faults};
+use crate::read::context::{At, Reader};
+use crate::read::path::Path;
+use crate::read::{place, unreadable};
+use crate::tree::{self, Meaning, Spot, View};
+
+/// Reads parameters of a project: each name with its value, or with `null`: it is to be taken away. `file_name` serves
+/// messages.
+///
+/// # Errors
+/// Every fault of the file: nothing is taken from a file that has one.
+pub fn read_parameters(
+    file_name: &str,
+    bytes: &[u8],
+) -> Result<BTreeMap<String, Option<Value>>, Faults> {
+    let file: Arc<str> = file_name.into();
+    let tree = match tree::parse(file_name, bytes) {
+        Ok(tree) => tree,
+        Err(error) => return Err(unreadable(&file, error)),
+    };
+    let mut reader = Reader::new(&tree, Arc::clone(&file));
+    let [document] = tree.documents.as_slice() else {
+        let place = place(&file, Spot { line: 1, column: 1 }, String::new());
+        let message = "parameters are one document: a map of names to values";
+        return Err(Faults::one(FaultKind::Syntax, place, message, None));
+    };
+    let at = At {
+        path: Path::Root,
+        node: *document,
+    };
+    let read = reader.named(at, |reader, at, _| {
+        if let View::Scalar(scalar) = reader.tree.view(at.node)
+            && scalar.meaning() == Meaning::Null
+        {
+            return Some(None);
+        }
+        reader.parameter(at).map(Some)
+    });
+    reader.findings.into_result((), Vec::new())?;
+    Ok(read.unwrap_or_default().into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use porpoise_model::ValueType;
+
+    use super::*;
+
+    #[test]
+    fn values_have_types_and_null_takes_away() {
+        let file = "region: eu\nbatch: 500\nfrom: { type: date, value: 2026-01-01 }\nold: null\n";
+        let read = read_parameters("p.yaml", file.as_bytes()).unwrap();
+        let typed = |kind, text: &str| {
+            let text = text.to_owned();
+            Some(Value { kind, text })
+        };
+        let expected = [
+            ("batch", typed(ValueType::Integer, "500")),
+            ("from", typed(ValueType::Date, "2026-01-01")),
+            ("old", None),
+            ("region", typed(ValueType::Varchar, "eu")),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value));
+        assert_eq!(read, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn every_fault_of_a_file_is_told_at_once() {
+        let file = "a: [1]\n\"b\\0\": x\nc: { typ: date }\n";
+        let faults = read_parameters("p.yaml", file.as_bytes()).unwrap_err();
+        let paths: Vec<_> = faults
+            .faults
+            .iter()
+            .map(|f| f.place.path.as_str())
+            .collect();
+        assert_eq!(paths, ["a", "[\"b\\0\"]", "c.typ"], "{faults:?}");
+    }
+}
