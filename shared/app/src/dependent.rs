@@ -3,7 +3,7 @@
 //! In this order: who waits is written down, then the runs are read. Done twice it is the same; what it finds goes to
 //! the run that asked, as an input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use porpoise_engine::run::dependent::{
 use porpoise_engine::run::{Run, State};
 use porpoise_model::dependence::{Part, Verdict};
 use porpoise_model::limits::DEPENDENCE_OUTPUT_BYTES_MAX;
-use porpoise_model::{Address, Outputs, ProjectId, WorkflowId};
+use porpoise_model::{Address, Name, Outputs, ProjectId, WorkflowId};
 use porpoise_ports::Unavailable;
 
 use crate::app::App;
@@ -47,6 +47,9 @@ pub enum LookError {
     Unavailable(#[from] Unavailable),
 }
 
+/// Tasks that are waited for and have not ended, by their runs, which have not either.
+type Watched = BTreeMap<Address, BTreeSet<Name>>;
+
 /// A workflow that is waited for.
 type Upstream = (ProjectId, WorkflowId);
 
@@ -54,7 +57,7 @@ impl App {
     /// Looks, and sends what is found to the run that waits.
     ///
     /// Costs a put and a query for each workflow that is waited for, the loading of each run of which a part is wanted,
-    /// and a message.
+    /// and a message; one more for each run that goes on and of which a task is waited for.
     pub(crate) async fn look_for(&self, out: &LookOut) -> Result<(), LookError> {
         let mut of: BTreeMap<Upstream, Vec<&LookAt>> = BTreeMap::new();
         for at in &out.at {
@@ -66,16 +69,22 @@ impl App {
         let looked = of
             .iter()
             .map(|(upstream, at)| self.look_at(out, *upstream, at));
-        let looked = try_join_all(looked).await?;
-        let mut found: Vec<Finding> = looked.into_iter().flatten().collect();
+        let (mut found, mut messages) = (Vec::<Finding>::new(), Vec::new());
+        for (findings, watched) in try_join_all(looked).await? {
+            found.extend(findings);
+            for (run, names) in watched {
+                let watched = Input::Run(RunInput::Watched(names.into_iter().collect()));
+                messages.push(self.message(run, &watched));
+            }
+        }
         found.sort_by_key(|finding| finding.position);
         let findings = Findings {
             look: out.look,
             found,
         };
         let to = Address::run(out.project, out.run);
-        let message = self.message(to, &Input::Run(RunInput::Found(findings)));
-        self.ports.queue.send(vec![message]).await?;
+        messages.push(self.message(to, &Input::Run(RunInput::Found(findings))));
+        self.ports.queue.send(messages).await?;
         Ok(())
     }
 
@@ -92,7 +101,8 @@ impl App {
         let puts = of.iter().map(|((project, workflow), at)| async move {
             let intervals: Vec<Interval> =
                 at.iter().flat_map(|at| &at.intervals).copied().collect();
-            match Subscription::of(waiter, &intervals) {
+            let tasks = at.iter().any(|at| matches!(at.runs.part, Part::Task(_)));
+            match Subscription::of(waiter, &intervals, tasks) {
                 Some(subscription) => self.subscribe(&subscription, *project, *workflow).await,
                 None => Ok(()),
             }
@@ -103,13 +113,13 @@ impl App {
         Ok(())
     }
 
-    /// What is found of the runs of one workflow.
+    /// What is found of the runs of one workflow, and the tasks of those runs that have not ended.
     async fn look_at(
         &self,
         out: &LookOut,
         (project, workflow): Upstream,
         at: &[&LookAt],
-    ) -> Result<Vec<Finding>, LookError> {
+    ) -> Result<(Vec<Finding>, Watched), LookError> {
         let starts = at.iter().flat_map(|at| &at.intervals);
         let since = starts.map(|interval| interval.start).min();
         let lines = match since {
@@ -124,7 +134,7 @@ impl App {
         let lines: Vec<Listing> = lines.collect();
         let own = (project, workflow) == (out.project, out.workflow);
         let first = own && lines.is_empty() && !self.has_earlier(out).await?;
-        let mut found = Vec::with_capacity(at.len());
+        let (mut found, mut watched) = (Vec::with_capacity(at.len()), Watched::new());
         for at in at {
             if first {
                 let why = "this is the first run".to_owned();
@@ -137,9 +147,10 @@ impl App {
                 found.push(Finding { why, ..finding });
                 continue;
             }
-            found.push(self.find_runs(out, (project, workflow), at, &lines).await?);
+            let of = (project, workflow);
+            found.push(self.find_runs(out, of, at, &lines, &mut watched).await?);
         }
-        Ok(found)
+        Ok((found, watched))
     }
 
     async fn find_runs(
@@ -148,6 +159,7 @@ impl App {
         upstream: Upstream,
         at: &LookAt,
         lines: &[Listing],
+        watched: &mut Watched,
     ) -> Result<Finding, LookError> {
         let wanted = self.wanted(upstream, at).await?;
         let absent = lines.is_empty() && self.head(upstream.0, upstream.1).await?.is_none();
@@ -172,6 +184,10 @@ impl App {
                 )),
                 Some(Ok(loaded)) => {
                     let (verdict, what) = part_of(at, &loaded, &out.dialect);
+                    if let Some(task) = going_on(at, &loaded) {
+                        let run = Address::run(line.project, line.run);
+                        watched.entry(run).or_default().insert(task);
+                    }
                     seen.push(seen_of(line, verdict, &what));
                     outputs.push((line.ended, of_run(at, &loaded, &out.outputs)));
                 }
@@ -235,6 +251,17 @@ fn part_of(at: &LookAt, loaded: &Loaded<Run>, dialect: &str) -> (Verdict, String
         return (Verdict::Open, "it has not begun".to_owned());
     };
     of_part(&at.runs.part, &loaded.state, plan, dialect)
+}
+
+/// The task that is waited for, if neither it nor its run has ended.
+fn going_on(at: &LookAt, loaded: &Loaded<Run>) -> Option<Name> {
+    let Part::Task(name) = &at.runs.part else {
+        return None;
+    };
+    let task = loaded.context.as_ref()?.find(name.as_str())?;
+    let ended =
+        loaded.state.tasks.phase(task).is_terminal() || loaded.state.run_state().is_terminal();
+    (!ended).then(|| name.clone())
 }
 
 /// Of a run the outputs of all its tasks; of two of one name that of the task that stands first.

@@ -11,7 +11,7 @@ use porpoise_engine::effect::{
 use porpoise_engine::input::{Command, RunCommand, RunInput};
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::{Effect, Input};
-use porpoise_model::Address;
+use porpoise_model::{Address, RunState};
 use porpoise_ports::Unavailable;
 use porpoise_ports::notices::Notice;
 use porpoise_ports::queue::Message;
@@ -23,7 +23,7 @@ use crate::create::CreateRunError;
 use crate::dependent::LookError;
 use crate::job_item::JobId;
 use crate::store::StoreError;
-use crate::subscription::TellError;
+use crate::subscription::{TellError, Who};
 use crate::warm::Copy;
 
 /// Bytes of one batch on the bus or one message of reports: an EventBridge event and an SQS message have 256 KB.
@@ -96,6 +96,8 @@ enum Own {
 /// What became of what the shell carried out by itself.
 enum Done {
     Whole,
+    /// And those who wait for it were told, who would be told again by whoever steps next.
+    Told,
     /// To be told now.
     But(Box<Notice>),
     /// Whoever it was done for says so.
@@ -108,6 +110,8 @@ enum Done {
 #[derive(Default)]
 struct Said {
     acks: Vec<EffectKey>,
+    /// Somebody was told who waits.
+    told: bool,
     refusals: Vec<(EffectKey, String)>,
 }
 
@@ -155,6 +159,7 @@ impl App {
         let said = self.send_out(&mut outgoing).await?;
         copy.sent.note(&due, A::outbox(state), now);
         copy.acks.extend(said.acks);
+        copy.told |= said.told;
         copy.refusals.extend(said.refusals);
         Ok(count)
     }
@@ -188,6 +193,10 @@ impl App {
         for (key, own) in std::mem::take(&mut outgoing.own) {
             match self.carry_out(own).await {
                 Ok(Done::Whole) => said.acks.extend(key),
+                Ok(Done::Told) => {
+                    said.acks.extend(key);
+                    said.told = true;
+                }
                 Ok(Done::But(notice)) => notices.push((key, notice)),
                 Ok(Done::Unsaid) => {}
                 Ok(Done::Never(why)) => said.refusals.extend(key.map(|key| (key, why))),
@@ -203,15 +212,29 @@ impl App {
     async fn carry_out(&self, own: Own) -> Result<Done, SendError> {
         match own {
             Own::List(listing, notice) => {
-                let over = listing.state.is_terminal();
-                if over && mutant::on(Mutant::SubscribersReadEarly) {
-                    self.tell_waiters(&listing).await?;
+                // Who waits for a task has to look once the run is there.
+                let who = match listing.state {
+                    RunState::Succeeded | RunState::Failed | RunState::Canceled => Some(Who::All),
+                    RunState::Running => Some(Who::OfTasks),
+                    RunState::Queued
+                    | RunState::Pausing
+                    | RunState::Paused
+                    | RunState::Canceling => None,
+                };
+                let early = who.filter(|_| mutant::on(Mutant::SubscribersReadEarly));
+                if let Some(who) = early {
+                    self.tell_waiters(&listing, who).await?;
                 }
                 self.list(&listing).await.map_err(SendError::List)?;
-                if over && !mutant::on(Mutant::SubscribersReadEarly) {
-                    self.tell_waiters(&listing).await?;
-                }
-                Ok(notice.map_or(Done::Whole, Done::But))
+                let told = match who.filter(|_| early.is_none()) {
+                    Some(who) => self.tell_waiters(&listing, who).await?,
+                    None => 0,
+                };
+                Ok(match notice {
+                    Some(notice) => Done::But(notice),
+                    None if told > 0 => Done::Told,
+                    None => Done::Whole,
+                })
             }
             Own::Look(look) => {
                 let looked = self.look_for(&look).await;
@@ -221,8 +244,8 @@ impl App {
             // Whoever is told reads the lists.
             Own::Stir(listing) => {
                 self.list(&listing).await.map_err(SendError::List)?;
-                self.tell_waiters(&listing).await?;
-                Ok(Done::Whole)
+                let told = self.tell_waiters(&listing, Who::All).await?;
+                Ok(if told > 0 { Done::Told } else { Done::Whole })
             }
             Own::Unsubscribe(ended) => {
                 let gone = self.unsubscribe(&ended).await;

@@ -344,6 +344,7 @@ impl App {
         if moved {
             let refused = std::mem::take(&mut copy.refusals).into_iter();
             let refused = refused.map(|(key, _)| key);
+            copy.told = false;
             for key in std::mem::take(&mut copy.acks).into_iter().chain(refused) {
                 copy.sent.acknowledge(key);
             }
@@ -364,6 +365,7 @@ impl App {
     ) -> Result<Result<Decided<A>, Undecided>, StepError> {
         let acks = std::mem::take(&mut copy.acks);
         let refusals = std::mem::take(&mut copy.refusals);
+        copy.told = false;
         let refused = refusals.iter().map(|(key, _)| key);
         for key in acks.iter().chain(refused) {
             copy.sent.acknowledge(*key);

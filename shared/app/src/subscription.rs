@@ -1,11 +1,12 @@
 //! Who waits for the runs of a workflow.
 //!
 //! Keys: partition `{project}/waits/{workflow}`, both of what is waited for; sort key
-//! `{project}/{run}/{task:08x}/{wait:08x}` of who waits. Body: CBOR `[1, from, to]`, in milliseconds since 1970: runs that
-//! stand for an instant before `from`, or at `to` or later, do not matter. Written once and never changed.
+//! `{project}/{run}/{task:08x}/{wait:08x}` of who waits. Body: CBOR `[2, from, to, tasks]`, in milliseconds since 1970: runs
+//! that stand for an instant before `from`, or at `to` or later, do not matter; `tasks`: single tasks of them do. Written
+//! once and never changed. (`[1, from, to]` before that was known: tasks may matter.)
 //!
-//! Who waits writes its subscription and then reads the list of runs; who lists that a run has ended reads the
-//! subscriptions afterwards. Both reads are strongly consistent: one of the two sees the other.
+//! Who waits writes its subscription and then reads the list of runs; who lists that a run has ended, or has begun where
+//! tasks matter, reads the subscriptions afterwards. Both reads are strongly consistent: one of the two sees the other.
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -26,6 +27,17 @@ pub(crate) struct Subscription {
     pub(crate) waiter: Waiter,
     from: i64,
     to: i64,
+    /// Single tasks matter, also while their run goes on.
+    tasks: bool,
+}
+
+/// Who is to be told of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Everybody who waits for it.
+    All,
+    /// Those who wait for single tasks of it: it has begun.
+    OfTasks,
 }
 
 /// A wait of a run.
@@ -84,22 +96,27 @@ impl Waiter {
 
 impl Subscription {
     /// For all of these intervals; `None`: there is none.
-    pub(crate) fn of(waiter: Waiter, intervals: &[Interval]) -> Option<Self> {
+    pub(crate) fn of(waiter: Waiter, intervals: &[Interval], tasks: bool) -> Option<Self> {
         let from = intervals.iter().map(|interval| interval.start).min()?;
         let to = intervals.iter().map(|interval| interval.end).max()?;
         Some(Self {
             waiter,
             from: from.as_millisecond(),
             to: to.as_millisecond(),
+            tasks,
         })
     }
 
-    fn concerns(&self, at: Timestamp) -> bool {
-        (self.from..self.to).contains(&at.as_millisecond())
+    fn concerns(&self, at: Timestamp, who: Who) -> bool {
+        let told = match who {
+            Who::All => true,
+            Who::OfTasks => self.tasks,
+        };
+        told && (self.from..self.to).contains(&at.as_millisecond())
     }
 
     fn item(&self, project: ProjectId, workflow: WorkflowId) -> Item {
-        let body = minicbor::to_vec((1_u8, self.from, self.to));
+        let body = minicbor::to_vec((2_u8, self.from, self.to, self.tasks));
         Item {
             key: Key::new(partition(project, workflow), self.waiter.sort()),
             revision: 1,
@@ -108,20 +125,34 @@ impl Subscription {
     }
 
     fn read(item: &Item) -> Option<Self> {
-        let read = minicbor::decode::<(u8, i64, i64)>(&item.body);
-        match (Waiter::read(&item.key.sort), read) {
-            (Some(waiter), Ok((1, from, to))) => Some(Self { waiter, from, to }),
-            (waiter, _) => {
-                let sort = &item.key.sort;
-                tracing::error!(sort, "subscription cannot be read");
-                // It is told of everything rather than of nothing.
-                waiter.map(|waiter| Self {
-                    waiter,
-                    from: i64::MIN,
-                    to: i64::MAX,
-                })
-            }
-        }
+        let waiter = Waiter::read(&item.key.sort);
+        let Some((from, to, tasks)) = read(&item.body) else {
+            let sort = &item.key.sort;
+            tracing::error!(sort, "subscription cannot be read");
+            // It is told of everything rather than of nothing.
+            return waiter.map(|waiter| Self {
+                waiter,
+                from: i64::MIN,
+                to: i64::MAX,
+                tasks: true,
+            });
+        };
+        waiter.map(|waiter| Self {
+            waiter,
+            from,
+            to,
+            tasks,
+        })
+    }
+}
+
+fn read(body: &[u8]) -> Option<(i64, i64, bool)> {
+    if let Ok((2_u8, from, to, tasks)) = minicbor::decode(body) {
+        return Some((from, to, tasks));
+    }
+    match minicbor::decode(body) {
+        Ok((1_u8, from, to)) => Some((from, to, true)),
+        Ok(_) | Err(_) => None,
     }
 }
 
@@ -155,14 +186,14 @@ impl App {
         Ok(())
     }
 
-    /// Tells everybody who waits for a run that has ended, as lists show by now.
+    /// Tells everybody who waits for a run that has ended, or for tasks of one that has begun, as lists show by now.
     ///
-    /// Costs a query, and a message for each who waits for an instant such as the run stands for.
-    pub(crate) async fn tell_waiters(&self, ended: &Listing) -> Result<(), TellError> {
-        let query = Query::prefix(partition(ended.project, ended.workflow), "");
+    /// Costs a query, and a message for each who waits for an instant such as the run stands for: how many, is returned.
+    pub(crate) async fn tell_waiters(&self, line: &Listing, who: Who) -> Result<usize, TellError> {
+        let query = Query::prefix(partition(line.project, line.workflow), "");
         let items = self.store.all(query).await?;
         let waits = items.iter().filter_map(Subscription::read);
-        let waits = waits.filter(|waits| waits.concerns(ended.logical_date));
+        let waits = waits.filter(|waits| waits.concerns(line.logical_date, who));
         let messages: Vec<_> = waits
             .map(|waits| {
                 let Waiter { project, run, wait } = waits.waiter;
@@ -170,10 +201,11 @@ impl App {
                 self.message(Address::run(project, run), &stirred)
             })
             .collect();
-        if !messages.is_empty() {
+        let told = messages.len();
+        if told > 0 {
             self.ports.queue.send(messages).await?;
         }
-        Ok(())
+        Ok(told)
     }
 }
 
@@ -197,7 +229,7 @@ mod tests {
                 number: 12,
             },
         };
-        let subscription = Subscription::of(waiter, &[day(2), day(1)]).unwrap();
+        let subscription = Subscription::of(waiter, &[day(2), day(1)], false).unwrap();
         let item = subscription.item(project, WorkflowId::first_named(project, "orders"));
         assert_eq!(Subscription::read(&item), Some(subscription));
         assert_eq!(
@@ -206,11 +238,24 @@ mod tests {
         );
         assert_eq!(
             data_encoding::HEXLOWER.encode(&item.body),
-            "83011a05265c001a0f731400"
+            "84021a05265c001a0f731400f4"
         );
-        assert!(subscription.concerns(at(86_400)) && subscription.concerns(at(3 * 86_400 - 1)));
-        assert!(!subscription.concerns(at(86_399)) && !subscription.concerns(at(3 * 86_400)));
-        assert_eq!(Subscription::of(waiter, &[]), None);
+        let concerns = |second| subscription.concerns(at(second), Who::All);
+        assert!(concerns(86_400) && concerns(3 * 86_400 - 1));
+        assert!(!concerns(86_399) && !concerns(3 * 86_400));
+        assert!(!subscription.concerns(at(86_400), Who::OfTasks));
+        assert_eq!(Subscription::of(waiter, &[], true), None);
+        // As they were written before single tasks were told of.
+        let body = data_encoding::HEXLOWER.decode(b"83011a05265c001a0f731400");
+        let body = body.unwrap().into();
+        let older = Subscription::read(&Item { body, ..item }).unwrap();
+        assert_eq!(
+            older,
+            Subscription {
+                tasks: true,
+                ..subscription
+            }
+        );
     }
 
     #[test]
@@ -221,12 +266,13 @@ mod tests {
             run: RunId::from_bytes([7; 16]),
             wait: Wait { task: 0, number: 1 },
         };
-        let body = minicbor::to_vec((2_u8, "later")).unwrap();
+        let body = minicbor::to_vec((3_u8, "later")).unwrap();
         let item = Item {
             key: Key::new("p", waiter.sort()),
             revision: 1,
             body: body.into(),
         };
-        assert!(Subscription::read(&item).unwrap().concerns(Timestamp::MIN));
+        let read = Subscription::read(&item).unwrap();
+        assert!(read.concerns(Timestamp::MIN, Who::OfTasks));
     }
 }

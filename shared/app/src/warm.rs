@@ -29,6 +29,8 @@ pub(crate) struct Copy<A: Aggregate> {
     pub(crate) loaded: Loaded<A>,
     /// What this process has carried out and not yet told the aggregate.
     pub(crate) acks: Vec<EffectKey>,
+    /// By one of those, somebody was told who waits for the aggregate.
+    pub(crate) told: bool,
     /// What this process can never carry out, why, and has not yet told the aggregate.
     pub(crate) refusals: Vec<(EffectKey, String)>,
     pub(crate) sent: Sent,
@@ -51,6 +53,7 @@ impl<A: Aggregate> Copy<A> {
         Self {
             loaded,
             acks: Vec::new(),
+            told: false,
             refusals: Vec::new(),
             sent,
             armed: Armed::default(),

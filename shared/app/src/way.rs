@@ -70,9 +70,10 @@ impl<A: Steppable> Copy<A> {
         outbox.len() <= self.acks.len() && outbox.iter().all(|(key, _)| self.acks.contains(&key))
     }
 
-    /// Whether people were told something by an effect of its own: whoever steps next would tell them again.
+    /// Whether people, or those who wait for it, were told something by an effect of its own: whoever steps next would tell
+    /// them again. Those who wait would look again, and have it step.
     pub(crate) fn has_told(&self) -> bool {
         let told = |key: &EffectKey| matches!(key, EffectKey::Announce(_));
-        self.acks.iter().any(told)
+        self.told || self.acks.iter().any(told)
     }
 }

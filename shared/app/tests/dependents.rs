@@ -161,20 +161,24 @@ fn who_waits_fails_wherever_a_process_is_cut_off() {
 
 /// Before each call in turn all that others have to do comes first: runs end just while somebody looks at them, and
 /// somebody begins to wait just while they end.
-#[test]
-fn who_waits_goes_on_whatever_happens_between_two_calls() {
-    let of = (orders("true"), report(runs(Part::Whole), Duration::ZERO));
+fn stand_before_every_call(of: &(Workflow, Workflow), ends: (RunState, RunState)) {
     for order in [Order::WaiterFirst, Order::WaiterLast, Order::Together] {
-        let calm = play(World::new(-1, Fault::Stand), order, &of);
+        let calm = play(World::new(-1, Fault::Stand), order, of);
         for at in -1..i64::try_from(calm.world.calls()).unwrap() {
-            let mut host = play(World::new(at, Fault::Stand), order, &of);
+            let mut host = play(World::new(at, Fault::Stand), order, of);
             let found = (state(&mut host, "orders"), state(&mut host, "report"));
             let trace = host.world.trace();
-            let ends = (Some(RunState::Succeeded), Some(RunState::Succeeded));
+            let ends = (Some(ends.0), Some(ends.1));
             assert_eq!(found, ends, "{order:?}, call {at}: {trace:?}");
             assert_eq!(subscriptions(&host), 0, "{order:?}, call {at}: {trace:?}");
         }
     }
+}
+
+#[test]
+fn who_waits_goes_on_whatever_happens_between_two_calls() {
+    let of = (orders("true"), report(runs(Part::Whole), Duration::ZERO));
+    stand_before_every_call(&of, (RunState::Succeeded, RunState::Succeeded));
 }
 
 #[test]
@@ -262,9 +266,38 @@ fn the_first_run_of_a_workflow_does_not_wait_for_itself() {
     }
 }
 
-/// A run that nobody waits for pays one query of who waits, and writes nothing for it.
+/// One that is waited for, and goes on when its first task has ended: somebody has to approve the second.
+fn orders_that_go_on(script: &str) -> Workflow {
+    let confirm = Kind::Approval {
+        question: String::new(),
+    };
+    let mut orders = orders(script);
+    orders.tasks.push(task("confirm", confirm, &[]));
+    orders
+}
+
+fn extract() -> Need {
+    runs(Part::Task("extract".parse().unwrap()))
+}
+
 #[test]
-fn a_run_that_nobody_waits_for_costs_one_query_more() {
+fn who_waits_for_a_task_goes_on_although_its_run_does_too_wherever_a_process_is_cut_off() {
+    let of = (orders_that_go_on("true"), report(extract(), Duration::ZERO));
+    hit_every_call(&of, (RunState::Running, RunState::Succeeded));
+}
+
+#[test]
+fn who_waits_for_a_task_goes_on_whatever_happens_between_two_calls() {
+    for (script, end) in [("true", RunState::Succeeded), ("false", RunState::Failed)] {
+        let of = (orders_that_go_on(script), report(extract(), Duration::ZERO));
+        stand_before_every_call(&of, (RunState::Running, end));
+    }
+}
+
+/// A run that nobody waits for pays two queries of who waits, when it has begun and when it has ended, and writes nothing
+/// for it.
+#[test]
+fn a_run_that_nobody_waits_for_costs_two_queries_more() {
     let of = (orders("true"), report(runs(Part::Whole), Duration::ZERO));
     let mut host = Host::new(World::new(-1, Fault::Cut));
     let actor = Actor::engine();
@@ -277,6 +310,6 @@ fn a_run_that_nobody_waits_for_costs_one_query_more() {
         .iter()
         .filter(|call| call.contains("/waits/"))
         .collect();
-    assert_eq!(about.len(), 1, "{trace:?}");
+    assert_eq!(about.len(), 2, "{trace:?}");
     assert!(about.iter().all(|call| call.contains("query")), "{about:?}");
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::dependence::Verdict;
 use porpoise_model::workflow::{Concurrency, Priority, Schedule};
-use porpoise_model::{Actor, AggregateKind, Cause, CommandId, Outputs, RunId};
+use porpoise_model::{Actor, AggregateKind, Cause, CommandId, Name, Outputs, RunId};
 
 pub use crate::backfill::input::{BackfillCommand, BackfillInput};
 use crate::effect::{Attempt, EffectKey, Look, Wait};
@@ -108,6 +108,9 @@ pub enum RunInput {
     /// A run that a task waits for has ended, or may have: look again.
     #[n(12)]
     Stirred(#[n(0)] Wait),
+    /// Somebody waits for these tasks of this run, which had not ended when it was looked at.
+    #[n(13)]
+    Watched(#[n(0)] Vec<Name>),
 }
 
 /// What a look has found.

@@ -54,6 +54,8 @@ pub enum Mutant {
     ParentUnheard,
     /// Who waits for an ended run is looked up before lists show that it ended.
     SubscribersReadEarly,
+    /// Nobody is told that a task has ended for which they wait.
+    TasksUntold,
     /// Who kills a backfill stops only those of its runs that are known to be there.
     BackfillSparesUncreated,
     /// A backfill counts only those of its runs that are known to be there.
@@ -64,7 +66,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -89,6 +91,7 @@ impl Mutant {
         Self::ChildOfTask,
         Self::ParentUnheard,
         Self::SubscribersReadEarly,
+        Self::TasksUntold,
         Self::BackfillSparesUncreated,
         Self::BackfillCountsCreated,
         Self::WindowIgnored,

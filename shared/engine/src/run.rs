@@ -28,6 +28,7 @@ pub mod timed;
 pub mod transition;
 mod upstream;
 pub mod view;
+mod watched;
 
 use jiff::Timestamp;
 use porpoise_model::{AggregateKind, VersionHash};
@@ -52,7 +53,7 @@ pub struct Run;
 
 impl Aggregate for Run {
     const KIND: AggregateKind = AggregateKind::Run;
-    const FOLD_VERSION: u32 = 4;
+    const FOLD_VERSION: u32 = 5;
 
     type State = State;
     type Context = Plan;
@@ -73,6 +74,7 @@ impl Aggregate for Run {
 
     fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         evolve::evolve(state, plan, fact, at);
+        watched::tell(state, fact, at);
     }
 
     fn outbox(state: &State) -> &Outbox {

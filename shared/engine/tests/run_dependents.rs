@@ -428,3 +428,53 @@ fn the_run_that_started_last_counts() {
     assert_eq!(found, Some(RunId::from_bytes([1; 16])));
     assert_eq!(run_of(&interval, &lines[3..]), None);
 }
+
+fn stirs_due(run: &Scenario) -> usize {
+    let pending = run.pending();
+    let stirs = pending
+        .iter()
+        .filter(|key| matches!(key, EffectKey::Stir(_)));
+    stirs.count()
+}
+
+fn is_watched(run: Scenario, names: &[&str]) -> Scenario {
+    let names = names.iter().map(|name| name.parse().unwrap());
+    run.input(&RunInput::Watched(names.collect()))
+}
+
+#[test]
+fn who_waits_for_a_task_is_told_when_it_ends_and_not_when_others_do() {
+    let mut run = is_watched(scenario("a -> b -> c; d").start(), &["b", "nowhere"]);
+    assert_eq!(run.state.watched, [run.index("b")].into());
+    // Once is enough.
+    let facts = run.facts.len();
+    run = is_watched(run, &["b"]);
+    assert_eq!(run.facts.len(), facts);
+    run = run.succeeds("a").succeeds("d");
+    assert_eq!(stirs_due(&run), 0);
+    run = run.succeeds("b");
+    assert_eq!((stirs_due(&run), run.state.watched.len()), (1, 0));
+    // Its own end is told by the list.
+    run = is_watched(run.succeeds("c"), &["b"]);
+    assert!(run.state.run_state().is_terminal());
+    assert_eq!(stirs_due(&run), 1);
+    assert!(run.state.watched.is_empty());
+}
+
+/// Whoever looked before the task ended, and was heard after it.
+#[test]
+fn who_waits_for_a_task_that_has_ended_meanwhile_is_told_at_once() {
+    let run = is_watched(scenario("a -> b").start().succeeds("a"), &["a"]);
+    assert_eq!((stirs_due(&run), run.state.watched.len()), (1, 0));
+}
+
+/// Before 3.2 a task fails its waiters with its first failed try. Those of later versions look, and name it again.
+#[test]
+fn who_waits_for_a_task_is_told_when_a_try_fails() {
+    let run = scenario("a -> b").retries("a", 1).start();
+    let run = is_watched(run, &["a"]).fails("a");
+    assert_eq!(phase(&run, "a"), Phase::UpForRetry);
+    assert_eq!((stirs_due(&run), run.state.watched.len()), (1, 0));
+    let run = is_watched(run, &["a"]);
+    assert_eq!((stirs_due(&run), run.state.watched.len()), (1, 1));
+}

@@ -283,6 +283,7 @@ impl Naive {
             | RunFact::ElementEnded { .. }
             | RunFact::Turned { .. }
             | RunFact::LooksAgain { .. }
+            | RunFact::Watched { .. }
             | RunFact::Found { .. }
             | RunFact::Done { .. } => {}
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use porpoise_engine::Plan;
 use porpoise_engine::effect::NewRun;
 use porpoise_engine::input::Finding;
-use porpoise_engine::run::{RunFact, State};
+use porpoise_engine::run::{Phase, RunFact, State};
 use porpoise_model::dependence::{Need, Part, Period, Runs, Verdict};
 use porpoise_model::workflow::Kind;
 use porpoise_model::{Cause, RunId, RunState};
@@ -24,7 +24,8 @@ struct Line {
     new: NewRun,
     started: Option<i64>,
     state: RunState,
-    /// Whether the first task, or all tasks, are well.
+    /// Whether the first task has ended, and whether it, or all tasks, are well.
+    over: bool,
     first: bool,
     all: bool,
     /// What was well at some time.
@@ -59,14 +60,14 @@ impl Line {
         self.state.is_terminal()
     }
 
-    /// What a part of it says by now. A task of a run that goes on may have ended: nobody is told of that.
+    /// What a part of it says by now. A task may have ended although its run goes on.
     fn says(&self, part: &Part) -> Option<bool> {
-        let well = match part {
-            Part::Whole => self.state == RunState::Succeeded,
-            Part::Task(_) => self.first,
-            Part::AllTasks => self.all,
+        let (over, well) = match part {
+            Part::Whole => (false, self.state == RunState::Succeeded),
+            Part::Task(_) => (self.over, self.first),
+            Part::AllTasks => (false, self.all),
         };
-        self.is_over().then_some(well)
+        (over || self.is_over()).then_some(well)
     }
 }
 
@@ -127,6 +128,7 @@ impl Waits {
             new: new.clone(),
             started: None,
             state: RunState::Queued,
+            over: false,
             first: false,
             all: false,
             ever: BTreeSet::new(),
@@ -140,14 +142,17 @@ impl Waits {
         let Some(line) = self.runs.get_mut(&run) else {
             return;
         };
-        let before = (line.started, line.state, line.first, line.all);
+        let before = (line.started, line.state, line.over, line.first, line.all);
         line.started = state.started.map(|time| time.0.as_millisecond());
         line.state = state.run_state();
         let well = |task| state.tasks.phase(task).is_success();
         line.first = !state.tasks.is_empty() && well(0);
+        let badly = !state.tasks.is_empty()
+            && matches!(state.tasks.phase(0), Phase::Failed | Phase::Canceled);
+        line.over = line.first || badly;
         line.all = line.is_over() && !state.tasks.is_empty() && state.tasks.indices().all(well);
         // Whoever waits may look again for ever: that changes nothing for those who wait for it.
-        if before != (line.started, line.state, line.first, line.all) {
+        if before != (line.started, line.state, line.over, line.first, line.all) {
             line.since = line.since.max(at.as_millisecond());
         }
         for (well, word) in [

@@ -160,3 +160,8 @@ fn what_a_run_said_and_nobody_heard_is_found() {
 fn subscribers_that_are_read_too_early_are_found() {
     is_found(Mutant::SubscribersReadEarly);
 }
+
+#[test]
+fn who_waits_for_a_task_and_hears_only_of_the_end_of_its_run_is_found() {
+    is_found(Mutant::TasksUntold);
+}

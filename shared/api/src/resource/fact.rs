@@ -322,6 +322,7 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
             tasks: one(*task),
             ..plain("looks_again")
         },
+        RunFact::Watched { tasks } => about("watched", tasks),
         RunFact::Found { look, found } => Fact {
             tasks: one(look.wait.task),
             text: Some(dependent::found_in_words(plan, look.wait.task, found)),

@@ -50,7 +50,8 @@ async fn a_file_with_faults_changes_nothing_and_every_fault_is_told() {
     assert_eq!(paths, ["a", "b", "b.typ"]);
     assert_eq!(faults[0]["file"], "p.yaml");
     let long = "x".repeat(4_000);
-    let many: String = (0..9).map(|n| format!("p{n}: {long}\n")).collect();
+    let many: Vec<_> = (0..9).map(|n| format!("p{n}: {long}\n")).collect();
+    let many = many.concat();
     let problem = server.patch(PARAMETERS, many).await.problem(422, "PP0015");
     assert!(
         problem["title"].as_str().unwrap().contains("36026 bytes"),

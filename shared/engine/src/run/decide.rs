@@ -16,6 +16,7 @@ use super::ranges::Ranges;
 use super::retry;
 use super::state::{Gate, SlotStage, State};
 use super::tasks::Phase;
+use super::watched;
 use crate::Plan;
 use crate::aggregate::Decision;
 use crate::effect::{Attempt, Effect, EffectKey, Holder};
@@ -48,6 +49,7 @@ pub fn decide(state: &State, plan: &Plan, input: &RunInput, now: Timestamp) -> D
         RunInput::Done(_) => Decision::nothing(),
         RunInput::Found(findings) => Decision::facts(dependent::found(state, plan, findings, now)),
         RunInput::Stirred(wait) => dependent::stirred(state, plan, *wait),
+        RunInput::Watched(names) => Decision::facts(watched::decide(state, plan, names)),
     }
 }
 

@@ -150,6 +150,7 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         RunFact::Turned { turn } => parent::heard(state, *turn),
         RunFact::Awaits { tasks } => dependent::begin(state, plan, tasks, at),
         RunFact::LooksAgain { task } => dependent::look_again(state, *task, at),
+        RunFact::Watched { tasks } => state.watched.extend(tasks.iter()),
         RunFact::Found { look, found } => dependent::take_in(state, plan, *look, found, at),
         RunFact::Met { task } if dependent::hand_on(state, *task) => {
             finish(state, plan, *task, TaskEvent::Succeeded, at);

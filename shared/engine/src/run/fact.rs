@@ -426,6 +426,13 @@ pub enum RunFact {
         #[n(6)]
         outputs: Option<Outputs>,
     },
+    /// Others wait for tasks of this run by name, which had not ended when they looked.
+    #[n(43)]
+    Watched {
+        /// Those that nobody had named before.
+        #[n(0)]
+        tasks: Ranges,
+    },
 }
 
 /// What becomes of a task once its job is stopped, or at once when it has none.

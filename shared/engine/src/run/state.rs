@@ -112,6 +112,10 @@ pub struct State {
     #[n(28)]
     #[cbor(default)]
     pub looks: u32,
+    /// Tasks that others wait for by name, and that go on.
+    #[n(29)]
+    #[cbor(default)]
+    pub watched: BTreeSet<u32>,
 }
 
 /// What a run has with the runs of its attempts, and with the run above.

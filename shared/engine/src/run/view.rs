@@ -263,6 +263,7 @@ impl View {
             | RunFact::Ended { .. }
             | RunFact::Awaits { .. }
             | RunFact::LooksAgain { .. }
+            | RunFact::Watched { .. }
             | RunFact::Found { .. }
             | RunFact::Met { .. }
             | RunFact::Done { .. } => {}
