@@ -91,10 +91,15 @@ fn runs(answer: &Value) -> String {
 fn along(answer: &Value) -> String {
     let goes = items(answer, "dependents").map(|dependent| {
         let waits = items(dependent, "waits");
-        let waits =
-            waits.map(|wait| format!("`{}` for {}", text(wait, "task"), text(wait, "workflow")));
+        let waits = waits.map(|wait| {
+            format!(
+                "`{}` waits for {}",
+                text(wait, "task"),
+                text(wait, "workflow")
+            )
+        });
         let waits: Vec<_> = waits.collect();
-        format!("  with {}: waits by {}", named(dependent), waits.join(", "))
+        format!("  with {}: {}", named(dependent), waits.join(", "))
     });
     let stays = items(answer, "left_out").map(|left| {
         let task = field(left, "task").as_str();

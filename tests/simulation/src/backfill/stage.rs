@@ -106,16 +106,12 @@ impl Diary {
         state: RunState,
     ) -> Result<(), Wrong> {
         let below = self.below.get_mut(&date);
-        match below.and_then(|below| below.get_mut(&number)) {
-            Some(open @ None) => {
-                *open = Some(state);
-                Ok(())
-            }
-            Some(Some(_)) | None => {
-                let what = format!("{number} of {address} ends for {date} and is not there");
-                Err((ALONG, what))
-            }
+        if let Some(open @ None) = below.and_then(|below| below.get_mut(&number)) {
+            *open = Some(state);
+            return Ok(());
         }
+        let what = format!("{number} of {address} ends for {date} and is not there");
+        Err((ALONG, what))
     }
 
     /// A date is over with all that goes along: nothing is there, nothing was forgotten.
