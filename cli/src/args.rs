@@ -312,16 +312,20 @@ pub(crate) struct StartBackfill {
     /// Time zone of the dates [default: the schedule's, or UTC].
     #[arg(long, value_name = "ZONE")]
     pub(crate) timezone: Option<String>,
-    /// Runs at the same time.
+    /// Dates at the same time.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) parallel: u32,
+    /// Where a date's run has succeeded, go on with the same date of the workflows that wait for this one (`direct`), or
+    /// of those that wait for these as well, and so on (`all`).
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "direct", value_parser = ["direct", "all"])]
+    pub(crate) dependents: Option<String>,
     /// The latest date first.
     #[arg(long)]
     pub(crate) descending: bool,
     /// What follows where a run does not succeed.
     #[arg(long, value_name = "WHAT", default_value = "stop", value_parser = ["stop", "continue"])]
     pub(crate) after_failure: String,
-    /// Only tell which dates would run.
+    /// Only tell which dates would run, and what would go along.
     #[arg(long)]
     pub(crate) preview: bool,
     /// Value of a parameter.

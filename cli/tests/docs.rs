@@ -3,7 +3,7 @@
 use crate::support::{Place, masked};
 
 const PAGE: &str = include_str!("../../docs/cli.md");
-const EXAMPLES: [(&str, &str); 5] = [
+const EXAMPLES: [(&str, &str); 6] = [
     (
         "daily-sales.yaml",
         include_str!("../../examples/daily-sales.yaml"),
@@ -19,6 +19,19 @@ const EXAMPLES: [(&str, &str); 5] = [
     (
         "release.yaml",
         "workflow: release\nproject: ops\ntasks:\n  ask: { approval: Release the figures? }\n  publish: { after: [ask], shell: echo out }\n",
+    ),
+    (
+        "reviews.yaml",
+        "workflow: sales-report
+project: retail
+tasks:
+  sales: { dependent: { needs: { all: [{ workflow: daily-sales, period: today }] } } }
+---
+workflow: weekly-review
+project: retail
+tasks:
+  sales: { dependent: { needs: { all: [{ workflow: daily-sales, period: last_week }] } } }
+",
     ),
     (
         "nightly-eu.json",

@@ -11,6 +11,7 @@
 
 mod agent;
 mod alone;
+mod backfill;
 mod children;
 mod docs;
 mod hardship;

@@ -51,35 +51,71 @@ fn start(session: &Session, args: &StartBackfill) -> Result<u8, Failure> {
     let started = client.post_once(&path, &body, &key)?;
     tell(&started);
     session.result(&started, || {
-        format!(
+        let head = format!(
             "{}: {}, {} to {}\n",
             text(&started, "backfill_id"),
             runs(&started),
             text(&started, "first"),
             text(&started, "last")
-        )
+        );
+        head + &along(&started)
     });
     Ok(0)
 }
 
 fn tell(answer: &Value) {
-    for each in field(answer, "notes").as_array().into_iter().flatten() {
+    for each in items(answer, "notes") {
         note(&format!("note: {}", each.as_str().unwrap_or_default()));
     }
 }
 
 fn previewed(preview: &Value) -> String {
-    let dates = field(preview, "dates").as_array().into_iter().flatten();
-    let dates = dates.filter_map(Value::as_str);
-    format!("{}\n", runs(preview)) + &lines(dates.map(|date| format!("  {date}")))
+    let dates = items(preview, "dates").filter_map(Value::as_str);
+    format!("{}\n", runs(preview)) + &lines(dates.map(|date| format!("  {date}"))) + &along(preview)
 }
 
-/// `1 run`, `31 runs`
+/// `1 run`, `31 runs`, `31 dates, 62 runs`
 fn runs(answer: &Value) -> String {
-    match field(answer, "count").as_u64().unwrap_or_default() {
-        1 => "1 run".to_owned(),
-        count => format!("{count} runs"),
+    let count = |name, what: &str| match field(answer, name).as_u64().unwrap_or_default() {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let runs = count("runs", "run");
+    if field(answer, "runs") == field(answer, "count") {
+        return runs;
     }
+    format!("{}, {runs}", count("count", "date"))
+}
+
+/// Which workflows go along, over which of their tasks, and which do not, and why.
+fn along(answer: &Value) -> String {
+    let goes = items(answer, "dependents").map(|dependent| {
+        let waits = items(dependent, "waits");
+        let waits = waits.map(|wait| {
+            format!(
+                "`{}` waits for {}",
+                text(wait, "task"),
+                text(wait, "workflow")
+            )
+        });
+        let waits: Vec<_> = waits.collect();
+        format!("  with {}: {}", named(dependent), waits.join(", "))
+    });
+    let stays = items(answer, "left_out").map(|left| {
+        let task = field(left, "task").as_str();
+        let task = task.map_or_else(String::new, |task| format!(" (`{task}`)"));
+        format!("  without {}{task}: {}", named(left), text(left, "why"))
+    });
+    lines(goes.chain(stays))
+}
+
+/// `PROJECT/WORKFLOW`
+fn named(of: &Value) -> String {
+    format!("{}/{}", text(of, "project"), text(of, "workflow"))
+}
+
+fn items<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    field(of, name).as_array().into_iter().flatten()
 }
 
 fn request(args: &StartBackfill) -> Result<Value, Failure> {
@@ -99,6 +135,11 @@ fn request(args: &StartBackfill) -> Result<Value, Failure> {
         "after_failure": args.after_failure,
         "run": run,
     });
+    put(
+        &mut body,
+        "dependents",
+        args.dependents.clone().map(Value::from),
+    );
     put(&mut body, "from", args.from.clone().map(Value::from));
     put(&mut body, "to", args.to.clone().map(Value::from));
     put(
@@ -127,11 +168,7 @@ fn list(session: &Session, workflow: Option<&str>, limit: usize) -> Result<u8, F
     let row = |backfill: &Value| {
         vec![
             text(backfill, "id").to_owned(),
-            format!(
-                "{}/{}",
-                text(backfill, "project"),
-                text(backfill, "workflow")
-            ),
+            with_dependents(backfill),
             text(backfill, "state").to_owned(),
             progress(backfill),
             field(backfill, "failed").to_string(),
@@ -148,7 +185,15 @@ fn list(session: &Session, workflow: Option<&str>, limit: usize) -> Result<u8, F
     Ok(0)
 }
 
-/// How many of its runs are over: `12/31`
+/// `shop/orders`, `shop/orders +2`
+fn with_dependents(backfill: &Value) -> String {
+    match items(backfill, "dependents").count() {
+        0 => named(backfill),
+        count => format!("{} +{count}", named(backfill)),
+    }
+}
+
+/// How many of its dates are over: `12/31`
 fn progress(backfill: &Value) -> String {
     let count = |name| field(backfill, name).as_u64().unwrap_or_default();
     format!(
@@ -173,14 +218,22 @@ fn shown(session: &Session, backfill: &Value, dates: &[Value]) -> String {
     let problem = field(backfill, "problem").as_str();
     let problem = problem.map_or_else(String::new, |problem| format!("  {problem}\n"));
     let head = format!(
-        "{} of {}/{}: {}, {} ended, {} failed\n",
+        "{} of {}: {}, {} ended, {} failed\n",
         text(backfill, "id"),
-        text(backfill, "project"),
-        text(backfill, "workflow"),
+        named(backfill),
         text(backfill, "state"),
         progress(backfill),
         field(backfill, "failed"),
     );
+    let along = items(backfill, "dependents").map(progress_below);
+    let head = head + &problem + &lines(along);
+    if items(backfill, "dependents").next().is_some() {
+        let rows: Vec<_> = dates
+            .iter()
+            .flat_map(|date| rows_of(session, backfill, date))
+            .collect();
+        return head + &table(&["DATE", "WORKFLOW", "STATE", "RUN"], &rows);
+    }
     let row = |date: &Value| {
         let at = session.time_of(text(date, "date"));
         vec![
@@ -190,7 +243,40 @@ fn shown(session: &Session, backfill: &Value, dates: &[Value]) -> String {
         ]
     };
     let rows: Vec<_> = dates.iter().map(row).collect();
-    head + &problem + &table(&["DATE", "STATE", "RUN"], &rows)
+    head + &table(&["DATE", "STATE", "RUN"], &rows)
+}
+
+/// `  with shop/report: 3 succeeded, 1 failed, 1 running, 2 left out`
+fn progress_below(dependent: &Value) -> String {
+    let count = |name| field(dependent, name).as_u64().unwrap_or_default();
+    let mut told = vec![format!("{} succeeded", count("succeeded"))];
+    told.push(format!("{} failed", count("failed")));
+    for (name, words) in [("running", "running"), ("left_out", "left out")] {
+        if count(name) > 0 {
+            told.push(format!("{} {words}", count(name)));
+        }
+    }
+    format!("  with {}: {}", named(dependent), told.join(", "))
+}
+
+/// A date: its run, and those of the workflows that go along.
+fn rows_of(session: &Session, backfill: &Value, date: &Value) -> Vec<Vec<String>> {
+    let at = session.time_of(text(date, "date"));
+    let own = vec![
+        at.clone(),
+        named(backfill),
+        text(date, "run_state").to_owned(),
+        text(date, "run_id").to_owned(),
+    ];
+    let below = items(date, "dependents").map(|run| {
+        vec![
+            at.clone(),
+            named(run),
+            text(run, "state").replace('_', " "),
+            text(run, "run_id").to_owned(),
+        ]
+    });
+    std::iter::once(own).chain(below).collect()
 }
 
 fn send(session: &Session, given: &str, word: &str) -> Result<u8, Failure> {

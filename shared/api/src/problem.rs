@@ -6,6 +6,7 @@ use std::ops::Deref;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use porpoise_app::JobsError;
+use porpoise_app::along::AlongError;
 use porpoise_app::backfill_store::BackfillListError;
 use porpoise_app::billing::UsageError;
 use porpoise_app::context::ContextError;
@@ -274,6 +275,7 @@ macro_rules! failed {
 }
 
 failed!(
+    AlongError,
     LoadError,
     HeadError,
     StoreError,

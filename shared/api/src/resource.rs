@@ -1,6 +1,7 @@
 //! What the API shows and does, a module for each sort of thing.
 
 pub(crate) mod backfill;
+pub(crate) mod backfill_dependents;
 pub(crate) mod backfill_start;
 pub(crate) mod calendar;
 pub(crate) mod command;

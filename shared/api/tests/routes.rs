@@ -1,6 +1,7 @@
 //! Each route, as it answers what is right and what is not.
 
 mod backfill;
+mod backfill_dependents;
 mod calendar;
 mod command;
 mod fact;

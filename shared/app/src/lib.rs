@@ -11,6 +11,7 @@
 //!
 //! Start reading at [`step`], then [`dispatcher`] and [`poller`].
 
+pub mod along;
 pub mod annotations;
 pub mod app;
 pub mod backfill_store;

@@ -39,6 +39,7 @@ pub(crate) fn notice(state: &State, plan: &Plan, effect: &Effect) -> Option<Noti
         | Effect::Dispatch(_)
         | Effect::Cancel(_)
         | Effect::CreateRun(_)
+        | Effect::CreateBehind { .. }
         | Effect::StopRun { .. }
         | Effect::Look(_)
         | Effect::Unsubscribe(_)

@@ -10,7 +10,8 @@ use porpoise_engine::effect::{
 };
 use porpoise_engine::input::{Command, RunCommand, RunInput};
 use porpoise_engine::mutant::{self, Mutant};
-use porpoise_engine::{Effect, Input};
+use porpoise_engine::run::Run;
+use porpoise_engine::{Aggregate as _, Effect, Input};
 use porpoise_model::{Address, RunState};
 use porpoise_ports::Unavailable;
 use porpoise_ports::notices::Notice;
@@ -22,6 +23,7 @@ use crate::context::Steppable;
 use crate::create::CreateRunError;
 use crate::dependent::LookError;
 use crate::job_item::JobId;
+use crate::log::LoadError;
 use crate::store::StoreError;
 use crate::subscription::{TellError, Who};
 use crate::warm::Copy;
@@ -80,6 +82,8 @@ pub enum SendError {
 /// What the shell carries out by itself.
 enum Own {
     Create(Box<NewRun>),
+    /// With the runs that it waits for.
+    CreateBehind(Box<NewRun>, Vec<Address>),
     /// With the command that stops it.
     Stop(Box<NewRun>, Command<RunCommand>),
     /// With what is to be told then.
@@ -258,6 +262,10 @@ impl App {
                 Ok(Done::Whole)
             }
             Own::Create(new) => self.create(*new).await,
+            Own::CreateBehind(new, behind) => {
+                self.list_all(behind).await?;
+                self.create(*new).await
+            }
             Own::Stop(new, command) => {
                 let address = Address::run(new.project, new.run);
                 if let Done::Never(why) = self.create(*new).await? {
@@ -269,6 +277,31 @@ impl App {
                 Ok(Done::Unsaid)
             }
         }
+    }
+
+    /// Has lists show runs as they stand. What waits for them looks there, and their own lines may still be on their way:
+    /// it would find a run of before.
+    async fn list_all(&self, runs: Vec<Address>) -> Result<(), SendError> {
+        for run in runs {
+            let loaded = match self.look::<Run>(run).await {
+                Ok(loaded) => loaded,
+                Err(error @ LoadError::Store(..)) => {
+                    return Err(SendError::Look(Box::new(error.into())));
+                }
+                Err(error) => {
+                    tracing::error!(%run, %error, "run that is waited for cannot be read");
+                    continue;
+                }
+            };
+            let line = loaded.context.as_deref().and_then(|plan| {
+                let key = EffectKey::Listing(loaded.state.listed);
+                Run::effect(&loaded.state, plan, key)
+            });
+            if let Some(Effect::List(listing)) = line {
+                self.list(&listing).await.map_err(SendError::List)?;
+            }
+        }
+        Ok(())
     }
 
     /// What can never be created is told to the run above it or the backfill, or else to the log alone: nothing that
@@ -304,6 +337,9 @@ impl Outgoing {
             Effect::Dispatch(intent) => self.order(intent.place.clone(), &Order::Dispatch(intent)),
             Effect::Cancel(cancel) => self.order(cancel.place.clone(), &Order::Cancel(cancel)),
             Effect::CreateRun(new) => self.own.push((key, Own::Create(Box::new(new)))),
+            Effect::CreateBehind { new, behind } => {
+                self.own.push((key, Own::CreateBehind(new, behind)));
+            }
             Effect::StopRun { new, command } => self.own.push((key, Own::Stop(new, command))),
             Effect::Look(look) => self.own.push((None, Own::Look(look))),
             Effect::Stir(ended) => self.own.push((key, Own::Stir(ended))),

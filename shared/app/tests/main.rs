@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod along;
 mod billing;
 mod books;
 mod calendars;

@@ -12,29 +12,35 @@
 //! how it ended, by the words with which a run tells the one above ([`crate::family`]); the first end that is heard of a
 //! date counts, also if the run is run again later.
 //!
+//! Workflows that wait for it may go along ([`dependent`]): a date whose run has succeeded goes on with the same date of
+//! each of them, and is over when those are.
+//!
 //! Facts hold dates that were decided, the next one among them: the fold reads no cron and no time-zone data. A range stays
 //! a range, so that a backfill of thousands of dates has small facts.
 //!
-//! Start reading at [`fact`] for what is recorded, then [`decide`] for the rules and [`dates`] for the dates.
+//! Start reading at [`fact`] for what is recorded, then [`decide`] for the rules, [`dates`] for the dates, and [`along`] for
+//! who goes along.
 
+pub mod along;
+pub mod cycle;
 pub mod dates;
 pub mod decide;
+pub mod dependent;
 pub mod fact;
 pub mod input;
 pub mod state;
 
 use jiff::Timestamp;
-use porpoise_model::{
-    Actor, Address, AggregateKind, BackfillId, CommandId, ProjectId, RunId, VersionHash,
-};
+use porpoise_model::{Actor, Address, AggregateKind, CommandId, ProjectId, RunId, VersionHash};
 
 use crate::aggregate::{Aggregate, Decision};
-use crate::effect::{Effect, EffectKey, NewRun, Trigger};
+use crate::effect::{Dated, Effect, EffectKey, GoesAlong, NewRun, Trigger};
 use crate::input::{BackfillInput, Command, Input, RunCommand, RunInput};
 use crate::outbox::Outbox;
 use crate::placement::Placement;
 
 pub use dates::Dates;
+pub use dependent::{Awaited, Dependent, Dependents, Levels, Stage};
 pub use fact::{AfterFailure, BackfillFact, NewBackfill};
 pub use state::State;
 
@@ -78,6 +84,17 @@ impl Aggregate for Backfill {
             EffectKey::Fire(date) => new_run(state, new, date, key).map(Effect::CreateRun),
             EffectKey::StopDated(date) => {
                 let run = new_run(state, new, date, key)?;
+                Some(stop(state, run))
+            }
+            EffectKey::FireDependent(of) => {
+                let new_run = dependent_run(state, new, *project, of, key)?;
+                Some(Effect::CreateBehind {
+                    new: Box::new(new_run),
+                    behind: behind(new, *project, of)?,
+                })
+            }
+            EffectKey::StopDependent(of) => {
+                let run = dependent_run(state, new, *project, of, key)?;
                 Some(stop(state, run))
             }
             EffectKey::Listing(_) => Some(Effect::ListBackfill {
@@ -138,12 +155,57 @@ fn new_run(state: &State, new: &NewBackfill, date: i64, key: EffectKey) -> Optio
         run: RunId::of_backfill(new.backfill, date),
         trigger: Trigger::Backfill {
             backfill: new.backfill,
+            dependent: None,
         },
         logical_date: date,
         created: state.outbox.since(&key)?,
         placement: Placement::default(),
         ..new.like.clone()
     })
+}
+
+/// The run of a dependent for a date: whole, and else like the others.
+fn dependent_run(
+    state: &State,
+    new: &NewBackfill,
+    project: ProjectId,
+    of: Dated,
+    key: EffectKey,
+) -> Option<NewRun> {
+    let date = Timestamp::from_millisecond(of.date).ok()?;
+    let dependent = new.dependents().get(usize::try_from(of.dependent).ok()?)?;
+    Some(NewRun {
+        project: dependent.project,
+        run: dependent.run(new.backfill, date),
+        workflow: dependent.workflow,
+        workflow_name: dependent.workflow_name.clone(),
+        version: Some(dependent.version),
+        trigger: Trigger::Backfill {
+            backfill: new.backfill,
+            dependent: Some(GoesAlong {
+                project,
+                number: of.dependent,
+            }),
+        },
+        logical_date: date,
+        timezone: dependent.timezone.clone(),
+        created: state.outbox.since(&key)?,
+        placement: Placement::default(),
+        only: None,
+        ..new.like.clone()
+    })
+}
+
+/// The runs that it waits for: of the date itself, and of the dependents before it.
+fn behind(new: &NewBackfill, project: ProjectId, of: Dated) -> Option<Vec<Address>> {
+    let date = Timestamp::from_millisecond(of.date).ok()?;
+    let own = Address::run(project, RunId::of_backfill(new.backfill, date));
+    let dependent = new.dependents().get(usize::try_from(of.dependent).ok()?)?;
+    let before = dependent.after.iter().filter_map(|number| {
+        let before = new.dependents().get(usize::try_from(*number).ok()?)?;
+        Some(Address::run(before.project, before.run(new.backfill, date)))
+    });
+    Some(std::iter::once(own).chain(before).collect())
 }
 
 /// The same command each time.
@@ -159,10 +221,10 @@ fn stop(state: &State, run: NewRun) -> Effect {
     }
 }
 
-/// To the run of a date: its word was heard.
-fn heard(project: ProjectId, backfill: BackfillId, date: Timestamp, said: u64) -> Effect {
+/// To a run: its word was heard.
+fn heard(run: Address, said: u64) -> Effect {
     Effect::Tell {
-        to: Address::run(project, RunId::of_backfill(backfill, date)),
+        to: run,
         input: Input::Run(RunInput::Done(EffectKey::TellParent(said))),
     }
 }

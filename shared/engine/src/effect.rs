@@ -80,6 +80,23 @@ pub enum EffectKey {
     /// Stop the run of a date of a backfill: milliseconds since 1970.
     #[n(19)]
     StopDated(#[n(0)] i64),
+    /// Create the run of a dependent for a date of a backfill.
+    #[n(20)]
+    FireDependent(#[n(0)] Dated),
+    /// Stop the run of a dependent for a date of a backfill.
+    #[n(21)]
+    StopDependent(#[n(0)] Dated),
+}
+
+/// A date of a workflow that goes along with a backfill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Dated {
+    /// Milliseconds since 1970.
+    #[n(0)]
+    pub date: i64,
+    /// The number of the dependent, from 0.
+    #[n(1)]
+    pub dependent: u32,
 }
 
 /// A wait of a task for runs of other workflows.
@@ -134,6 +151,7 @@ impl EffectKey {
         match self {
             Self::Listing(_)
             | Self::Fire(_)
+            | Self::FireDependent(_)
             | Self::Announce(_)
             | Self::Unsubscribe(_)
             | Self::Stir(_) => true,
@@ -151,7 +169,8 @@ impl EffectKey {
             | Self::TellParent(_)
             | Self::Turn(_)
             | Self::Look(_)
-            | Self::StopDated(_) => false,
+            | Self::StopDated(_)
+            | Self::StopDependent(_) => false,
         }
     }
 }
@@ -241,6 +260,13 @@ pub enum Effect {
     /// Create a run: open index, first record if absent, `Start`. Acknowledged by the shell, or, where it is the run of an
     /// attempt, by what that run says; the shell says so where it can never be created.
     CreateRun(NewRun),
+    /// Create a run that waits for others, once lists show how those ended. Acknowledged by the shell.
+    CreateBehind {
+        /// Which.
+        new: Box<NewRun>,
+        /// The runs that it waits for; they are over.
+        behind: Vec<Address>,
+    },
     /// Stop a run, which is created first where that was not done: what would create it later finds it stopped.
     /// Acknowledged by what that run says.
     StopRun {
@@ -421,7 +447,21 @@ pub enum Trigger {
         /// Which.
         #[n(0)]
         backfill: BackfillId,
+        /// The run is that of a dependent, which goes along.
+        #[n(1)]
+        dependent: Option<GoesAlong>,
     },
+}
+
+/// As what a run goes along with a backfill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct GoesAlong {
+    /// The project of the backfill.
+    #[n(0)]
+    pub project: ProjectId,
+    /// The number of the dependent.
+    #[n(1)]
+    pub number: u32,
 }
 
 impl Trigger {

@@ -37,6 +37,9 @@ pub struct DateWord {
     /// What.
     #[n(2)]
     pub what: ChildState,
+    /// The number of the dependent whose run it is; `None`: it is that of the workflow itself.
+    #[n(3)]
+    pub dependent: Option<u32>,
 }
 
 /// How a run stands, as far as it matters to the one above.

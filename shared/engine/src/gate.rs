@@ -90,6 +90,8 @@ impl Aggregate for Gate {
             | EffectKey::GrantSlot(_)
             | EffectKey::CheckHolder(_)
             | EffectKey::StopDated(_)
+            | EffectKey::FireDependent(_)
+            | EffectKey::StopDependent(_)
             | EffectKey::Fire(_) => return None,
         };
         Some(tell(*project, run, entry, what))

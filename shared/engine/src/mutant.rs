@@ -60,13 +60,15 @@ pub enum Mutant {
     BackfillSparesUncreated,
     /// A backfill counts only those of its runs that are known to be there.
     BackfillCountsCreated,
+    /// A workflow that goes along with a backfill does not wait for others that go along.
+    DependentsAtOnce,
     /// Runs of a mapped task start however many of them are there.
     WindowIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -94,6 +96,7 @@ impl Mutant {
         Self::TasksUntold,
         Self::BackfillSparesUncreated,
         Self::BackfillCountsCreated,
+        Self::DependentsAtOnce,
         Self::WindowIgnored,
     ];
 }

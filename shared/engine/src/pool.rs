@@ -88,6 +88,8 @@ impl Aggregate for Pool {
             | EffectKey::Discard(_)
             | EffectKey::Supersede(_)
             | EffectKey::StopDated(_)
+            | EffectKey::FireDependent(_)
+            | EffectKey::StopDependent(_)
             | EffectKey::Fire(_) => None,
         }
     }

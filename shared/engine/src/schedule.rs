@@ -94,7 +94,9 @@ impl Aggregate for Schedule {
             | EffectKey::Admit(_)
             | EffectKey::Discard(_)
             | EffectKey::Supersede(_)
-            | EffectKey::StopDated(_) => None,
+            | EffectKey::StopDated(_)
+            | EffectKey::FireDependent(_)
+            | EffectKey::StopDependent(_) => None,
         }
     }
 

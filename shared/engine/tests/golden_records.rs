@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use porpoise_engine::EffectKey;
 use porpoise_engine::commands::Outcome;
-use porpoise_engine::effect::{Attempt, Look, NewRun, News, Trigger, Wait};
+use porpoise_engine::effect::{Attempt, GoesAlong, Look, NewRun, News, Trigger, Wait};
 use porpoise_engine::elements::Elements;
 use porpoise_engine::family::{ChildStage, Turn};
 use porpoise_engine::input::Finding;
@@ -426,23 +426,33 @@ fn records_of_waits_for_other_workflows_still_read() {
 
 #[test]
 fn records_of_runs_of_a_backfill_still_read() {
-    let Some(RunFact::Created(mut new)) = run_facts().into_iter().next() else {
-        return;
+    let along = GoesAlong {
+        project: ProjectId::of_name("shop"),
+        number: 3,
     };
-    new.trigger = Trigger::Backfill {
-        backfill: BackfillId::from_bytes([6; 16]),
-    };
-    let record = Record {
-        at: at(100),
-        facts: vec![RunFact::Created(new)],
-    };
-    let bytes = golden("run-backfill-1.cbor");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
-        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    for (name, dependent) in [
+        ("run-backfill-1.cbor", None),
+        ("run-backfill-dependent-1.cbor", Some(along)),
+    ] {
+        let Some(RunFact::Created(mut new)) = run_facts().into_iter().next() else {
+            return;
+        };
+        new.trigger = Trigger::Backfill {
+            backfill: BackfillId::from_bytes([6; 16]),
+            dependent,
+        };
+        let record = Record {
+            at: at(100),
+            facts: vec![RunFact::Created(new)],
+        };
+        let bytes = golden(name);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+            std::fs::write(&bytes, record.to_bytes()).unwrap();
+        }
+        let stored = std::fs::read(&bytes).unwrap();
+        assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+        assert_eq!(record.to_bytes(), stored);
     }
-    let stored = std::fs::read(&bytes).unwrap();
-    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
-    assert_eq!(record.to_bytes(), stored);
 }
 
 #[test]

@@ -531,7 +531,10 @@ fn in_dolphinscheduler_all_that_is_known_goes_down_and_the_nearest_wins() {
 fn a_run_of_a_backfill_says_only_how_it_ended() {
     let mut run = scenario("a -> b");
     let backfill = BackfillId::from_bytes([9; 16]);
-    run.new.trigger = Trigger::Backfill { backfill };
+    run.new.trigger = Trigger::Backfill {
+        backfill,
+        dependent: None,
+    };
     let run = run.start().succeeds("a");
     assert!(!run.pending().contains(&EffectKey::TellParent(1)));
     let run = run.succeeds("b");

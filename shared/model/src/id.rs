@@ -202,6 +202,18 @@ impl RunId {
         ))
     }
 
+    /// The run of a workflow that goes along with a backfill, for one of its dates.
+    pub fn of_dependent(backfill: BackfillId, workflow: WorkflowId, date: jiff::Timestamp) -> Self {
+        Self(derive(
+            "run/dependent",
+            &[
+                &backfill.0,
+                &workflow.0,
+                &date.as_millisecond().to_le_bytes(),
+            ],
+        ))
+    }
+
     /// The run that a command creates: the same command makes the same run.
     pub fn of_command(command: CommandId) -> Self {
         Self(derive("run/command", &[&command.0]))

@@ -76,6 +76,11 @@ pub const BACKFILL_DATES_MAX: usize = 10_000;
 pub const BACKFILL_LISTED_MAX: usize = 2_000;
 /// Runs of a backfill at the same time: as many are created in one step.
 pub const BACKFILL_PARALLEL_MAX: u32 = 100;
+/// Workflows that go along with a backfill: as many runs are created in one step.
+pub const BACKFILL_DEPENDENTS_MAX: usize = 50;
+/// Runs of a backfill with those of the workflows that go along: a year of days with all of them. Its fold keeps how each
+/// run ended of the dates that did not succeed.
+pub const BACKFILL_RUNS_MAX: usize = 20_000;
 /// Bytes of all that a backfill begins with: one fact of one record, with space for what follows it.
 pub const BACKFILL_BYTES_MAX: usize = 48 * 1024;
 /// Elements of a mapped task: one run each. DolphinScheduler's own limit.

@@ -1,4 +1,7 @@
-//! Backfills as a naive reader of the logs understands them: which dates started, which run each has, how those ended.
+//! Backfills as a naive reader of the logs understands them: which dates started, which run each has, how those ended; and
+//! the same of the workflows that go along.
+
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,9 +24,9 @@ const DATES: &str = "one-run-per-date";
 pub(crate) struct Backfills {
     pub(crate) folded: BTreeMap<Address, Folded<Backfill>>,
     diaries: BTreeMap<Address, Diary>,
-    /// Which run stands for a date, in milliseconds.
-    runs: BTreeMap<(Address, i64), RunId>,
-    dates: BTreeMap<RunId, (Address, i64)>,
+    /// Which run stands for a date, in milliseconds: that of the workflow itself, or of a dependent.
+    runs: BTreeMap<(Address, i64, Option<u32>), RunId>,
+    dates: BTreeSet<RunId>,
     /// In which states each run has ended.
     ended: BTreeMap<RunId, BTreeSet<RunState>>,
     /// Those whose beginning was acknowledged.
@@ -38,25 +41,51 @@ struct Diary {
     /// Started, and not said to have ended.
     there: BTreeSet<i64>,
     bad: bool,
+    paused: bool,
     killed: bool,
     over: Option<RunState>,
+    /// Of each date whose own run has succeeded: the dependents that started, and how they ended.
+    below: BTreeMap<i64, BTreeMap<u32, Option<RunState>>>,
+}
+
+/// The end that a backfill heard of is one that the run told.
+fn told(
+    runs: &BTreeMap<(Address, i64, Option<u32>), RunId>,
+    ended: &BTreeMap<RunId, BTreeSet<RunState>>,
+    which: (Address, i64, Option<u32>),
+    state: RunState,
+) -> Result<(), Wrong> {
+    let ended = runs.get(&which).and_then(|run| ended.get(run));
+    if ended.is_some_and(|ended| ended.contains(&state)) {
+        return Ok(());
+    }
+    Err((DATES, format!("{which:?} ended {state}, its run {ended:?}")))
 }
 
 impl Backfills {
     /// A run is created.
     pub(crate) fn created(&mut self, new: &NewRun) -> Result<(), Wrong> {
-        let Trigger::Backfill { backfill } = &new.trigger else {
+        let Trigger::Backfill {
+            backfill,
+            dependent,
+        } = &new.trigger
+        else {
             return Ok(());
         };
-        let address = Address::backfill(new.project, *backfill);
+        let project = dependent.map_or(new.project, |along| along.project);
+        let address = Address::backfill(project, *backfill);
         let date = new.logical_date.as_millisecond();
-        if let Some(other) = self.runs.insert((address, date), new.run) {
+        let number = dependent.map(|along| along.number);
+        if let Some(other) = self.runs.insert((address, date, number), new.run) {
             let what = format!("{} has runs {other} and {}", new.logical_date, new.run);
             return Err((DATES, what));
         }
-        self.dates.insert(new.run, (address, date));
+        self.dates.insert(new.run);
+        if let Some(number) = number {
+            return self.created_below(new, address, number);
+        }
         let diary = self.diaries.entry(address).or_default();
-        if !diary.there.contains(&date) {
+        if !diary.there.contains(&date) || diary.below.contains_key(&date) {
             let what = format!(
                 "{} of {address} has a run and did not start",
                 new.logical_date
@@ -69,7 +98,7 @@ impl Backfills {
             return Err((DATES, what));
         }
         let open = diary.there.iter().filter(|date| {
-            let run = self.runs.get(&(address, **date));
+            let run = self.runs.get(&(address, **date, None));
             run.is_some_and(|run| !self.ended.contains_key(run))
         });
         let most = diary.new.as_ref().map_or(1, |new| new.parallel) as usize;
@@ -87,7 +116,7 @@ impl Backfills {
             RunFact::Discarded => RunState::Canceled,
             _ => return,
         };
-        if self.dates.contains_key(&run) {
+        if self.dates.contains(&run) {
             self.ended.entry(run).or_default().insert(state);
         }
     }
@@ -117,22 +146,40 @@ impl Backfills {
                 BackfillFact::Started { dates, .. } => diary.start(address, dates)?,
                 BackfillFact::Ended { date, state } => {
                     let date = date.as_millisecond();
-                    let run = self.runs.get(&(address, date));
-                    let ended = run.and_then(|run| self.ended.get(run));
-                    if !ended.is_some_and(|ended| ended.contains(state)) {
-                        let what = format!("{date} of {address} ended {state}, its run {ended:?}");
-                        return Err((DATES, what));
-                    }
-                    diary.end(address, date, *state == RunState::Succeeded)?;
+                    told(&self.runs, &self.ended, (address, date, None), *state)?;
+                    diary.end_run(address, date, *state)?;
                 }
                 BackfillFact::Refused { date, .. } => {
                     diary.end(address, date.as_millisecond(), false)?;
                 }
+                BackfillFact::DependentsStarted { date, dependents } => {
+                    diary.go_on(address, date.as_millisecond(), dependents)?;
+                }
+                BackfillFact::DependentEnded {
+                    date,
+                    dependent,
+                    state,
+                } => {
+                    let date = date.as_millisecond();
+                    let run = (address, date, Some(*dependent));
+                    told(&self.runs, &self.ended, run, *state)?;
+                    diary.end_below(address, date, *dependent, *state)?;
+                }
+                BackfillFact::DependentRefused {
+                    date, dependent, ..
+                } => {
+                    let date = date.as_millisecond();
+                    diary.end_below(address, date, *dependent, RunState::Failed)?;
+                }
+                BackfillFact::DateEnded { date, state } => {
+                    diary.end_date(address, date.as_millisecond(), *state)?;
+                }
                 BackfillFact::Killed { .. } => diary.killed = true,
                 BackfillFact::Over { state } => diary.over(address, *state)?,
+                BackfillFact::Paused => diary.paused = true,
+                BackfillFact::Resumed => diary.paused = false,
                 BackfillFact::Created { .. }
-                | BackfillFact::Paused
-                | BackfillFact::Resumed
+                | BackfillFact::DependentCreated { .. }
                 | BackfillFact::Halted { .. }
                 | BackfillFact::Listed => {}
             }
@@ -166,10 +213,12 @@ impl Backfills {
         }
         for (address, diary) in &self.diaries {
             diary.whole(*address)?;
-            for date in &diary.started {
-                let run = self.runs.get(&(*address, *date));
+            for (date, number) in diary.all_started() {
+                let run = self.runs.get(&(*address, date, number));
                 if !run.is_some_and(|run| self.ended.contains_key(run)) {
-                    let what = format!("{date} of {address} started, its run {run:?} never ended");
+                    let what = format!(
+                        "{date}/{number:?} of {address} started, its run {run:?} never ended"
+                    );
                     return Err((DATES, what));
                 }
             }

@@ -137,7 +137,7 @@ impl Profile {
                 ..Self::SMALL
             },
             M::ChildOfTask | M::ParentUnheard | M::WindowIgnored => Self::FAMILIES,
-            M::BackfillSparesUncreated | M::BackfillCountsCreated => Self {
+            M::BackfillSparesUncreated | M::BackfillCountsCreated | M::DependentsAtOnce => Self {
                 backfills: 1,
                 ..Self::SMALL
             },

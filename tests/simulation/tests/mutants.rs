@@ -92,6 +92,11 @@ fn a_backfill_that_counts_too_few_of_its_runs_is_found() {
 }
 
 #[test]
+fn a_workflow_that_goes_along_too_early_is_found() {
+    is_found(Mutant::DependentsAtOnce);
+}
+
+#[test]
 fn an_instant_that_is_forgotten_is_found() {
     is_found(Mutant::ScheduleLinkLost);
 }

@@ -9,13 +9,14 @@ use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use porpoise_app::backfill_store::BackfillView;
 use porpoise_engine::Input;
-use porpoise_engine::backfill::Dates;
+use porpoise_engine::backfill::{AfterFailure, Dates};
 use porpoise_engine::input::{BackfillCommand, BackfillInput, Command};
 use porpoise_model::limits::BACKFILL_DATES_MAX;
 use porpoise_model::{Address, BackfillId, CommandId, ProjectId, RunId, RunState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::backfill_dependents::{self, DependentRun, LevelsWord, ProgressLine};
 use super::outcome::{CommandOutcome, WaitParams, Who, until};
 use super::{command, project, workflow};
 use crate::access::Caller;
@@ -45,10 +46,14 @@ pub(crate) struct Backfill {
     pub(crate) total: u32,
     /// How many of them have started.
     pub(crate) started: u32,
-    /// How many runs succeeded.
+    /// How many of them succeeded, with all workflows that go along.
     pub(crate) succeeded: u32,
     /// How many ended otherwise.
     pub(crate) failed: usize,
+    /// Which workflows were asked to go along: `none`, `direct` or `all`.
+    pub(crate) levels: LevelsWord,
+    /// Those that do, and how far they are.
+    pub(crate) dependents: Vec<ProgressLine>,
     /// The dates whose runs are there and not over.
     pub(crate) running: Vec<DateLine>,
     /// The dates whose runs failed, were stopped or could not be created: the first hundred.
@@ -63,7 +68,7 @@ pub(crate) struct Backfill {
     pub(crate) timezone: String,
     /// The latest date first.
     pub(crate) descending: bool,
-    /// So many runs at the same time.
+    /// So many dates at the same time.
     pub(crate) parallel: u32,
     /// What follows where a run does not succeed: `stop` or `continue`.
     pub(crate) after_failure: &'static str,
@@ -101,8 +106,15 @@ pub(crate) struct DateLine {
     /// Its run; null: it has not started.
     pub(crate) run_id: Option<String>,
     /// `pending`: it has not started. `running`: its run is there. Else how that ended, for the first time:
-    /// `succeeded`, `failed`, `canceled`.
+    /// `succeeded`, `failed`, `canceled`. Where workflows go along: `running` until their runs are over as well, and
+    /// `succeeded` only if those succeeded.
     pub(crate) state: &'static str,
+    /// Where workflows go along: how its run stands by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) run_state: Option<&'static str>,
+    /// The runs of the workflows that go along.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) dependents: Vec<DependentRun>,
 }
 
 /// Which backfills.
@@ -145,6 +157,26 @@ impl From<Word> for BackfillCommand {
             Word::Pause => Self::Pause,
             Word::Resume => Self::Resume,
             Word::Kill => Self::Kill,
+        }
+    }
+}
+
+/// What follows where a run does not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AfterFailure)]
+pub(crate) enum AfterFailureWord {
+    /// No further date starts.
+    Stop,
+    /// The other dates start all the same.
+    Continue,
+}
+
+impl From<AfterFailureWord> for AfterFailure {
+    fn from(word: AfterFailureWord) -> Self {
+        match word {
+            AfterFailureWord::Stop => Self::Stop,
+            AfterFailureWord::Continue => Self::Continue,
         }
     }
 }
@@ -315,6 +347,8 @@ fn shown(project: &str, view: &BackfillView) -> Backfill {
         started: state.started,
         succeeded: state.succeeded,
         failed: state.failed.len(),
+        levels: LevelsWord::of(new.dependents.as_ref()),
+        dependents: backfill_dependents::progress(view),
         running: state
             .running
             .iter()
@@ -353,10 +387,16 @@ fn shown(project: &str, view: &BackfillView) -> Backfill {
 fn date_line(view: &BackfillView, date: Timestamp) -> DateLine {
     let state = view.state.date(date);
     let run = RunId::of_backfill(view.new.backfill, date);
+    let dependents = backfill_dependents::of_date(view, date);
     DateLine {
         date: in_zone(date, &view.new.like.timezone),
         run_id: state.map(|_| run.to_string()),
         state: state.map_or("pending", RunState::as_str),
+        run_state: dependents.first().map(|_| {
+            let own = view.state.run(date);
+            own.map_or("pending", RunState::as_str)
+        }),
+        dependents,
     }
 }
 

@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, civil};
+use porpoise_app::along::Backfilled;
 use porpoise_app::workflow_store::Head;
 use porpoise_engine::Plan;
-use porpoise_engine::backfill::{AfterFailure, Dates, NewBackfill};
+use porpoise_engine::backfill::{Dates, NewBackfill};
 use porpoise_engine::effect::{NewRun, Trigger};
 use porpoise_engine::schedule::Observed;
 use porpoise_model::limits::{
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::backfill::AfterFailureWord;
+use super::backfill_dependents::{self, DependentLine, For, Found, LeftOutLine, LevelsWord};
 use super::outcome::{WaitParams, until};
 use super::start::{self, StartRun};
 use super::{backfill, workflow};
@@ -47,12 +50,14 @@ pub(crate) struct StartBackfill {
     pub(crate) timezone: Option<String>,
     /// The latest date first.
     pub(crate) descending: bool,
-    /// So many runs at the same time: 1 to 100.
+    /// So many dates at the same time: 1 to 100. Each has one run, where no workflow goes along.
     #[schema(minimum = 1, maximum = 100)]
     pub(crate) parallel: u32,
     /// What follows where a run does not succeed: nothing more starts, or the other dates do all the same.
     pub(crate) after_failure: AfterFailureWord,
-    /// What each run is started with.
+    /// The workflows that wait for this one and go along.
+    pub(crate) dependents: LevelsWord,
+    /// What each run is started with. Those of the workflows that go along have the same, but for `tasks`: they run whole.
     pub(crate) run: StartRun,
 }
 
@@ -66,27 +71,8 @@ impl Default for StartBackfill {
             descending: false,
             parallel: 1,
             after_failure: AfterFailureWord::Stop,
+            dependents: LevelsWord::None,
             run: StartRun::default(),
-        }
-    }
-}
-
-/// What follows where a run does not succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = AfterFailure)]
-pub(crate) enum AfterFailureWord {
-    /// No further date starts.
-    Stop,
-    /// The other dates start all the same.
-    Continue,
-}
-
-impl From<AfterFailureWord> for AfterFailure {
-    fn from(word: AfterFailureWord) -> Self {
-        match word {
-            AfterFailureWord::Stop => Self::Stop,
-            AfterFailureWord::Continue => Self::Continue,
         }
     }
 }
@@ -94,8 +80,10 @@ impl From<AfterFailureWord> for AfterFailure {
 /// Exactly what a backfill would run.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BackfillPreview {
-    /// How many dates: as many runs.
+    /// How many dates.
     pub(crate) count: usize,
+    /// How many runs at the most: one for each date, and one for each workflow that goes along.
+    pub(crate) runs: usize,
     /// All of them in the order in which they would start, as the clocks of the time zone show them.
     pub(crate) dates: Vec<String>,
     /// That time zone.
@@ -107,6 +95,10 @@ pub(crate) struct BackfillPreview {
     pub(crate) calendar: Option<String>,
     /// The version that would run.
     pub(crate) version: String,
+    /// The workflows that would go along.
+    pub(crate) dependents: Vec<DependentLine>,
+    /// Those that wait and would not go along.
+    pub(crate) left_out: Vec<LeftOutLine>,
     /// What is allowed and perhaps not meant.
     pub(crate) notes: Vec<String>,
 }
@@ -120,10 +112,16 @@ pub(crate) struct StartedBackfill {
     pub(crate) command_id: String,
     /// How many dates it has.
     pub(crate) count: usize,
+    /// How many runs it has at the most.
+    pub(crate) runs: usize,
     /// The date that starts first.
     pub(crate) first: String,
     /// The date that starts last.
     pub(crate) last: String,
+    /// The workflows that go along.
+    pub(crate) dependents: Vec<DependentLine>,
+    /// Those that wait and do not go along.
+    pub(crate) left_out: Vec<LeftOutLine>,
     /// What is allowed and perhaps not meant.
     pub(crate) notes: Vec<String>,
 }
@@ -137,7 +135,15 @@ struct Asked {
     timezone: String,
     /// In their order.
     series: Vec<Timestamp>,
+    along: Found,
     notes: Vec<String>,
+}
+
+impl Asked {
+    /// How many runs at the most.
+    fn runs(&self) -> usize {
+        self.series.len() * (1 + self.along.lines.len())
+    }
 }
 
 /// Starts a backfill of the current version of a workflow.
@@ -170,6 +176,7 @@ pub(crate) async fn start(
         descending: request.descending,
         parallel: request.parallel,
         after_failure: request.after_failure.into(),
+        dependents: asked.along.dependents.clone(),
     };
     small(&new)?;
     let address = backfill::address(asked.project, id);
@@ -193,8 +200,11 @@ pub(crate) async fn start(
         backfill_id: id.to_string(),
         command_id: command.to_string(),
         count: asked.series.len(),
+        runs: asked.runs(),
         first: shown(asked.series.first()),
         last: shown(asked.series.last()),
+        dependents: asked.along.lines,
+        left_out: asked.along.left_out,
         notes: asked.notes,
     };
     Ok((StatusCode::ACCEPTED, Json(started)))
@@ -215,6 +225,7 @@ pub(crate) async fn preview(
     let dates = asked.series.iter();
     Ok(Json(BackfillPreview {
         count: asked.series.len(),
+        runs: asked.runs(),
         dates: dates.map(|date| in_zone(*date, &asked.timezone)).collect(),
         cron: match &asked.dates {
             Dates::Range { cron, .. } => Some(cron.clone()),
@@ -227,6 +238,8 @@ pub(crate) async fn preview(
             Dates::List(_) => None,
         },
         version: asked.head.version.to_string(),
+        dependents: asked.along.lines,
+        left_out: asked.along.left_out,
         notes: asked.notes,
         timezone: asked.timezone,
     }))
@@ -272,6 +285,19 @@ async fn read(
     if ahead > 0 {
         notes.push(format!("{ahead} of its dates lie in the future"));
     }
+    let of = Backfilled {
+        which: (project, head.workflow),
+        cron,
+        timezone: &timezone,
+    };
+    let asked_for = For {
+        of,
+        name: head.name.as_str(),
+        dates: series.len(),
+        descending: request.descending,
+    };
+    let along = backfill_dependents::find(api, request.dependents, asked_for).await?;
+    notes.extend(along.notes.iter().cloned());
     Ok(Asked {
         project,
         head,
@@ -279,6 +305,7 @@ async fn read(
         dates,
         timezone,
         series,
+        along,
         notes,
     })
 }
@@ -491,7 +518,10 @@ fn like(
         workflow: asked.head.workflow,
         workflow_name: asked.head.name.to_string(),
         version: Some(asked.head.version),
-        trigger: Trigger::Backfill { backfill },
+        trigger: Trigger::Backfill {
+            backfill,
+            dependent: None,
+        },
         logical_date: now,
         timezone: asked.timezone.clone(),
         parameters: start::texts(&request.parameters)?,
@@ -536,6 +566,10 @@ fn same_request(before: &NewBackfill, new: &NewBackfill) -> Result<(), Problem> 
         like,
         ..new.clone()
     };
+    // As they were found then.
+    if LevelsWord::of(again.dependents.as_ref()) == LevelsWord::of(before.dependents.as_ref()) {
+        again.dependents.clone_from(&before.dependents);
+    }
     // It may have been put again meanwhile.
     if let (Dates::Range { calendar: now, .. }, Dates::Range { calendar: then, .. }) =
         (&mut again.dates, &before.dates)

@@ -115,7 +115,7 @@ impl ParentView {
 
 fn backfill(trigger: &Trigger) -> Option<String> {
     match trigger {
-        Trigger::Backfill { backfill } => Some(backfill.to_string()),
+        Trigger::Backfill { backfill, .. } => Some(backfill.to_string()),
         Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Parent { .. } => None,
     }
 }

@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 use porpoise_model::limits::BACKFILL_DATES_MAX;
-use porpoise_model::{ProjectId, RunState};
+use porpoise_model::{Address, ProjectId, RunId, RunState};
 
+use super::dependent::Stage;
 use super::fact::{BackfillFact, NewBackfill};
 use super::heard;
 use super::state::State;
 use crate::aggregate::Decision;
 use crate::commands::Outcome;
-use crate::effect::EffectKey;
+use crate::effect::{Dated, EffectKey};
 use crate::family::{ChildState, DateWord};
 use crate::input::{BackfillCommand, BackfillInput, Command};
 use crate::mutant::{self, Mutant};
@@ -95,7 +96,7 @@ fn obey(state: &State, command: &Command<BackfillCommand>) -> Result<BackfillFac
     }
     match command.what {
         BackfillCommand::Pause if state.paused => Err("the backfill is paused already"),
-        BackfillCommand::Pause if state.starts_no_more() => {
+        BackfillCommand::Pause if state.starts_no_more() && !state.may_go_further() => {
             Err("no further date starts: there is nothing to pause")
         }
         BackfillCommand::Pause => Ok(BackfillFact::Paused),
@@ -112,21 +113,47 @@ fn said(state: &State, project: ProjectId, word: &DateWord) -> Decision<Backfill
     let Some(new) = &state.new else {
         return Decision::nothing();
     };
-    let reply = heard(project, new.backfill, word.date, word.said);
-    let facts = match &word.what {
-        ChildState::Ended { state: how, .. } if is_running(state, word.date) => {
-            vec![BackfillFact::Ended {
-                date: word.date,
-                state: *how,
-            }]
-        }
-        ChildState::Ended { .. } | ChildState::Open { .. } => Vec::new(),
+    let Some(run) = speaker(new, project, word) else {
+        return Decision::nothing();
     };
-    Decision::facts(facts).reply(reply)
+    let facts = match &word.what {
+        ChildState::Ended { state: how, .. } => ended(state, word.date, word.dependent, *how),
+        ChildState::Open { .. } => None,
+    };
+    Decision::facts(facts.into_iter().collect()).reply(heard(run, word.said))
 }
 
-fn is_running(state: &State, date: Timestamp) -> bool {
-    state.running.contains(&Time(date))
+/// The run that says it.
+fn speaker(new: &NewBackfill, project: ProjectId, word: &DateWord) -> Option<Address> {
+    let Some(number) = word.dependent else {
+        let run = RunId::of_backfill(new.backfill, word.date);
+        return Some(Address::run(project, run));
+    };
+    let dependent = new.dependents().get(usize::try_from(number).ok()?)?;
+    let run = dependent.run(new.backfill, word.date);
+    Some(Address::run(dependent.project, run))
+}
+
+/// The first that is heard of a run's end stands.
+fn ended(
+    state: &State,
+    date: Timestamp,
+    dependent: Option<u32>,
+    how: RunState,
+) -> Option<BackfillFact> {
+    match dependent {
+        None => state
+            .is_running(date)
+            .then_some(BackfillFact::Ended { date, state: how }),
+        Some(dependent) => {
+            let ended = BackfillFact::DependentEnded {
+                date,
+                dependent,
+                state: how,
+            };
+            state.is_below(date, dependent).then_some(ended)
+        }
+    }
 }
 
 fn done(state: &State, key: EffectKey) -> Vec<BackfillFact> {
@@ -139,9 +166,14 @@ fn done(state: &State, key: EffectKey) -> Vec<BackfillFact> {
             let created = date.map(|date| BackfillFact::Created { date });
             created.into_iter().collect()
         }
+        EffectKey::FireDependent(Dated { date, dependent }) => {
+            let date = Timestamp::from_millisecond(date).ok();
+            let created = date.map(|date| BackfillFact::DependentCreated { date, dependent });
+            created.into_iter().collect()
+        }
         EffectKey::Listing(_) => vec![BackfillFact::Listed],
         // Over when its run says so.
-        EffectKey::StopDated(_) => Vec::new(),
+        EffectKey::StopDated(_) | EffectKey::StopDependent(_) => Vec::new(),
         EffectKey::Dispatch(_)
         | EffectKey::Cancel(_)
         | EffectKey::AskSlot(_)
@@ -162,17 +194,50 @@ fn done(state: &State, key: EffectKey) -> Vec<BackfillFact> {
     }
 }
 
-/// The run of a date can never be created: there is nothing to wait for, and nothing to stop.
+/// A run can never be created: there is nothing to wait for, and nothing to stop.
 fn refused(state: &State, key: EffectKey, why: &str) -> Vec<BackfillFact> {
-    let (EffectKey::Fire(date) | EffectKey::StopDated(date)) = key else {
-        return Vec::new();
+    let (date, dependent) = match key {
+        EffectKey::Fire(date) | EffectKey::StopDated(date) => (date, None),
+        EffectKey::FireDependent(of) | EffectKey::StopDependent(of) => {
+            (of.date, Some(of.dependent))
+        }
+        EffectKey::Dispatch(_)
+        | EffectKey::Cancel(_)
+        | EffectKey::AskSlot(_)
+        | EffectKey::FreeSlot(_)
+        | EffectKey::EnterGate(_)
+        | EffectKey::LeaveGate(_)
+        | EffectKey::Listing(_)
+        | EffectKey::Announce(_)
+        | EffectKey::TellParent(_)
+        | EffectKey::Turn(_)
+        | EffectKey::Look(_)
+        | EffectKey::Unsubscribe(_)
+        | EffectKey::Stir(_)
+        | EffectKey::GrantSlot(_)
+        | EffectKey::CheckHolder(_)
+        | EffectKey::Admit(_)
+        | EffectKey::Discard(_)
+        | EffectKey::Supersede(_) => return Vec::new(),
     };
     let date = Timestamp::from_millisecond(date).ok();
-    let date = date.filter(|date| state.outbox.contains(&key) && is_running(state, *date));
-    let refused = date.map(|date| BackfillFact::Refused {
-        date,
-        why: why.to_owned(),
-    });
+    let Some(date) = date.filter(|_| state.outbox.contains(&key)) else {
+        return Vec::new();
+    };
+    let why = why.to_owned();
+    let refused = match dependent {
+        None => state
+            .is_running(date)
+            .then_some(BackfillFact::Refused { date, why }),
+        Some(dependent) => {
+            let refused = BackfillFact::DependentRefused {
+                date,
+                dependent,
+                why,
+            };
+            state.is_below(date, dependent).then_some(refused)
+        }
+    };
     refused.into_iter().collect()
 }
 
@@ -184,6 +249,10 @@ pub(super) fn settle(state: &State) -> Vec<BackfillFact> {
     if state.over.is_some() {
         return Vec::new();
     }
+    let further = go_further(state, new);
+    if !further.is_empty() {
+        return further;
+    }
     if state.starts_no_more() {
         let over = state.running.is_empty().then(|| BackfillFact::Over {
             state: outcome(state),
@@ -194,6 +263,32 @@ pub(super) fn settle(state: &State) -> Vec<BackfillFact> {
         return Vec::new();
     }
     start(state, new).into_iter().collect()
+}
+
+/// Where the run of a date has succeeded, the dependents start that may, and a date ends in which none does.
+fn go_further(state: &State, new: &NewBackfill) -> Vec<BackfillFact> {
+    let open = state.running.iter();
+    let stages = open.filter_map(|date| Some((date.0, state.below.get(date)?)));
+    let further = stages.filter_map(|(date, stage)| go_on(state, new, date, stage));
+    further.collect()
+}
+
+fn go_on(state: &State, new: &NewBackfill, date: Timestamp, stage: &Stage) -> Option<BackfillFact> {
+    let killed = state.killed_by.is_some();
+    let dependents: Vec<u32> = if killed {
+        Vec::new()
+    } else {
+        stage.startable(new.dependents()).collect()
+    };
+    if !dependents.is_empty() {
+        let start = BackfillFact::DependentsStarted { date, dependents };
+        return (!state.paused).then_some(start);
+    }
+    let over = stage.running().next().is_none();
+    over.then(|| BackfillFact::DateEnded {
+        date,
+        state: stage.outcome(new.dependents(), killed),
+    })
 }
 
 fn outcome(state: &State) -> RunState {

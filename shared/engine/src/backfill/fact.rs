@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use porpoise_model::{Actor, BackfillId, CommandId, RunState};
 
 use super::dates::Dates;
+use super::dependent::{Dependent, Dependents};
 use crate::commands::Outcome;
 use crate::effect::NewRun;
 use crate::run::state::Time;
@@ -61,7 +62,7 @@ pub enum BackfillFact {
         #[cbor(with = "porpoise_model::codec::timestamp")]
         date: Timestamp,
     },
-    /// The run of a date is over.
+    /// The run of a date is over. Where workflows go along and it succeeded, they are next.
     #[n(4)]
     Ended {
         /// Which.
@@ -113,6 +114,67 @@ pub enum BackfillFact {
     /// Lists know of it.
     #[n(11)]
     Listed,
+    /// The run of a date has succeeded, and dependents start for it: their runs are to be created.
+    #[n(12)]
+    DependentsStarted {
+        /// Which date.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        date: Timestamp,
+        /// Their numbers.
+        #[n(1)]
+        dependents: Vec<u32>,
+    },
+    /// The run of a dependent for a date exists.
+    #[n(13)]
+    DependentCreated {
+        /// Which date.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        date: Timestamp,
+        /// Its number.
+        #[n(1)]
+        dependent: u32,
+    },
+    /// The run of a dependent for a date is over.
+    #[n(14)]
+    DependentEnded {
+        /// Which date.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        date: Timestamp,
+        /// Its number.
+        #[n(1)]
+        dependent: u32,
+        /// How.
+        #[n(2)]
+        state: RunState,
+    },
+    /// The run of a dependent for a date cannot be created, ever.
+    #[n(15)]
+    DependentRefused {
+        /// Which date.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        date: Timestamp,
+        /// Its number.
+        #[n(1)]
+        dependent: u32,
+        /// In words.
+        #[n(2)]
+        why: String,
+    },
+    /// A date is over whose own run had succeeded: none of its dependents is there, and none starts any more.
+    #[n(16)]
+    DateEnded {
+        /// Which.
+        #[n(0)]
+        #[cbor(with = "porpoise_model::codec::timestamp")]
+        date: Timestamp,
+        /// How: well if every dependent ran and succeeded.
+        #[n(1)]
+        state: RunState,
+    },
 }
 
 /// All that a backfill begins with.
@@ -131,12 +193,22 @@ pub struct NewBackfill {
     /// The latest first.
     #[n(3)]
     pub descending: bool,
-    /// So many runs at the same time.
+    /// So many dates at the same time: as many runs, where no workflow goes along.
     #[n(4)]
     pub parallel: u32,
     /// What follows where one does not succeed.
     #[n(5)]
     pub after_failure: AfterFailure,
+    /// The workflows that go along, if that was asked for.
+    #[n(6)]
+    pub dependents: Option<Dependents>,
+}
+
+impl NewBackfill {
+    /// The workflows that go along, each behind those that it waits for.
+    pub fn dependents(&self) -> &[Dependent] {
+        self.dependents.as_ref().map_or(&[], |asked| &asked.found)
+    }
 }
 
 /// What a backfill does when one of its runs has failed, or was stopped.

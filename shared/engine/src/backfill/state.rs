@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::{Actor, RunState};
 
+use super::dependent::{Stage, dated};
 use super::fact::{AfterFailure, BackfillFact, NewBackfill};
 use crate::commands::Commands;
 use crate::effect::EffectKey;
@@ -28,13 +29,14 @@ pub struct State {
     /// How many have started.
     #[n(3)]
     pub started: u32,
-    /// Dates that have started and whose runs are not known to be over, in the order in which they started.
+    /// Dates that have started and whose runs, those of dependents included, are not known to be over, in the order in which
+    /// they started.
     #[n(4)]
     pub running: Vec<Time>,
-    /// How many runs succeeded.
+    /// How many dates succeeded.
     #[n(5)]
     pub succeeded: u32,
-    /// Dates whose runs did not, and how those ended.
+    /// Dates that did not, and how they ended.
     #[n(6)]
     pub failed: BTreeMap<Time, RunState>,
     /// Somebody paused it.
@@ -61,6 +63,10 @@ pub struct State {
     /// What must be done in the world.
     #[n(14)]
     pub outbox: Outbox,
+    /// Where workflows go along: the dates whose own run has succeeded, but for those that succeeded as a whole.
+    #[n(15)]
+    #[cbor(default)]
+    pub below: BTreeMap<Time, Stage>,
 }
 
 impl State {
@@ -69,7 +75,7 @@ impl State {
         match self.over {
             Some(over) => over,
             None if self.killed_by.is_some() => RunState::Canceling,
-            None if self.paused && self.running.is_empty() => RunState::Paused,
+            None if self.paused && !self.is_at_work() => RunState::Paused,
             None if self.paused => RunState::Pausing,
             None => RunState::Running,
         }
@@ -82,7 +88,52 @@ impl State {
         stops || self.halted || self.killed_by.is_some() || self.next.is_none()
     }
 
-    /// How the run of a date stands, if the date has started.
+    /// Whether a run of it may be there.
+    fn is_at_work(&self) -> bool {
+        let mut stages = self.running.iter().map(|date| self.below.get(date));
+        stages.any(|stage| stage.is_none_or(|stage| stage.running().next().is_some()))
+    }
+
+    /// Whether dependents may still start for dates that have started.
+    pub(super) fn may_go_further(&self) -> bool {
+        let dependents = self.new.as_ref().map_or(&[][..], |new| new.dependents());
+        self.running.iter().any(|date| match self.below.get(date) {
+            None => !dependents.is_empty(),
+            Some(stage) => stage.runs.len() < dependents.len(),
+        })
+    }
+
+    /// Whether the run of a date itself is not known to be over.
+    pub(super) fn is_running(&self, date: Timestamp) -> bool {
+        self.running.contains(&Time(date)) && !self.below.contains_key(&Time(date))
+    }
+
+    /// Whether the run of a dependent for a date is not known to be over.
+    pub(super) fn is_below(&self, date: Timestamp, dependent: u32) -> bool {
+        let stage = self.below.get(&Time(date));
+        stage.is_some_and(|stage| stage.runs.get(&dependent) == Some(&None))
+    }
+
+    /// How the run of a date itself stands, if the date has started.
+    pub fn run(&self, date: Timestamp) -> Option<RunState> {
+        if self.below.contains_key(&Time(date)) {
+            return Some(RunState::Succeeded);
+        }
+        self.date(date)
+    }
+
+    /// How the run of a dependent stands for a date, if it has started.
+    pub fn dependent(&self, date: Timestamp, number: u32) -> Option<RunState> {
+        match self.below.get(&Time(date)) {
+            Some(stage) => {
+                let run = stage.runs.get(&number);
+                run.map(|ended| ended.unwrap_or(RunState::Running))
+            }
+            None => self.date(date).filter(|how| *how == RunState::Succeeded),
+        }
+    }
+
+    /// How a date stands, if it has started: with its dependents.
     pub fn date(&self, date: Timestamp) -> Option<RunState> {
         let date = Time(date);
         if self.running.contains(&date) {
@@ -125,17 +176,32 @@ impl State {
                 }
             }
             BackfillFact::Created { date } => drop(self.outbox.remove(&fire(Time(*date)))),
-            BackfillFact::Ended { date, state } => self.end(Time(*date), *state),
+            BackfillFact::Ended { date, state } => self.end_run(Time(*date), *state),
             BackfillFact::Refused { date, why } => {
                 self.problem = Some(why.clone());
-                let killed = self.killed_by.is_some();
-                let how = if killed {
-                    RunState::Canceled
-                } else {
-                    RunState::Failed
-                };
-                self.end(Time(*date), how);
+                self.end(Time(*date), self.refused());
             }
+            BackfillFact::DependentsStarted { date, dependents } => {
+                self.start_below(Time(*date), dependents, at);
+            }
+            BackfillFact::DependentCreated { date, dependent } => {
+                let key = EffectKey::FireDependent(dated(Time(*date), *dependent));
+                self.outbox.remove(&key);
+            }
+            BackfillFact::DependentEnded {
+                date,
+                dependent,
+                state,
+            } => self.end_below(Time(*date), *dependent, *state),
+            BackfillFact::DependentRefused {
+                date,
+                dependent,
+                why,
+            } => {
+                self.problem = Some(why.clone());
+                self.end_below(Time(*date), *dependent, self.refused());
+            }
+            BackfillFact::DateEnded { date, state } => self.end(Time(*date), *state),
             BackfillFact::Paused => self.paused = true,
             BackfillFact::Resumed => self.paused = false,
             BackfillFact::Killed { by } => self.kill(by, at),
@@ -151,6 +217,53 @@ impl State {
         }
     }
 
+    /// How a run ends that cannot be created.
+    fn refused(&self) -> RunState {
+        if self.killed_by.is_some() {
+            RunState::Canceled
+        } else {
+            RunState::Failed
+        }
+    }
+
+    /// The run of a date itself is over: the date with it, unless workflows go along.
+    fn end_run(&mut self, date: Time, how: RunState) {
+        let along = self
+            .new
+            .as_ref()
+            .is_some_and(|new| !new.dependents().is_empty());
+        if how != RunState::Succeeded || !along || !self.is_running(date.0) {
+            return self.end(date, how);
+        }
+        self.outbox.remove(&fire(date));
+        self.outbox.remove(&stop(date));
+        self.below.insert(date, Stage::default());
+    }
+
+    fn start_below(&mut self, date: Time, dependents: &[u32], at: Timestamp) {
+        let Some(stage) = self.below.get_mut(&date) else {
+            return;
+        };
+        for number in dependents {
+            stage.runs.insert(*number, None);
+            let key = EffectKey::FireDependent(dated(date, *number));
+            self.outbox.add(key, at);
+        }
+    }
+
+    fn end_below(&mut self, date: Time, dependent: u32, how: RunState) {
+        if !self.is_below(date.0, dependent) {
+            return;
+        }
+        let key = dated(date, dependent);
+        self.outbox.remove(&EffectKey::FireDependent(key));
+        self.outbox.remove(&EffectKey::StopDependent(key));
+        if let Some(stage) = self.below.get_mut(&date) {
+            stage.runs.insert(dependent, Some(how));
+        }
+    }
+
+    /// A date is over.
     fn end(&mut self, date: Time, how: RunState) {
         let before = self.running.len();
         self.running.retain(|running| *running != date);
@@ -161,6 +274,7 @@ impl State {
         self.outbox.remove(&stop(date));
         if how == RunState::Succeeded {
             self.succeeded = self.succeeded.saturating_add(1);
+            self.below.remove(&date);
         } else {
             self.failed.insert(date, how);
         }
@@ -174,8 +288,16 @@ impl State {
             self.running.retain(|date| !outbox.contains(&fire(*date)));
         }
         for date in self.running.clone() {
-            self.outbox.remove(&fire(date));
-            self.outbox.add(stop(date), at);
+            let Some(stage) = self.below.get(&date) else {
+                self.outbox.remove(&fire(date));
+                self.outbox.add(stop(date), at);
+                continue;
+            };
+            for number in stage.running() {
+                let key = dated(date, number);
+                self.outbox.remove(&EffectKey::FireDependent(key));
+                self.outbox.add(EffectKey::StopDependent(key), at);
+            }
         }
     }
 }

@@ -84,6 +84,8 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
         | EffectKey::Discard(_)
         | EffectKey::Supersede(_)
         | EffectKey::StopDated(_)
+        | EffectKey::FireDependent(_)
+        | EffectKey::StopDependent(_)
         | EffectKey::Fire(_) => None,
     }
 }

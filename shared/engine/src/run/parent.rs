@@ -18,15 +18,15 @@ use crate::input::{BackfillInput, Input, RunInput};
 enum Above {
     /// An attempt of a task of a run.
     Run(Address, Attempt),
-    /// A backfill: it hears of the end only.
-    Backfill(Address),
+    /// A backfill: it hears of the end only. With the number of the dependent, if the run goes along.
+    Backfill(Address, Option<u32>),
 }
 
 /// Has whoever waits for this run told how it stands, if there is one and it matters to it.
 pub(super) fn tell(state: &mut State, at: Timestamp) {
     let matters = match state.new.as_deref().and_then(above) {
         None => false,
-        Some(Above::Backfill(_)) => state.run_state().is_terminal(),
+        Some(Above::Backfill(..)) => state.run_state().is_terminal(),
         Some(Above::Run(..)) => match state.run_state() {
             RunState::Queued => state.gate == Gate::Waiting,
             RunState::Pausing | RunState::Canceling => false,
@@ -51,8 +51,13 @@ fn above(new: &NewRun) -> Option<Above> {
         Trigger::Parent { run, attempt, .. } => {
             Some(Above::Run(Address::run(new.project, *run), *attempt))
         }
-        Trigger::Backfill { backfill } => {
-            Some(Above::Backfill(Address::backfill(new.project, *backfill)))
+        Trigger::Backfill {
+            backfill,
+            dependent,
+        } => {
+            let project = dependent.map_or(new.project, |along| along.project);
+            let to = Address::backfill(project, *backfill);
+            Some(Above::Backfill(to, dependent.map(|along| along.number)))
         }
         Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => None,
     }
@@ -70,12 +75,13 @@ pub(super) fn word(state: &State, plan: &Plan, new: &NewRun, said: u64) -> Optio
                 what,
             })),
         },
-        Above::Backfill(to) => Effect::Tell {
+        Above::Backfill(to, dependent) => Effect::Tell {
             to,
             input: Input::Backfill(BackfillInput::Said(DateWord {
                 date: new.logical_date,
                 said,
                 what: without_results(what),
+                dependent,
             })),
         },
     })

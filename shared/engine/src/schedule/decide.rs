@@ -67,7 +67,9 @@ fn forgotten(state: &State, now: Timestamp) -> impl Iterator<Item = ScheduleFact
         | EffectKey::Admit(_)
         | EffectKey::Discard(_)
         | EffectKey::Supersede(_)
-        | EffectKey::StopDated(_) => None,
+        | EffectKey::StopDated(_)
+        | EffectKey::FireDependent(_)
+        | EffectKey::StopDependent(_) => None,
     })
 }
 

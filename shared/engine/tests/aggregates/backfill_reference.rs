@@ -1,17 +1,20 @@
 //! A backfill among runs that a naive world keeps: every effect may be carried out several times, late, or again after a
-//! crash, every word comes twice. In the end each date that started has one run, in order, never too many at once.
+//! crash, every word comes twice. In the end each date that started has one run, in order, never too many at once; and so
+//! has each workflow that goes along, behind those that it waits for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use porpoise_engine::aggregate::Aggregate;
 use porpoise_engine::backfill::{AfterFailure, Backfill, BackfillFact, Dates, NewBackfill};
-use porpoise_engine::effect::Effect;
-use porpoise_engine::input::BackfillCommand;
+use porpoise_engine::effect::{Effect, NewRun, Trigger};
+use porpoise_engine::family::DateWord;
+use porpoise_engine::input::{BackfillCommand, BackfillInput};
 use porpoise_model::RunState;
 use proptest::prelude::*;
 
-use super::backfill_scenarios::{begin, day, days, ended, give, of};
+use super::backfill_dependents::with;
+use super::backfill_scenarios::{begin, day, days, ended, give};
 use super::driver::Driver;
 
 /// What the world does next, drawn.
@@ -49,13 +52,44 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 struct World {
     backfill: Driver<Backfill>,
     /// Runs that were created, and how they ended.
-    runs: BTreeMap<Timestamp, Option<RunState>>,
-    killed: BTreeSet<Timestamp>,
+    runs: BTreeMap<Which, Option<RunState>>,
+    killed: BTreeSet<Which>,
+    /// Behind whom each dependent comes.
+    after: &'static [&'static [u32]],
     /// Commands do not repeat ids with another meaning.
     given: BTreeMap<u8, BackfillCommand>,
 }
 
+/// A run: of a date, or of a dependent for it.
+type Which = (Timestamp, Option<u32>);
+
+fn which(new: &NewRun) -> Which {
+    let Trigger::Backfill { dependent, .. } = &new.trigger else {
+        panic!("{:?}", new.trigger);
+    };
+    (new.logical_date, dependent.map(|along| along.number))
+}
+
+/// A run says how it ended.
+fn says((date, dependent): Which, how: RunState) -> BackfillInput {
+    match ended(date, how) {
+        BackfillInput::Said(word) => BackfillInput::Said(DateWord { dependent, ..word }),
+        other => other,
+    }
+}
+
 impl World {
+    /// Whether everything that a run waits for has succeeded.
+    fn may_be_there(&self, (date, dependent): Which) -> bool {
+        let Some(number) = dependent else {
+            return true;
+        };
+        let own = std::iter::once((date, None));
+        let before = self.after[usize::try_from(number).unwrap()].iter();
+        let mut waits = own.chain(before.map(|number| (date, Some(*number))));
+        waits.all(|which| self.runs.get(&which) == Some(&Some(RunState::Succeeded)))
+    }
+
     fn carry_out(&mut self, at: usize, heard: bool) {
         let keys: Vec<_> = self
             .backfill
@@ -69,12 +103,19 @@ impl World {
         };
         match Backfill::effect(&self.backfill.state, &super::driver::project(), *key).unwrap() {
             Effect::CreateRun(new) => {
-                self.runs.entry(new.logical_date).or_insert(None);
+                self.runs.entry(which(&new)).or_insert(None);
+            }
+            Effect::CreateBehind { new, behind } => {
+                let which = which(&new);
+                assert!(self.may_be_there(which), "{which:?} is too early");
+                let before = self.after[usize::try_from(which.1.unwrap()).unwrap()];
+                assert_eq!(behind.len(), 1 + before.len());
+                self.runs.entry(which).or_insert(None);
             }
             Effect::StopRun { new, .. } => {
-                let run = self.runs.entry(new.logical_date).or_insert(None);
+                let run = self.runs.entry(which(&new)).or_insert(None);
                 run.get_or_insert(RunState::Canceled);
-                self.killed.insert(new.logical_date);
+                self.killed.insert(which(&new));
                 return;
             }
             _ => {}
@@ -85,13 +126,13 @@ impl World {
     }
 
     fn end(&mut self, at: usize, well: bool, heard: bool) {
-        let open: Vec<Timestamp> = self
+        let open: Vec<Which> = self
             .runs
             .iter()
             .filter(|(_, how)| how.is_none())
-            .map(|(date, _)| *date)
+            .map(|(which, _)| *which)
             .collect();
-        let Some(date) = open.get(at % open.len().max(1)) else {
+        let Some(which) = open.get(at % open.len().max(1)) else {
             return;
         };
         let how = if well {
@@ -99,21 +140,21 @@ impl World {
         } else {
             RunState::Failed
         };
-        self.runs.insert(*date, Some(how));
+        self.runs.insert(*which, Some(how));
         if heard {
-            self.backfill.give(&[ended(*date, how)]);
+            self.backfill.give(&[says(*which, how)]);
         }
     }
 
     fn repeat(&mut self, at: usize) {
-        let over: Vec<(Timestamp, RunState)> = self
+        let over: Vec<(Which, RunState)> = self
             .runs
             .iter()
-            .filter_map(|(date, how)| Some((*date, (*how)?)))
+            .filter_map(|(which, how)| Some((*which, (*how)?)))
             .collect();
-        if let Some((date, how)) = over.get(at % over.len().max(1)) {
+        if let Some((which, how)) = over.get(at % over.len().max(1)) {
             self.backfill
-                .give(&[ended(*date, *how), ended(*date, *how)]);
+                .give(&[says(*which, *how), says(*which, *how)]);
         }
     }
 
@@ -165,7 +206,14 @@ fn started(world: &World, parallel: usize) -> Vec<Timestamp> {
                 there.extend(dates.iter().map(|date| date.0));
                 assert!(there.len() <= parallel, "{there:?}");
             }
-            BackfillFact::Ended { date, .. } | BackfillFact::Refused { date, .. } => {
+            BackfillFact::Ended { date, state }
+                if *state == RunState::Succeeded && !world.after.is_empty() =>
+            {
+                assert!(there.contains(date), "{date} goes on and was not there");
+            }
+            BackfillFact::Ended { date, .. }
+            | BackfillFact::Refused { date, .. }
+            | BackfillFact::DateEnded { date, .. } => {
                 assert!(there.remove(date), "{date} ends and was not there");
             }
             _ => {}
@@ -175,12 +223,21 @@ fn started(world: &World, parallel: usize) -> Vec<Timestamp> {
     started
 }
 
+const AFTER: [&[&[u32]]; 5] = [
+    &[],
+    &[],
+    &[&[]],
+    &[&[], &[0], &[1]],
+    &[&[], &[], &[0, 1], &[1]],
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn each_date_has_one_run_whatever_comes_twice_or_late(
         moves in moves(), count in 0_i64..9, parallel in 1_u32..4, descending: bool, listed: bool, goes_on: bool,
+        after in prop::sample::select(AFTER.to_vec()),
     ) {
         let mut expected: Vec<Timestamp> = (1..=count).map(day).collect();
         if descending {
@@ -191,9 +248,10 @@ proptest! {
             (false, _) => days(count),
         };
         let after_failure = if goes_on { AfterFailure::Continue } else { AfterFailure::Stop };
-        let new = NewBackfill { descending, after_failure, ..of(dates, parallel) };
+        let new = NewBackfill { descending, after_failure, dates, ..with(count, parallel, after) };
+        let new = if after.is_empty() && listed { NewBackfill { dependents: None, ..new } } else { new };
         let mut world = World {
-            backfill: Driver::new(), runs: BTreeMap::new(), killed: BTreeSet::new(), given: BTreeMap::new(),
+            backfill: Driver::new(), runs: BTreeMap::new(), killed: BTreeSet::new(), given: BTreeMap::new(), after,
         };
         world.backfill.give(&[begin(new)]);
         for next in &moves {
@@ -202,11 +260,23 @@ proptest! {
         world.finish();
         let started = started(&world, usize::try_from(parallel).unwrap());
         prop_assert!(expected.starts_with(&started), "{started:?} of {expected:?}");
-        let runs: BTreeSet<Timestamp> = world.runs.keys().copied().collect();
+        let runs: BTreeSet<Timestamp> = world.runs.keys().map(|(date, _)| *date).collect();
         prop_assert_eq!(&runs, &started.iter().copied().collect());
         prop_assert!(world.runs.values().all(Option::is_some), "a run goes on behind it");
-        let bad = world.runs.values().filter(|how| **how != Some(RunState::Succeeded)).count();
         let state = &world.backfill.state;
+        let well = |which: Which| world.runs.get(&which) == Some(&Some(RunState::Succeeded));
+        let all = || std::iter::once(None).chain((0..u32::try_from(after.len()).unwrap()).map(Some));
+        let bad = runs.iter().filter(|date| !all().all(|one| well((**date, one)))).count();
+        for date in &runs {
+            for number in 0..u32::try_from(after.len()).unwrap() {
+                let which = (*date, Some(number));
+                let there = world.runs.contains_key(&which);
+                // Whatever may start does, unless somebody killed it.
+                prop_assert_eq!(there, world.may_be_there(which) && (there || state.killed_by.is_none()));
+                prop_assert_eq!(state.dependent(*date, number), world.runs.get(&which).copied().flatten());
+            }
+            prop_assert_eq!(state.run(*date), world.runs[&(*date, None)]);
+        }
         prop_assert_eq!(state.failed.len(), bad);
         prop_assert_eq!(usize::try_from(state.succeeded).unwrap(), runs.len() - bad);
         let whole = started.len() == expected.len();

@@ -7,7 +7,7 @@ use porpoise_engine::EffectKey;
 use porpoise_engine::aggregate::Aggregate;
 use porpoise_engine::backfill::{AfterFailure, Backfill, BackfillFact, Dates, NewBackfill};
 use porpoise_engine::commands::Outcome;
-use porpoise_engine::effect::{Effect, NewRun, Trigger};
+use porpoise_engine::effect::{Effect, GoesAlong, NewRun, Trigger};
 use porpoise_engine::family::{ChildStage, ChildState, DateWord};
 use porpoise_engine::input::{BackfillCommand, BackfillInput, Input, RunCommand, RunInput};
 use porpoise_engine::placement::Placement;
@@ -47,7 +47,7 @@ pub(crate) fn of(dates: Dates, parallel: u32) -> NewBackfill {
             workflow: WorkflowId::first_named(project(), "nightly"),
             workflow_name: "nightly".to_owned(),
             version: Some(VersionHash::of(b"nightly")),
-            trigger: Trigger::Backfill { backfill: id() },
+            trigger: trigger(None),
             logical_date: midnight(),
             timezone: "UTC".to_owned(),
             parameters: BTreeMap::from([("mode".to_owned(), "full".to_owned())]),
@@ -70,6 +70,14 @@ pub(crate) fn of(dates: Dates, parallel: u32) -> NewBackfill {
         descending: false,
         parallel,
         after_failure: AfterFailure::Stop,
+        dependents: None,
+    }
+}
+
+pub(crate) fn trigger(dependent: Option<GoesAlong>) -> Trigger {
+    Trigger::Backfill {
+        backfill: id(),
+        dependent,
     }
 }
 
@@ -88,6 +96,7 @@ pub(crate) fn ended(date: Timestamp, state: RunState) -> BackfillInput {
             why: String::new(),
             outputs: Outputs::new(),
         },
+        dependent: None,
     })
 }
 
@@ -107,7 +116,7 @@ fn to_create(backfill: &Driver<Backfill>) -> Vec<String> {
     for effect in backfill.pending() {
         if let Effect::CreateRun(new) = effect {
             assert_eq!(new.run, RunId::of_backfill(id(), new.logical_date));
-            assert_eq!(new.trigger, Trigger::Backfill { backfill: id() });
+            assert_eq!(new.trigger, trigger(None));
             assert_eq!(new.parameters["mode"], "full");
             days.push(short(new.logical_date));
         }
@@ -119,7 +128,7 @@ fn short(date: Timestamp) -> String {
     date.strftime("%d").to_string()
 }
 
-fn say(fact: &BackfillFact) -> String {
+pub(crate) fn say(fact: &BackfillFact) -> String {
     let next = |next: &Option<Time>| next.map_or("none".to_owned(), |next| short(next.0));
     match fact {
         BackfillFact::Begun {
@@ -142,6 +151,23 @@ fn say(fact: &BackfillFact) -> String {
         BackfillFact::Halted { reason } => format!("halted: {reason}"),
         BackfillFact::Over { state } => format!("over: {state}"),
         BackfillFact::Listed => "listed".to_owned(),
+        BackfillFact::DependentsStarted { date, dependents } => {
+            format!("{} goes on with {dependents:?}", short(*date))
+        }
+        BackfillFact::DependentCreated { date, dependent } => {
+            format!("created {}/{dependent}", short(*date))
+        }
+        BackfillFact::DependentEnded {
+            date,
+            dependent,
+            state,
+        } => format!("{}/{dependent} {state}", short(*date)),
+        BackfillFact::DependentRefused {
+            date,
+            dependent,
+            why,
+        } => format!("{}/{dependent} refused: {why}", short(*date)),
+        BackfillFact::DateEnded { date, state } => format!("{} over: {state}", short(*date)),
     }
 }
 
@@ -300,6 +326,7 @@ fn what_a_run_says_is_answered_each_time_and_counts_once() {
             stage: ChildStage::Running,
             started: None,
         },
+        dependent: None,
     });
     let word = ended(day(1), RunState::Succeeded);
     let late = ended(day(1), RunState::Failed);

@@ -20,6 +20,7 @@ use porpoise_engine::schedule::{CalendarChange, Missed, Observed, ScheduleFact, 
 use porpoise_model::workflow::{Concurrency, ExcludedDay, MissedFires, Priority};
 use porpoise_model::{Actor, CommandId, Exclusions, ProjectId, RunState, WorkflowId};
 
+use super::backfill_dependents::with;
 use super::backfill_scenarios::{days, of};
 use super::driver::{holder, run};
 
@@ -44,8 +45,16 @@ fn text<F: Debug>(facts: &[F]) -> String {
 
 /// What is read as absent is not said: files of releases that did not know of it say nothing of it either.
 fn text_as_released<F: Debug>(facts: &[F]) -> String {
-    let text = text(facts).replace(", calendar: None", "");
-    text.replace(", project_parameters: None", "")
+    let text = text(facts);
+    let absent = [
+        ", calendar: None",
+        ", dependent: None",
+        ", dependents: None",
+        ", project_parameters: None",
+    ];
+    absent
+        .iter()
+        .fold(text, |text, absent| text.replace(absent, ""))
 }
 
 /// Every sort of fact, each with everything that it can hold, against the files of this name.
@@ -297,4 +306,36 @@ fn records_of_backfill_facts_of_reader_1_still_read() {
         BackfillFact::Listed,
     ];
     check("backfill-1", facts);
+}
+
+#[test]
+fn records_of_backfills_with_dependents_still_read() {
+    let date = at(1);
+    let facts = vec![
+        BackfillFact::Begun {
+            new: Box::new(with(2, 1, &[&[], &[0]])),
+            total: 2,
+            next: Some(Time(date)),
+        },
+        BackfillFact::DependentsStarted {
+            date,
+            dependents: vec![0, 1],
+        },
+        BackfillFact::DependentCreated { date, dependent: 1 },
+        BackfillFact::DependentEnded {
+            date,
+            dependent: 1,
+            state: RunState::Failed,
+        },
+        BackfillFact::DependentRefused {
+            date,
+            dependent: 0,
+            why: "no such target".into(),
+        },
+        BackfillFact::DateEnded {
+            date,
+            state: RunState::Failed,
+        },
+    ];
+    check("backfill-dependents-1", facts);
 }

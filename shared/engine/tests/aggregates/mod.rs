@@ -1,6 +1,7 @@
 //! Pools, gates, schedules and backfills: scenarios, and each against a naive model with inputs that are repeated, late
 //! or lost.
 
+mod backfill_dependents;
 mod backfill_reference;
 mod backfill_scenarios;
 mod calendar_reference;

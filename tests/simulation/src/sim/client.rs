@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use porpoise_app::App;
+use porpoise_app::along::Backfilled;
 use porpoise_engine::backfill::NewBackfill;
 use porpoise_engine::effect::Holder;
 use porpoise_engine::input::{
@@ -214,8 +215,19 @@ async fn put_days(app: &App, days: Exclusions, put: &AtomicU64) -> bool {
     told.is_ok()
 }
 
-/// Of the version that is current when it is asked for.
+/// Of the version that is current when it is asked for, with those that wait for it by then.
 async fn begin(app: &App, mut new: NewBackfill) -> bool {
+    if let Some(asked) = &mut new.dependents {
+        let of = Backfilled {
+            which: (project(), new.like.workflow),
+            cron: "0 0 * * *",
+            timezone: &new.like.timezone,
+        };
+        match app.dependents_of(of, asked.levels).await {
+            Ok(along) => asked.found = along.dependents,
+            Err(_) => return false,
+        }
+    }
     let Ok(Some(head)) = app.head(project(), new.like.workflow).await else {
         return false;
     };
