@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::{Actor, Cause, CommandId, Outputs, RunState};
 
+use super::edit::Edited;
 use super::ranges::Ranges;
 use crate::commands::Outcome;
 use crate::effect::{Attempt, EffectKey, Look, NewRun};
@@ -426,6 +427,9 @@ pub enum RunFact {
         #[n(6)]
         outputs: Option<Outputs>,
     },
+    /// Somebody has made another version of the one that the finished run had: it goes on with that.
+    #[n(43)]
+    Edited(#[n(0)] Box<Edited>),
 }
 
 /// What becomes of a task once its job is stopped, or at once when it has none.

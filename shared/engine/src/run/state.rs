@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use porpoise_model::workflow::Concurrency;
 use porpoise_model::{Actor, Cause, Outputs, RunState};
 
+use super::edit::Edits;
 use super::fact::After;
 use super::tasks::Tasks;
 use super::timed::Timed;
@@ -112,6 +113,9 @@ pub struct State {
     #[n(28)]
     #[cbor(default)]
     pub looks: u32,
+    /// What it keeps of the versions that it had; none if it was never edited.
+    #[n(29)]
+    pub edits: Option<Box<Edits>>,
 }
 
 /// What a run has with the runs of its attempts, and with the run above.
