@@ -60,11 +60,13 @@ pub enum Mutant {
     BackfillCountsCreated,
     /// Runs of a mapped task start however many of them are there.
     WindowIgnored,
+    /// A task that an edit has put somewhere else counts its attempts from there on as if it were new.
+    EditedCountsAnew,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -92,6 +94,7 @@ impl Mutant {
         Self::BackfillSparesUncreated,
         Self::BackfillCountsCreated,
         Self::WindowIgnored,
+        Self::EditedCountsAnew,
     ];
 }
 

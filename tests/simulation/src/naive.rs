@@ -1,8 +1,10 @@
 //! A run as a naive reader of its facts understands it: a second opinion on the engine's fold, written apart from it.
 
 mod compare;
+mod edited;
 mod rule;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use porpoise_engine::Plan;
@@ -84,6 +86,10 @@ pub(crate) struct Naive {
     paused: bool,
     held: bool,
     tasks: Vec<Task>,
+    /// The largest number of an attempt when the run was last edited.
+    highest: u32,
+    /// Positions and numbers of all attempts that were ever made: their keys are made of these.
+    made: BTreeSet<(u32, u32)>,
     /// Attempts of this record that ended and had slots.
     returning: Vec<Attempt>,
 }
@@ -105,6 +111,8 @@ impl Naive {
             paused: false,
             held: false,
             tasks: Vec::new(),
+            highest: 0,
+            made: BTreeSet::new(),
             returning: Vec::new(),
         }
     }
@@ -284,6 +292,8 @@ impl Naive {
             | RunFact::Turned { .. }
             | RunFact::LooksAgain { .. }
             | RunFact::Found { .. }
+            // Read with the version that it brings.
+            | RunFact::Edited(_)
             | RunFact::Done { .. } => {}
         }
         Ok(())
@@ -366,6 +376,11 @@ impl Naive {
         }
         task.attempts += 1;
         task.active = true;
+        let number = task.attempts;
+        if !self.made.insert((at, number)) {
+            let what = format!("task {at} has attempt {number} twice, with one key");
+            return Err(("one-job-per-attempt", what));
+        }
         Ok(())
     }
 

@@ -33,6 +33,7 @@ const SETTLES: Duration = Duration::from_secs(5);
 /// An edit of a finished run.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own")]
 pub(crate) struct EditRequest {
     /// The definition that it is to go on with: a file (YAML or JSON) with this one workflow.
     pub(crate) definition: String,
@@ -175,7 +176,7 @@ fn one(view: &RunView, request: &EditRequest) -> Result<Checked, Problem> {
     let had = view.plan.workflow();
     let unfit = |title: String| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Code::Faults, title).hint(format!(
-            "edit what `porpoise definition {}` prints",
+            "edit what `porpoise show {} --definition` prints",
             view.run.run
         ))
     };

@@ -25,6 +25,7 @@ use super::tasks::{Phase, Tasks};
 use super::upstream;
 use crate::Plan;
 use crate::effect::EffectKey;
+use crate::mutant::{self, Mutant};
 use crate::placement::Placement;
 
 /// Stretches of tasks that an edit may move: the fact has to fit a record.
@@ -373,8 +374,13 @@ pub(super) fn evolve(state: &mut State, plan: &Plan, edited: &Edited, at: Timest
     let floor = pin(state, edited);
     let again: BTreeSet<u32> = edited.tasks.iter().collect();
     let mut tasks = Tasks::new(plan.len(), |_| 0);
+    let begins = if mutant::on(Mutant::EditedCountsAnew) {
+        0
+    } else {
+        floor
+    };
     for task in tasks.indices() {
-        tasks.set_attempts(task, floor);
+        tasks.set_attempts(task, begins);
     }
     let (mut base, mut outputs) = (BTreeMap::new(), BTreeMap::new());
     let (mut chosen, mut not_by_itself) = (BTreeMap::new(), BTreeSet::new());
