@@ -3,7 +3,7 @@
 use crate::support::{Place, masked};
 
 const PAGE: &str = include_str!("../../docs/cli.md");
-const EXAMPLES: [(&str, &str); 5] = [
+const EXAMPLES: [(&str, &str); 7] = [
     (
         "daily-sales.yaml",
         include_str!("../../examples/daily-sales.yaml"),
@@ -19,6 +19,14 @@ const EXAMPLES: [(&str, &str); 5] = [
     (
         "release.yaml",
         "workflow: release\nproject: ops\ntasks:\n  ask: { approval: Release the figures? }\n  publish: { after: [ask], shell: echo out }\n",
+    ),
+    (
+        "night.yaml",
+        "workflow: night\nproject: ops\ntasks:\n  extract: { shell: echo rows }\n  load: { after: [extract], shell: exit 3 }\n",
+    ),
+    (
+        "mended.yaml",
+        "workflow: night\nproject: ops\ntasks:\n  extract: { shell: echo rows }\n  load: { after: [extract], shell: exit 0 }\n",
     ),
     (
         "nightly-eu.json",

@@ -13,6 +13,7 @@ mod agent;
 mod alone;
 mod children;
 mod docs;
+mod edit;
 mod hardship;
 mod host;
 mod http;

@@ -3,6 +3,7 @@
 mod backfill;
 mod calendar;
 mod command;
+mod edit;
 mod fact;
 mod log;
 mod place;

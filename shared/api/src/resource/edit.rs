@@ -139,7 +139,8 @@ pub(crate) async fn edit(
     let asked = Asked::of(&view, &checked, &request)?;
     if view.view.commands.iter().any(|given| given.id == id) {
         let outcome = command::decided(&api, address, id, wait).await?;
-        return Ok((StatusCode::ACCEPTED, Json(asked.done(&view, outcome))));
+        let done = asked.done(&view, id, outcome)?;
+        return Ok((StatusCode::ACCEPTED, Json(done)));
     }
     let view = settled(&api, address, view).await?;
     let prepared = api
@@ -239,35 +240,64 @@ impl Asked {
             let title = "there is nothing to run again, and the definition is what the run has";
             return Err(Problem::refused(title));
         }
-        let name = |task: u32| Some(self.plan.task(task)?.name.to_string());
-        let runs = tasks.iter().filter(|task| !self.plan.is_disabled(*task));
-        let gone = (0..view.plan.len()).filter_map(|task| view.plan.task(task));
-        let gone = gone.filter(|task| self.plan.find(task.name.as_str()).is_none());
         Ok(EditOutcome {
             command: CommandOutcome::new(id, None),
             before: edit.before.to_string(),
             version: edit.version.to_string(),
-            tasks: runs.filter_map(name).collect(),
-            gone: gone.map(|task| task.name.to_string()).collect(),
+            tasks: named(&self.plan, &tasks),
+            gone: gone(&view.plan, &self.plan),
             written_back: false,
             notes: self.notes.clone(),
         })
     }
 
-    /// What it came to when it was given before. What ran again then is in the log.
-    fn done(self, view: &RunView, command: CommandOutcome) -> EditOutcome {
-        let mut edits = view.view.edits.iter().rev();
-        let made = edits.find(|edit| edit.version == self.version);
-        EditOutcome {
-            command,
-            before: made.map_or_else(String::new, |edit| edit.before.to_string()),
-            version: self.version.to_string(),
-            tasks: Vec::new(),
-            gone: Vec::new(),
-            written_back: made.is_some_and(|edit| edit.written_back),
-            notes: self.notes,
+    /// What it came to when it was given before.
+    fn done(self, view: &RunView, id: CommandId, command: CommandOutcome) -> Result<EditOutcome, Problem> {
+        let edits = &view.view.edits;
+        let at = edits.iter().position(|edit| edit.command == Some(id));
+        let pins = at.and_then(|at| Some((view.pins.get(at)?, view.pins.get(at + 1)?)));
+        let (Some(edit), Some((had, has))) = (at.and_then(|at| edits.get(at)), pins) else {
+            let had = view.run.version.map_or_else(String::new, |had| had.to_string());
+            return Ok(EditOutcome {
+                command,
+                before: had,
+                version: self.version.to_string(),
+                tasks: Vec::new(),
+                gone: Vec::new(),
+                written_back: false,
+                notes: self.notes,
+            });
+        };
+        if edit.version != self.version {
+            let title = "this `Idempotency-Key` came with another definition before";
+            return Err(
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Code::KeyReused, title)
+                    .hint("use a new key for another edit"),
+            );
         }
+        Ok(EditOutcome {
+            command,
+            before: edit.before.to_string(),
+            version: edit.version.to_string(),
+            tasks: named(&has.plan, &edit.tasks),
+            gone: gone(&had.plan, &has.plan),
+            written_back: edit.written_back,
+            notes: self.notes,
+        })
     }
+}
+
+/// Those of these tasks that run.
+fn named(plan: &Plan, tasks: &Ranges) -> Vec<String> {
+    let runs = tasks.iter().filter(|task| !plan.is_disabled(*task));
+    runs.filter_map(|task| Some(plan.task(task)?.name.to_string()))
+        .collect()
+}
+
+fn gone(had: &Plan, has: &Plan) -> Vec<String> {
+    let had = (0..had.len()).filter_map(|task| had.task(task));
+    let gone = had.filter(|task| has.find(task.name.as_str()).is_none());
+    gone.map(|task| task.name.to_string()).collect()
 }
 
 /// The run once nothing of what it did is on its way any more, or as it is after a while.

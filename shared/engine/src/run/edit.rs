@@ -132,18 +132,16 @@ impl Edit {
             ));
         }
         let changed = changed(state, had, has, &moves);
-        let known = state.parameters.as_ref();
-        let new = state.new.as_deref().ok_or("the run has not begun")?;
-        let parameters = parameters::resolve(new, has.workflow())?.into_iter();
+        let not_begun = || "the run has not begun".to_owned();
+        let new = state.new.as_deref().ok_or_else(not_begun)?;
+        let known = state.parameters.as_ref().ok_or_else(not_begun)?;
         Ok(Self {
             before,
             version,
             moves,
             changed,
             again,
-            parameters: parameters
-                .filter(|(name, _)| known.is_none_or(|known| !known.contains_key(name)))
-                .collect(),
+            parameters: parameters::resolve_new(new, has.workflow(), known)?,
             placement,
             written_back: false,
         })

@@ -109,13 +109,37 @@ pub fn resolve(new: &NewRun, workflow: &Workflow) -> Result<Vec<(String, String)
             porpoise_expression::resolve_parameters(declared, given, instant, dialect)
         }
     };
-    resolved.map_err(|errors| {
-        let texts: Vec<String> = errors
-            .iter()
-            .map(|error| format!("{error}: {}", error.source))
-            .collect();
-        texts.join("; ")
-    })
+    resolved.map_err(|errors| all_errors(&errors))
+}
+
+fn all_errors(errors: &[porpoise_expression::ParameterError]) -> String {
+    let texts = errors.iter();
+    let texts: Vec<String> = texts
+        .map(|error| format!("{error}: {}", error.source))
+        .collect();
+    texts.join("; ")
+}
+
+/// The parameters of another version that a run does not have yet: those that it has stand in place of that version's.
+///
+/// # Errors
+/// As of [`resolve`].
+pub(super) fn resolve_new(
+    new: &NewRun,
+    workflow: &Workflow,
+    known: &BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>, String> {
+    let reading = Reading::of(new, workflow)?;
+    let declared = workflow.parameters.iter();
+    let declared = declared.map(|(name, value)| (name.as_str(), value.text.as_str()));
+    let known_texts = known.iter();
+    let known_texts = known_texts.map(|(name, text)| (name.as_str(), text.as_str()));
+    let (instant, dialect) = (&reading.instant, reading.dialect);
+    let resolved =
+        porpoise_expression::resolve_with_data(declared, known_texts, instant, dialect);
+    let mut resolved = resolved.map_err(|errors| all_errors(&errors))?;
+    resolved.retain(|(name, _)| !known.contains_key(name));
+    Ok(resolved)
 }
 
 /// Whether a task can be rendered.

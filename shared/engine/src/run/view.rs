@@ -11,6 +11,7 @@ use super::dependent;
 use super::edit::Edited;
 use super::evolve;
 use super::fact::{After, RunFact};
+use super::ranges::Ranges;
 use super::reason::{self, Reason};
 use super::state::State;
 use super::tasks::Phase;
@@ -96,10 +97,14 @@ pub struct ElementView {
 /// An edit of the run as people see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EditView {
+    /// The command that it was.
+    pub command: Option<CommandId>,
     /// When.
     pub at: Timestamp,
     /// Who.
     pub actor: Actor,
+    /// What ran again because of it, as the new version counts tasks.
+    pub tasks: Ranges,
     /// The version that it had.
     pub before: VersionHash,
     /// The version that it has had since.
@@ -312,6 +317,8 @@ impl View {
         self.gone.extend(gone.into_values().flatten());
         self.decided = decided;
         self.edits.push(EditView {
+            command: self.commands.last().map(|given| given.id),
+            tasks: edited.tasks.clone(),
             at,
             actor: edited.actor.clone(),
             before: edited.before,
