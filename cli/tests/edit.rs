@@ -33,7 +33,9 @@ fn mend(place: &Place, run: &str, file: &str, change: impl Fn(String) -> String)
 
 fn current(place: &Place) -> u64 {
     let workflows = place.json(&["workflows", "--project", "ops"]);
-    let list = workflows.as_array().or_else(|| workflows["items"].as_array());
+    let list = workflows
+        .as_array()
+        .or_else(|| workflows["items"].as_array());
     list.unwrap()[0]["number"].as_u64().unwrap()
 }
 
@@ -41,7 +43,9 @@ fn current(place: &Place) -> u64 {
 fn a_run_that_failed_by_its_script_succeeds_with_another_and_the_definition_changes_only_if_that_is_wanted()
  {
     let (place, run) = failed();
-    mend(&place, &run, "mended.yaml", |it| it.replace("exit 3", "exit 0"));
+    mend(&place, &run, "mended.yaml", |it| {
+        it.replace("exit 3", "exit 0")
+    });
     let preview = place.ok(&["rerun", &run, "--edit", "mended.yaml", "--preview"]);
     assert_eq!(preview, "load\nreport\n");
     let first = place.ok(&["rerun", &run, "--edit", "mended.yaml"]);
@@ -50,24 +54,51 @@ fn a_run_that_failed_by_its_script_succeeds_with_another_and_the_definition_chan
     let said = place.ok(&["logs", &run, "load"]);
     assert!(said.trim_end().ends_with("out loading 42"), "{said}");
     let shown = place.ok(&["show", &run]);
-    let again = place.ok(&["rerun", &run, "--edit", "mended.yaml", "--all", "--write-back"]);
+    let again = place.ok(&[
+        "rerun",
+        &run,
+        "--edit",
+        "mended.yaml",
+        "--all",
+        "--write-back",
+    ]);
     place.wait_for(&run, None, "succeeded");
     assert_eq!(current(&place), 2);
     // Somebody else changes the definition: nobody's change is replaced unseen.
     place.file("theirs.yaml", &NIGHT.replace("exit 3", "exit 4"));
     place.ok(&["apply", "theirs.yaml"]);
-    mend(&place, &run, "mine.yaml", |it| it.replace("report of", "figures of"));
+    mend(&place, &run, "mine.yaml", |it| {
+        it.replace("report of", "figures of")
+    });
     let refused = place.run(&["rerun", &run, "--edit", "mine.yaml", "--write-back"]);
     assert_eq!(refused.status.code(), Some(65));
     let refused = String::from_utf8(refused.stderr).unwrap();
-    assert!(refused.contains("PP0018") && refused.contains("number 3"), "{refused}");
+    assert!(
+        refused.contains("PP0018") && refused.contains("number 3"),
+        "{refused}"
+    );
     assert_eq!(current(&place), 3);
-    place.ok(&["rerun", &run, "--edit", "mine.yaml", "--write-back", "--force"]);
+    place.ok(&[
+        "rerun",
+        &run,
+        "--edit",
+        "mine.yaml",
+        "--write-back",
+        "--force",
+    ]);
     place.wait_for(&run, None, "succeeded");
     assert_eq!(current(&place), 4);
     let edits = place.json(&["show", &run])["edits"].clone();
-    let back: Vec<_> = edits.as_array().unwrap().iter().map(|it| &it["written_back"]).collect();
-    assert_eq!(back, [&Value::from(false), &Value::from(true), &Value::from(true)]);
+    let back: Vec<_> = edits
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["written_back"])
+        .collect();
+    assert_eq!(
+        back,
+        [&Value::from(false), &Value::from(true), &Value::from(true)]
+    );
     insta::assert_snapshot!(masked(&[first, shown, again].concat(), &place.data()));
 }
 
@@ -95,12 +126,22 @@ tasks:
     }
     place.wait_for(&run, None, "succeeded");
     let said = ["first", "load"].map(|task| place.ok(&["logs", &run, task]));
-    assert!(said[0].contains("first in eu") && said[1].contains("loading 42"), "{said:?}");
+    assert!(
+        said[0].contains("first in eu") && said[1].contains("loading 42"),
+        "{said:?}"
+    );
     let load = place.json(&["show", &run, "load"]);
-    let numbers = load["attempts"].as_array().unwrap().iter().map(|it| it["number"].as_u64());
+    let numbers = load["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["number"].as_u64());
     assert_eq!(numbers.collect::<Vec<_>>(), [Some(1), Some(2)]);
     let extract = place.json(&["show", &run, "extract"]);
-    assert_eq!((&extract["attempt"], &extract["outputs"]["rows"]), (&1.into(), &"42".into()));
+    assert_eq!(
+        (&extract["attempt"], &extract["outputs"]["rows"]),
+        (&1.into(), &"42".into())
+    );
 }
 
 #[test]
@@ -111,12 +152,26 @@ fn what_cannot_be_edited_says_why() {
         assert!(!output.status.success(), "{arguments:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    place.file("bad.yaml", &NIGHT.replace("after: [load]", "after: [laod]").replace("pool:", "pol:"));
+    place.file(
+        "bad.yaml",
+        &NIGHT
+            .replace("after: [load]", "after: [laod]")
+            .replace("pool:", "pol:"),
+    );
     let faults = says(&["rerun", &run, "--edit", "bad.yaml"]);
-    assert!(faults.contains("bad.yaml:7:") && faults.contains("bad.yaml:8:"), "{faults}");
-    place.file("other.yaml", &NIGHT.replace("workflow: night", "workflow: day"));
+    assert!(
+        faults.contains("bad.yaml:7:") && faults.contains("bad.yaml:8:"),
+        "{faults}"
+    );
+    place.file(
+        "other.yaml",
+        &NIGHT.replace("workflow: night", "workflow: day"),
+    );
     let other = says(&["rerun", &run, "--edit", "other.yaml"]);
-    assert!(other.contains("`ops/day`") && other.contains("`ops/night`"), "{other}");
+    assert!(
+        other.contains("`ops/day`") && other.contains("`ops/night`"),
+        "{other}"
+    );
     assert!(says(&["rerun", &run, "--from-failed", "--write-back"]).contains("--edit"));
     assert!(place.json(&["show", &run]).get("edits").is_none());
 }

@@ -29,7 +29,10 @@ fn started(mut run: Scenario) -> Scenario {
 }
 
 fn script(workflow: &mut Workflow, task: &str, text: &str) {
-    let found = workflow.tasks.iter_mut().find(|it| it.name.as_str() == task);
+    let found = workflow
+        .tasks
+        .iter_mut()
+        .find(|it| it.name.as_str() == task);
     found.unwrap().kind = Kind::Shell {
         script: text.to_owned(),
     };
@@ -48,14 +51,23 @@ fn edit(
     let find = |name: &&str| plan.find(name).unwrap();
     let again = again.map(|again| again.iter().map(find).collect());
     let to = (hash(&after), &plan);
-    let edit = Edit::prepare(&run.state, (version, &before), to, again, Placement::default())?;
+    let edit = Edit::prepare(
+        &run.state,
+        (version, &before),
+        to,
+        again,
+        Placement::default(),
+    )?;
     let command = Command {
         id: CommandId::from_bytes([100 + id; 16]),
         actor: me(),
         what: RunCommand::Edit(Box::new(edit)),
     };
     let bytes = minicbor::to_vec(&command).unwrap();
-    assert_eq!(minicbor::decode::<Command<RunCommand>>(&bytes).unwrap(), command);
+    assert_eq!(
+        minicbor::decode::<Command<RunCommand>>(&bytes).unwrap(),
+        command
+    );
     let input = RunInput::Commanded(command);
     let decided = Run::decide(&run.state, &before, &input, run.now);
     let refused = decided.facts.iter().find_map(|fact| match fact {
@@ -71,7 +83,8 @@ fn edit(
         return Err(reason);
     }
     facts.extend(decide_batch::<Run>(&mut run.state, &plan, [], run.now).facts);
-    run.facts.extend(facts.into_iter().map(|fact| (run.now, fact)));
+    run.facts
+        .extend(facts.into_iter().map(|fact| (run.now, fact)));
     (run.workflow, run.plan) = (after, Some(plan));
     Ok(run)
 }
@@ -112,7 +125,9 @@ fn what_failed_runs_again_as_it_is_written_now_and_what_succeeded_keeps_its_outp
 
 #[test]
 fn what_comes_after_a_change_runs_again_although_it_had_succeeded() {
-    let run = started(scenario("a -> b -> c; d")).succeeds("a").succeeds("b");
+    let run = started(scenario("a -> b -> c; d"))
+        .succeeds("a")
+        .succeeds("b");
     let run = run.succeeds("d").succeeds("c");
     let mut after = run.workflow.clone();
     script(&mut after, "b", "other");
@@ -134,7 +149,9 @@ fn what_changes_no_result_lets_results_stand() {
 
 #[test]
 fn a_position_that_means_another_task_counts_on_above_all_numbers_of_the_run() {
-    let run = started(scenario("a; b").retries("a", 2)).fails("a").succeeds("b");
+    let run = started(scenario("a; b").retries("a", 2))
+        .fails("a")
+        .succeeds("b");
     let run = run.at("00:01").fails("a").at("00:03").fails("a");
     assert_snapshot!(states(&run), @"failed: a failed at 0#3, b succeeded at 1#1");
     let late = Report {
@@ -208,7 +225,10 @@ fn tasks_that_a_run_was_started_without_stay_out_unless_they_are_asked_for() {
 #[test]
 fn what_was_picked_stays_picked_wherever_it_is_now() {
     let choose = |mut it: Workflow, then: u32, otherwise: u32| {
-        let at = it.tasks.iter().position(|task| task.name.as_str() == "pick");
+        let at = it
+            .tasks
+            .iter()
+            .position(|task| task.name.as_str() == "pick");
         it.tasks[at.unwrap()].kind = Kind::Switch {
             cases: vec![porpoise_model::workflow::Case {
                 when: "true".to_owned(),
@@ -233,11 +253,17 @@ fn what_was_picked_stays_picked_wherever_it_is_now() {
 #[test]
 fn new_parameters_take_their_defaults_and_known_ones_stay() {
     let mut run = scenario("a");
-    run.workflow.parameters.insert("day".into(), Value::text("monday"));
+    run.workflow
+        .parameters
+        .insert("day".into(), Value::text("monday"));
     let run = started(run).fails("a");
     let mut after = run.workflow.clone();
-    after.parameters.insert("day".into(), Value::text("tuesday"));
-    after.parameters.insert("of".into(), Value::text("the ${day}"));
+    after
+        .parameters
+        .insert("day".into(), Value::text("tuesday"));
+    after
+        .parameters
+        .insert("of".into(), Value::text("the ${day}"));
     let run = edit(run, after, None, 1).unwrap();
     let known = run.state.parameters.as_ref().unwrap();
     assert_eq!(known["day"], "monday");
@@ -301,14 +327,21 @@ fn what_cannot_be_edited_says_why() {
         Placement::default(),
     );
     let run = run.command(RunCommand::Edit(Box::new(edit.unwrap())));
-    assert!(run.refusal().unwrap().starts_with("somebody has edited the run meanwhile"));
+    assert!(
+        run.refusal()
+            .unwrap()
+            .starts_with("somebody has edited the run meanwhile")
+    );
 }
 
 #[test]
 fn an_edit_of_a_run_that_goes_on_folds_to_nothing() {
     let run = started(scenario("a -> b")).fails("a");
     let run = edit(run, workflow("b; a"), None, 1).unwrap();
-    let edited = run.facts.iter().find(|(_, fact)| matches!(fact, RunFact::Edited(_)));
+    let edited = run
+        .facts
+        .iter()
+        .find(|(_, fact)| matches!(fact, RunFact::Edited(_)));
     let edited = edited.unwrap().1.clone();
     let mut state = run.state.clone();
     Run::evolve(&mut state, run.plan.as_ref().unwrap(), &edited, run.now);
@@ -346,15 +379,27 @@ proptest! {
 
 /// Ends every attempt that is dispatched; none of them was made before.
 fn finish(mut run: Scenario, well: bool, keys: &mut BTreeSet<String>) -> Scenario {
-    let names: Vec<String> = run.workflow.tasks.iter().map(|task| task.name.to_string()).collect();
+    let names: Vec<String> = run
+        .workflow
+        .tasks
+        .iter()
+        .map(|task| task.name.to_string())
+        .collect();
     for name in names {
         if run.state_of(&name) != TaskState::Dispatched {
             continue;
         }
         let attempt = run.attempt(&name);
         assert!(run.pending().contains(&EffectKey::Dispatch(attempt)));
-        assert!(keys.insert(attempt.key(run.new.run).to_string()), "{attempt:?} twice");
-        run = if well { run.succeeds(&name) } else { run.fails(&name) };
+        assert!(
+            keys.insert(attempt.key(run.new.run).to_string()),
+            "{attempt:?} twice"
+        );
+        run = if well {
+            run.succeeds(&name)
+        } else {
+            run.fails(&name)
+        };
     }
     run
 }

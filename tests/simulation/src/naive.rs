@@ -1,7 +1,7 @@
 //! A run as a naive reader of its facts understands it: a second opinion on the engine's fold, written apart from it.
 
+mod again;
 mod compare;
-mod edited;
 mod rule;
 
 use std::collections::BTreeSet;
@@ -501,45 +501,6 @@ impl Naive {
                 task.free();
             }
         }
-    }
-
-    fn rerun(&mut self, tasks: impl Iterator<Item = u32>) {
-        let (mut idle, was_over) = (Vec::new(), self.ended);
-        for at in tasks {
-            let task = &mut self.tasks[at as usize];
-            if task.active {
-                task.then = Some(Then::Rerun);
-            } else {
-                idle.push(at);
-            }
-        }
-        self.reset(&idle);
-        if was_over {
-            self.ended = false;
-            self.live = !self.serial;
-        }
-    }
-
-    fn reset(&mut self, tasks: &[u32]) {
-        let plan = Arc::clone(&self.plan);
-        for at in tasks {
-            let task = &mut self.tasks[*at as usize];
-            (task.end, task.ready, task.active) = (None, false, false);
-            (task.could_not_run, task.picked) = (false, None);
-            (task.left_out, task.awaits) = (false, false);
-            task.free();
-        }
-        let mut again = tasks.to_vec();
-        for below in tasks.iter().flat_map(|at| plan.downstream(*at)) {
-            let says = self.evaluate(*below);
-            let task = &mut self.tasks[*below as usize];
-            if task.ready && task.end.is_none() && !task.active && !matches!(says, Says::Go) {
-                (task.ready, task.awaits) = (false, false);
-                task.free();
-            }
-            again.push(*below);
-        }
-        self.look(again);
     }
 
     fn finish(&mut self, at: u32, end: End) {

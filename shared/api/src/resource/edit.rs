@@ -213,14 +213,19 @@ impl Asked {
         let plan = Plan::compile(workflow).map_err(|error| bug(&error))?;
         let tasks = task::find_all(&plan, &view.run.workflow_name, &request.tasks)?;
         let again = match request.command {
-            RerunWord::RerunFailed if !tasks.is_empty() || request.downstream || request.upstream => {
+            RerunWord::RerunFailed
+                if !tasks.is_empty() || request.downstream || request.upstream =>
+            {
                 return Err(Problem::bad_request("only `rerun` names tasks"));
             }
             RerunWord::RerunFailed => None,
             RerunWord::Rerun if tasks.is_empty() => Some((0..plan.len()).collect()),
-            RerunWord::Rerun => {
-                Some(selected(&plan, &tasks, request.downstream, request.upstream))
-            }
+            RerunWord::Rerun => Some(selected(
+                &plan,
+                &tasks,
+                request.downstream,
+                request.upstream,
+            )),
         };
         let notes = checked.notes.iter();
         Ok(Self {
@@ -252,12 +257,20 @@ impl Asked {
     }
 
     /// What it came to when it was given before.
-    fn done(self, view: &RunView, id: CommandId, command: CommandOutcome) -> Result<EditOutcome, Problem> {
+    fn done(
+        self,
+        view: &RunView,
+        id: CommandId,
+        command: CommandOutcome,
+    ) -> Result<EditOutcome, Problem> {
         let edits = &view.view.edits;
         let at = edits.iter().position(|edit| edit.command == Some(id));
         let pins = at.and_then(|at| Some((view.pins.get(at)?, view.pins.get(at + 1)?)));
         let (Some(edit), Some((had, has))) = (at.and_then(|at| edits.get(at)), pins) else {
-            let had = view.run.version.map_or_else(String::new, |had| had.to_string());
+            let had = view
+                .run
+                .version
+                .map_or_else(String::new, |had| had.to_string());
             return Ok(EditOutcome {
                 command,
                 before: had,

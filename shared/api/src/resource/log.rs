@@ -68,10 +68,13 @@ pub(crate) async fn read(
         let title = format!("task `{name}` of this run has no attempt {number}");
         return Err(Problem::absent(Code::NoLog, title));
     };
-    let place = made_by.plan.task(attempt.task).map_or(Place::Local, |task| {
-        let placed = made_by.run.placement.place(task);
-        placed.clone()
-    });
+    let place = made_by
+        .plan
+        .task(attempt.task)
+        .map_or(Place::Local, |task| {
+            let placed = made_by.run.placement.place(task);
+            placed.clone()
+        });
     if place.site().is_some() {
         let key = Attempt::of(attempt.task, number).key(view.run.run);
         return Err(missing(&name, number, Some(at_site(&place, key))));

@@ -476,10 +476,7 @@ fn of_task(state: &State, task: u32, old: bool) -> Verdict {
         | Phase::LeftOut
         | Phase::Pending
         | Phase::Queued => unless_over(state),
-        Phase::Dispatched
-        | Phase::Running
-        | Phase::Canceling
-        | Phase::UpForRetry => Verdict::Open,
+        Phase::Dispatched | Phase::Running | Phase::Canceling | Phase::UpForRetry => Verdict::Open,
     }
 }
 

@@ -308,9 +308,8 @@ pub fn may_be(state: &State, version: VersionHash) -> Result<(), String> {
 /// What a finished run still has to do with the world, task by task. It is said in the words of the version that it has.
 pub fn in_the_world(state: &State) -> Option<&'static str> {
     let family = state.family.as_deref();
-    let below = |family: &super::state::Family| {
-        !(family.children.is_empty() && family.mapped.is_empty())
-    };
+    let below =
+        |family: &super::state::Family| !(family.children.is_empty() && family.mapped.is_empty());
     if family.is_some_and(below) {
         return Some("runs below it are not over");
     }
@@ -351,7 +350,9 @@ fn pools(state: &State, plan: &Plan) -> Vec<(PoolId, Ranges)> {
         }
     }
     let pools = pools.into_iter();
-    pools.map(|(pool, tasks)| (pool, Ranges::of(tasks))).collect()
+    pools
+        .map(|(pool, tasks)| (pool, Ranges::of(tasks)))
+        .collect()
 }
 
 /// The pools that an attempt of an earlier version may have taken slots of.
@@ -360,7 +361,10 @@ pub(super) fn pools_before(state: &State, task: u32, attempt: u32) -> Vec<PoolId
         return Vec::new();
     };
     let old = attempt <= edits.floor;
-    let of = edits.pools.iter().filter(|(_, tasks)| old && tasks.contains(task));
+    let of = edits
+        .pools
+        .iter()
+        .filter(|(_, tasks)| old && tasks.contains(task));
     of.map(|(pool, _)| *pool).collect()
 }
 
@@ -419,7 +423,9 @@ fn pin(state: &mut State, edited: &Edited) -> u32 {
     }
     if let Some(parameters) = &mut state.parameters {
         for (name, text) in &edited.parameters {
-            parameters.entry(name.clone()).or_insert_with(|| text.clone());
+            parameters
+                .entry(name.clone())
+                .or_insert_with(|| text.clone());
         }
     }
     let edits = state.edits.get_or_insert_default();

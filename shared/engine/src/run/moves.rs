@@ -50,9 +50,8 @@ impl Moves {
     /// The pairs, in the order of the version after.
     pub fn pairs(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.0.iter().flat_map(|stretch| {
-            (0..stretch.length).filter_map(|at| {
-                Some((stretch.from.checked_add(at)?, stretch.to.checked_add(at)?))
-            })
+            (0..stretch.length)
+                .filter_map(|at| Some((stretch.from.checked_add(at)?, stretch.to.checked_add(at)?)))
         })
     }
 
@@ -93,11 +92,10 @@ impl<'b, C> Decode<'b, C> for Moves {
             let (back, gap, length) = (d.i64()?, d.u32()?, d.u32()?);
             let begins = i64::from(from).checked_add(back);
             let begins = begins.and_then(|from| u32::try_from(from).ok());
-            let stretch = begins.zip(to.checked_add(gap)).map(|(from, to)| Stretch {
-                from,
-                to,
-                length,
-            });
+            let stretch =
+                begins
+                    .zip(to.checked_add(gap))
+                    .map(|(from, to)| Stretch { from, to, length });
             let ends = stretch.and_then(|stretch| {
                 let from = stretch.from.checked_add(length)?;
                 Some((stretch, from, stretch.to.checked_add(length)?))
@@ -138,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_task_put_in_among_ten_thousand_takes_a_few_bytes() {
-        let pairs: Vec<_> = (0..10_000).map(|at| (at, at + u32::from(at > 77))).collect();
+        let pairs: Vec<_> = (0..10_000)
+            .map(|at| (at, at + u32::from(at > 77)))
+            .collect();
         let moves = of(&pairs);
         assert_eq!(moves.stretches(), 2);
         assert!(minicbor::to_vec(&moves).unwrap().len() < 16);

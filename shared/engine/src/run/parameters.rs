@@ -135,8 +135,7 @@ pub(super) fn resolve_new(
     let known_texts = known.iter();
     let known_texts = known_texts.map(|(name, text)| (name.as_str(), text.as_str()));
     let (instant, dialect) = (&reading.instant, reading.dialect);
-    let resolved =
-        porpoise_expression::resolve_with_data(declared, known_texts, instant, dialect);
+    let resolved = porpoise_expression::resolve_with_data(declared, known_texts, instant, dialect);
     let mut resolved = resolved.map_err(|errors| all_errors(&errors))?;
     resolved.retain(|(name, _)| !known.contains_key(name));
     Ok(resolved)

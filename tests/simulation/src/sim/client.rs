@@ -277,9 +277,8 @@ async fn put_days(app: &App, days: Exclusions, put: &AtomicU64) -> bool {
 /// As the API does: what the run would refuse is no command of it.
 async fn edit(app: &App, id: CommandId, wanted: Wanted, back: bool) -> bool {
     let run = RunId::from_bytes(wanted.run.id);
-    let view = match app.run_view(wanted.run.project, run).await {
-        Ok(Some(view)) => view,
-        Ok(None) | Err(_) => return false,
+    let Ok(Some(view)) = app.run_view(wanted.run.project, run).await else {
+        return false;
     };
     if view.view.commands.iter().any(|given| given.id == id) {
         wanted.given.store(true, Ordering::Relaxed);

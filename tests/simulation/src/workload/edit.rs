@@ -81,7 +81,9 @@ fn reorder(workflow: &mut Workflow, order: &[Option<usize>]) {
         moved(&mut task.after);
         match &mut task.kind {
             Kind::Switch { cases, otherwise } => {
-                cases.iter_mut().for_each(|case| moved(&mut case.then));
+                for case in cases {
+                    moved(&mut case.then);
+                }
                 otherwise.iter_mut().for_each(moved);
             }
             Kind::Conditions {
@@ -105,7 +107,9 @@ fn moved_test(test: &mut Test, now: &dyn Fn(u32) -> Option<u32>) {
             Test::Task { task, .. } => now(*task).is_some(),
             _ => true,
         });
-        tests.iter_mut().for_each(|test| moved_test(test, now));
+        for test in tests {
+            moved_test(test, now);
+        }
     } else if let Test::Task { task, .. } = test {
         *task = now(*task).unwrap_or_default();
     }

@@ -1,4 +1,4 @@
-//! Edits of a run, as a naive reader of its facts understands them: by names.
+//! Tasks that run again, and edits of a run: these by names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,9 +7,49 @@ use porpoise_engine::Plan;
 use porpoise_engine::run::Edited;
 use porpoise_model::workflow::{self, Kind, Test, Workflow};
 
-use super::{Naive, Task, Wrong};
+use super::rule::Says;
+use super::{Naive, Task, Then, Wrong};
 
 impl Naive {
+    pub(super) fn rerun(&mut self, tasks: impl Iterator<Item = u32>) {
+        let (mut idle, was_over) = (Vec::new(), self.ended);
+        for at in tasks {
+            let task = &mut self.tasks[at as usize];
+            if task.active {
+                task.then = Some(Then::Rerun);
+            } else {
+                idle.push(at);
+            }
+        }
+        self.reset(&idle);
+        if was_over {
+            self.ended = false;
+            self.live = !self.serial;
+        }
+    }
+
+    pub(super) fn reset(&mut self, tasks: &[u32]) {
+        let plan = Arc::clone(&self.plan);
+        for at in tasks {
+            let task = &mut self.tasks[*at as usize];
+            (task.end, task.ready, task.active) = (None, false, false);
+            (task.could_not_run, task.picked) = (false, None);
+            (task.left_out, task.awaits) = (false, false);
+            task.free();
+        }
+        let mut again = tasks.to_vec();
+        for below in tasks.iter().flat_map(|at| plan.downstream(*at)) {
+            let says = self.evaluate(*below);
+            let task = &mut self.tasks[*below as usize];
+            if task.ready && task.end.is_none() && !task.active && !matches!(says, Says::Go) {
+                (task.ready, task.awaits) = (false, false);
+                task.free();
+            }
+            again.push(*below);
+        }
+        self.look(again);
+    }
+
     /// The run goes on with another version: what did not change and ended stays, and numbers of attempts go on.
     pub(crate) fn edited(&mut self, edited: &Edited, plan: &Arc<Plan>) -> Result<(), Wrong> {
         let wrong = |what: String| Err(("edits-keep-what-did-not-change", what));
@@ -67,26 +107,39 @@ fn below(workflow: &Workflow, mut open: Vec<u32>) -> BTreeSet<u32> {
     while let Some(task) = open.pop() {
         if found.insert(task) {
             let all = (0_u32..).zip(&workflow.tasks);
-            open.extend(all.filter(|(_, it)| it.after.contains(&task)).map(|it| it.0));
+            open.extend(
+                all.filter(|(_, it)| it.after.contains(&task))
+                    .map(|it| it.0),
+            );
         }
     }
     found
 }
 
 /// A task with names for indices, in an order that says nothing, and without what changes no result.
-fn canonical(workflow: &Workflow, at: usize) -> (serde_json::Value, BTreeMap<&'static str, Vec<Vec<String>>>) {
+fn canonical(
+    workflow: &Workflow,
+    at: usize,
+) -> (serde_json::Value, BTreeMap<&'static str, Vec<Vec<String>>>) {
     let mut task = workflow.tasks[at].clone();
     let names = |tasks: &[u32]| {
-        let names = tasks.iter().map(|at| workflow.tasks[*at as usize].name.to_string());
+        let names = tasks
+            .iter()
+            .map(|at| workflow.tasks[*at as usize].name.to_string());
         let names: BTreeSet<String> = names.collect();
         names.into_iter().collect::<Vec<_>>()
     };
     let mut named = BTreeMap::from([("after", vec![names(&task.after)])]);
-    named.insert("branches", task.kind.branches().into_iter().map(names).collect());
+    named.insert(
+        "branches",
+        task.kind.branches().into_iter().map(names).collect(),
+    );
     task.after.clear();
     match &mut task.kind {
         Kind::Switch { cases, otherwise } => {
-            cases.iter_mut().for_each(|case| case.then.clear());
+            for case in cases {
+                case.then.clear();
+            }
             otherwise.iter_mut().for_each(Vec::clear);
         }
         Kind::Conditions {
@@ -97,7 +150,8 @@ fn canonical(workflow: &Workflow, at: usize) -> (serde_json::Value, BTreeMap<&'s
             let looked_at: Vec<Vec<String>> = when.tasks().iter().map(|at| names(&[*at])).collect();
             named.insert("when", looked_at);
             without_tasks(when);
-            (then.clear(), otherwise.clear());
+            then.clear();
+            otherwise.clear();
         }
         _ => {}
     }
