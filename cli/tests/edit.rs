@@ -31,12 +31,14 @@ fn mend(place: &Place, run: &str, file: &str, change: impl Fn(String) -> String)
     place.file(file, &change(definition));
 }
 
+/// How many versions the workflow has had.
 fn current(place: &Place) -> u64 {
     let workflows = place.json(&["workflows", "--project", "ops"]);
-    let list = workflows
-        .as_array()
-        .or_else(|| workflows["items"].as_array());
-    list.unwrap()[0]["number"].as_u64().unwrap()
+    let mut lists = [&workflows, &workflows["items"], &workflows["workflows"]].into_iter();
+    let list = lists.find_map(Value::as_array);
+    list.unwrap_or_else(|| panic!("{workflows}"))[0]["number"]
+        .as_u64()
+        .unwrap()
 }
 
 #[test]
