@@ -160,3 +160,8 @@ fn what_a_run_said_and_nobody_heard_is_found() {
 fn subscribers_that_are_read_too_early_are_found() {
     is_found(Mutant::SubscribersReadEarly);
 }
+
+#[test]
+fn a_moved_task_that_counts_its_attempts_anew_is_found() {
+    is_found(Mutant::EditedCountsAnew);
+}
