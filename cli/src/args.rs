@@ -90,6 +90,9 @@ pub(crate) enum Command {
         /// What the task can read by name, and where each value comes from.
         #[arg(long, requires = "task")]
         parameters: bool,
+        /// The definition that the run has, as a file.
+        #[arg(long, conflicts_with = "task")]
+        definition: bool,
     },
     /// Print the log of a task.
     Logs(Logs),
@@ -430,7 +433,7 @@ pub(crate) struct Logs {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(group(ArgGroup::new("which").required(true).args(["from_failed", "tasks"])))]
+#[command(group(ArgGroup::new("which").required(true).multiple(true).args(["from_failed", "tasks", "edit"])))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command line"
@@ -439,7 +442,7 @@ pub(crate) struct Rerun {
     #[command(flatten)]
     pub(crate) run: RunRef,
     /// What failed or was canceled, and what did not start because of that.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["tasks", "all"])]
     pub(crate) from_failed: bool,
     /// These tasks, in whatever state.
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
@@ -450,6 +453,19 @@ pub(crate) struct Rerun {
     /// And all that is upstream of them.
     #[arg(long, requires = "tasks")]
     pub(crate) upstream: bool,
+    /// Go on with this definition (`-`: standard input): what it changes runs again, beside what is asked for here, which
+    /// is what failed unless something else is said.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) edit: Option<PathBuf>,
+    /// All tasks of the definition.
+    #[arg(long, requires = "edit", conflicts_with = "tasks")]
+    pub(crate) all: bool,
+    /// The workflow is to have the definition, too.
+    #[arg(long, requires = "edit")]
+    pub(crate) write_back: bool,
+    /// Also if somebody else has changed the workflow since.
+    #[arg(long, requires = "write_back")]
+    pub(crate) force: bool,
     /// Only tell what would run.
     #[arg(long)]
     pub(crate) preview: bool,

@@ -45,7 +45,13 @@ pub(crate) fn run(session: &Session, command: Command) -> Result<u8, Failure> {
             run,
             task: Some(task),
             parameters: true,
+            ..
         } => parameters::show(session, &run, &task),
+        Command::Show {
+            run,
+            definition: true,
+            ..
+        } => show::definition(session, &run),
         Command::Show { run, task, .. } => show::show(session, &run, task.as_deref()),
         Command::Logs(args) => logs::logs(session, &args),
         Command::Pause(run) => control::send(session, &run, &json!({"command": "pause"})),

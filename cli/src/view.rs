@@ -36,7 +36,27 @@ pub(crate) struct Run {
     pub(crate) parameters: BTreeMap<String, Value>,
     #[serde(alias = "tasks")]
     pub(crate) counts: Value,
+    pub(crate) edits: Vec<Edit>,
     pub(crate) sequence: u64,
+}
+
+/// An edit of a run.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Edit {
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) actor: Actor,
+    pub(crate) before: String,
+    pub(crate) version: String,
+    pub(crate) written_back: bool,
+}
+
+/// Who did something, and through what.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Actor {
+    pub(crate) principal: String,
+    pub(crate) via: String,
 }
 
 /// The run above.

@@ -3,7 +3,7 @@
 use crate::support::{Place, masked};
 
 const PAGE: &str = include_str!("../../docs/cli.md");
-const EXAMPLES: [(&str, &str); 6] = [
+const EXAMPLES: [(&str, &str); 8] = [
     (
         "daily-sales.yaml",
         include_str!("../../examples/daily-sales.yaml"),
@@ -32,6 +32,14 @@ project: retail
 tasks:
   sales: { dependent: { needs: { all: [{ workflow: daily-sales, period: last_week }] } } }
 ",
+    ),
+    (
+        "night.yaml",
+        "workflow: night\nproject: ops\ntasks:\n  extract: { shell: echo rows }\n  load: { after: [extract], shell: exit 3 }\n",
+    ),
+    (
+        "mended.yaml",
+        "workflow: night\nproject: ops\ntasks:\n  extract: { shell: echo rows }\n  load: { after: [extract], shell: exit 0 }\n",
     ),
     (
         "nightly-eu.json",

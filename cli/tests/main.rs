@@ -14,6 +14,7 @@ mod alone;
 mod backfill;
 mod children;
 mod docs;
+mod edit;
 mod hardship;
 mod host;
 mod http;

@@ -72,17 +72,31 @@ pub(crate) fn settled(
         Verb::Post => client.post(&format!("{path}{wait}"), body)?,
         Verb::Put => client.put(&format!("{path}{wait}"), body)?,
     };
-    let id = text(&command, "command_id").to_owned();
     let commands = match verb {
         Verb::Post if path.ends_with("/commands") => path.to_owned(),
         Verb::Post | Verb::Put => format!("{path}/commands"),
     };
+    let commands = commands.as_str();
+    until_decided(client, commands, &mut command, whom, what)?;
+    Ok(command)
+}
+
+/// Asks `commands/ID` until `whom` has decided on a command; a refusal is a failure.
+pub(crate) fn until_decided(
+    client: &Client,
+    commands: &str,
+    command: &mut Value,
+    whom: &str,
+    what: &str,
+) -> Result<(), Failure> {
+    let wait = format!("?wait={}s", WAIT.as_secs());
+    let id = text(command, "command_id").to_owned();
     let until = now() + PATIENCE;
     loop {
-        match text(&command, "state") {
-            "accepted" => return Ok(command),
+        match text(command, "state") {
+            "accepted" => return Ok(()),
             "refused" => {
-                let reason = view::words(field(&command, "reason"));
+                let reason = view::words(field(command, "reason"));
                 return Err(
                     Failure::new(REFUSED, format!("{whom} refused to {what}")).cause(reason)
                 );
@@ -95,7 +109,7 @@ pub(crate) fn settled(
                 .coded(Code::Unavailable)
                 .hint("it stays in its queue: nothing is lost, and giving it again does no harm"));
             }
-            _ => command = client.get(&format!("{commands}/{}{wait}", encode(&id)))?,
+            _ => *command = client.get(&format!("{commands}/{}{wait}", encode(&id)))?,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use porpoise_api::Code;
-use porpoise_definition::{Checked, Note, read};
+use porpoise_definition::{Checked, Faults, Note, read};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -65,7 +65,7 @@ fn sound_line(checked: &Checked) -> String {
     )
 }
 
-fn notes(notes: &[Note]) {
+pub(crate) fn notes(notes: &[Note]) {
     for each in notes {
         note(&format!("note: {each}"));
     }
@@ -88,16 +88,7 @@ pub(crate) fn apply(session: &Session, files: &[PathBuf]) -> Result<u8, Failure>
 /// Stores the workflows of a file: checked here first, where the file's name is known. A file may have workflows of
 /// several projects.
 pub(crate) fn apply_text(client: &Client, name: &str, bytes: &[u8]) -> Result<Vec<Value>, Failure> {
-    let checked = read(name, bytes).map_err(|faults| {
-        let count = faults.faults.len() + faults.more;
-        let plural = if count == 1 { "" } else { "s" };
-        Failure::new(
-            REFUSED,
-            format!("`{name}` has {count} fault{plural}; nothing of it was stored"),
-        )
-        .coded(Code::Faults)
-        .cause(faults.to_string())
-    })?;
+    let checked = read(name, bytes).map_err(|faults| faulty(name, &faults))?;
     let mut projects: BTreeMap<String, Vec<&Checked>> = BTreeMap::new();
     for each in &checked {
         notes(&each.notes);
@@ -132,6 +123,16 @@ pub(crate) fn apply_text(client: &Client, name: &str, bytes: &[u8]) -> Result<Ve
         }
     }
     Ok(applied)
+}
+
+/// Every fault of a file, each with its place.
+pub(crate) fn faulty(name: &str, faults: &Faults) -> Failure {
+    let count = faults.faults.len() + faults.more;
+    let plural = if count == 1 { "" } else { "s" };
+    let message = format!("`{name}` has {count} fault{plural}; nothing of it was stored");
+    Failure::new(REFUSED, message)
+        .coded(Code::Faults)
+        .cause(faults.to_string())
 }
 
 /// `retail/daily-sales: created`

@@ -8,10 +8,10 @@ use crate::args::RunRef;
 use crate::client::{Client, encode};
 use crate::failure::Failure;
 use crate::output::{Session, duration, now};
-use crate::view::{self, Attempt, Element, Run, Task};
+use crate::view::{self, Attempt, Edit, Element, Run, Task};
 
 use super::find::{self, RunAt};
-use super::tree;
+use super::{text, tree};
 
 /// Shows a run, or a task of it.
 pub(crate) fn show(session: &Session, run: &RunRef, task: Option<&str>) -> Result<u8, Failure> {
@@ -21,6 +21,15 @@ pub(crate) fn show(session: &Session, run: &RunRef, task: Option<&str>) -> Resul
         Some(task) => show_task(session, &client, &at, task),
         None => show_run(session, &client, &at),
     }
+}
+
+/// Prints the definition that a run has, as a file.
+pub(crate) fn definition(session: &Session, run: &RunRef) -> Result<u8, Failure> {
+    let client = session.client()?;
+    let at = find::run(session, &client, &run.run)?;
+    let answer = client.get(&at.path("/definition"))?;
+    session.result(&answer, || text(&answer, "definition").to_owned());
+    Ok(0)
 }
 
 fn show_run(session: &Session, client: &Client, at: &RunAt) -> Result<u8, Failure> {
@@ -76,6 +85,9 @@ fn run_text(session: &Session, at: &RunAt, run: &Run, tasks: &[Task]) -> String 
         .map(|(name, value)| format!("{name}={}", parameter(value)))
         .collect();
     line("parameters", parameters.join(" "));
+    for edit in &run.edits {
+        line("edited", edit_text(session, edit));
+    }
     line("simulated", simulated_text(tasks));
     for (name, value) in [
         ("cause", &run.cause),
@@ -85,6 +97,24 @@ fn run_text(session: &Session, at: &RunAt, run: &Run, tasks: &[Task]) -> String 
         line(name, view::words(value));
     }
     text
+}
+
+/// `2026-03-01 00:00:00+01:00 by ada (cli): version 1a2b3c4d5e6f to 9f8e7d6c5b4a, written back`
+fn edit_text(session: &Session, edit: &Edit) -> String {
+    let short = |version: &str| version.chars().take(12).collect::<String>();
+    format!(
+        "{} by {} ({}): version {} to {}{}",
+        edit.at.map(|at| session.time(at)).unwrap_or_default(),
+        edit.actor.principal,
+        edit.actor.via,
+        short(&edit.before),
+        short(&edit.version),
+        if edit.written_back {
+            ", written back"
+        } else {
+            ""
+        }
+    )
 }
 
 /// `parent, run 4xh…`

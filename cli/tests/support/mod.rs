@@ -161,12 +161,19 @@ fn mask(word: &str) -> String {
         && bare
             .bytes()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
+    let hash = bare.len() == 12
+        && bare.bytes().any(|byte| byte.is_ascii_digit())
+        && bare
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
     let number = bare.trim_end_matches(['m', 's', 'h']);
     let duration = number.len() < bare.len() && digits(&number.replace(['.', 'm', 'h'], ""));
     let date = bare.len() == 10 && bare.matches('-').count() == 2 && digits(&bare.replace('-', ""));
     let clock = bare.len() == 14 && bare.matches(':').count() == 3;
     let masked = if id {
         "RUN"
+    } else if hash {
+        "HASH"
     } else if duration {
         "TOOK"
     } else if date {

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::problem::Problem;
 use crate::resource::{
-    backfill, backfill_start, calendar, command, fact, log, parameter, place, pool, project,
+    backfill, backfill_start, calendar, command, edit, fact, log, parameter, place, pool, project,
     project_parameter, residency, run, run_list, schedule, server, start, target, task, usage,
     workflow,
 };
@@ -23,7 +23,7 @@ use crate::resource::{
         schedule::list, schedule::show, schedule::switch, schedule::outcome,
         start::start, run_list::list, run::show, task::list, task::show,
         parameter::list, usage::show, fact::list, fact::events,
-        command::give, command::outcome, command::rerun_preview, log::read,
+        command::give, command::outcome, command::rerun_preview, edit::definition, edit::edit, log::read,
         backfill_start::start, backfill_start::preview, backfill::list, backfill::show, backfill::dates,
         backfill::give, backfill::outcome,
         project_parameter::show, project_parameter::change,

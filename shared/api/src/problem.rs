@@ -308,6 +308,11 @@ impl From<ApplyError> for Problem {
                 Self::new(StatusCode::CONFLICT, Code::NoCalendar, error.to_string())
                     .hint("put the calendar, and apply it again")
             }
+            ApplyError::Moved { .. } => {
+                Self::new(StatusCode::CONFLICT, Code::Contended, error.to_string())
+                    .detail("somebody else has applied another version: nothing was stored, and nothing runs again")
+                    .hint("bring that change into the file and apply it, edit the run without writing back, or replace the other version with `force`")
+            }
             ApplyError::Calendar(error) => error.into(),
             ApplyError::Form(_)
             | ApplyError::Head(_)

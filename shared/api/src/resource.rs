@@ -5,6 +5,7 @@ pub(crate) mod backfill_dependents;
 pub(crate) mod backfill_start;
 pub(crate) mod calendar;
 pub(crate) mod command;
+pub(crate) mod edit;
 pub(crate) mod element;
 pub(crate) mod fact;
 pub(crate) mod log;

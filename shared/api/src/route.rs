@@ -12,7 +12,7 @@ use porpoise_model::limits::DEFINITION_BYTES_MAX;
 use crate::access::{self, Action, Needs, Resource};
 use crate::problem::Problem;
 use crate::resource::{
-    backfill, backfill_start, calendar, command, fact, log, parameter, place, pool, project,
+    backfill, backfill_start, calendar, command, edit, fact, log, parameter, place, pool, project,
     project_parameter, residency, run, run_list, schedule, server, start, target, task, usage,
     workflow,
 };
@@ -94,6 +94,8 @@ fn table() -> Vec<Route> {
         POST "/v1/projects/{project}/runs/{run}/commands"                        Operate Run => command::give;
         GET  "/v1/projects/{project}/runs/{run}/commands/{command}"              Read    Run => command::outcome;
         POST "/v1/projects/{project}/runs/{run}/rerun-preview"                   Read    Run => command::rerun_preview;
+        GET  "/v1/projects/{project}/runs/{run}/definition"                      Read    Run => edit::definition;
+        POST "/v1/projects/{project}/runs/{run}/edit"                            Operate Run => edit::edit;
         GET  "/v1/projects/{project}/runs/{run}/tasks/{task}/attempts/{attempt}/log" Read Log => log::read;
 
         POST "/v1/projects/{project}/workflows/{workflow}/backfills"            Operate Backfill => backfill_start::start;

@@ -4,6 +4,7 @@ mod backfill;
 mod backfill_dependents;
 mod calendar;
 mod command;
+mod edit;
 mod fact;
 mod log;
 mod place;

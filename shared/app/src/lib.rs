@@ -24,6 +24,7 @@ pub mod create;
 mod decide;
 pub mod dependent;
 pub mod dispatcher;
+pub mod edit;
 pub mod executors;
 mod index;
 mod job_index;

@@ -3,14 +3,15 @@
 //! What was looked at lately is remembered with the number of its last record, so that whoever looks again costs the
 //! reading of what came since.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use porpoise_engine::effect::NewRun;
 use porpoise_engine::plan::Plan;
 use porpoise_engine::record::Record;
-use porpoise_engine::run::view::View;
+use porpoise_engine::run::view::{AttemptView, View};
 use porpoise_engine::run::{Run, RunFact};
-use porpoise_model::{Address, ProjectId, RunId};
+use porpoise_model::{Address, ProjectId, RunId, VersionHash};
 
 use crate::app::App;
 use crate::lately::Lately;
@@ -24,22 +25,56 @@ const REMEMBERED_MAX: usize = 256;
 /// A run as people see it.
 #[derive(Debug, Clone)]
 pub struct RunView {
-    /// What it was created from.
+    /// What it was created from, with the version and the placement that it has now.
     pub run: Arc<NewRun>,
     /// The version that it runs.
     pub plan: Arc<Plan>,
+    /// The versions that it had, and the one that it has, in their order.
+    pub pins: Vec<Pin>,
     /// State, attempts, commands.
     pub view: Arc<View>,
     /// The last record that is in it: where a live view goes on.
     pub sequence: u64,
 }
 
+/// A version of a run.
+#[derive(Debug, Clone)]
+pub struct Pin {
+    /// The record by which the run got it.
+    pub since: u64,
+    /// What the run was created from, as of then.
+    pub run: Arc<NewRun>,
+    /// The version.
+    pub plan: Arc<Plan>,
+}
+
+/// Versions that records name.
+type Plans = BTreeMap<VersionHash, Arc<Plan>>;
+
 impl RunView {
+    /// The version that the run had when this attempt was made. Its task is found there at [`AttemptView::task`].
+    pub fn made_by(&self, attempt: &AttemptView) -> Option<&Pin> {
+        self.pins.get(attempt.edits)
+    }
+
     /// Goes on with these records. Copies the view if somebody else holds it.
-    fn fold(&mut self, records: &[(u64, Record<RunFact>)]) {
-        let view = Arc::make_mut(&mut self.view);
+    fn fold(&mut self, records: &[(u64, Record<RunFact>)], plans: &Plans) {
         for (sequence, record) in records {
             for fact in &record.facts {
+                if let RunFact::Edited(edited) = fact
+                    && let Some(plan) = plans.get(&edited.version)
+                {
+                    self.plan = Arc::clone(plan);
+                    let run = Arc::make_mut(&mut self.run);
+                    run.version = Some(edited.version);
+                    run.placement = edited.placement.clone();
+                    self.pins.push(Pin {
+                        since: *sequence,
+                        run: Arc::clone(&self.run),
+                        plan: Arc::clone(plan),
+                    });
+                }
+                let view = Arc::make_mut(&mut self.view);
                 view.apply(&self.plan, fact, record.at);
             }
             self.sequence = *sequence;
@@ -67,12 +102,31 @@ impl App {
                     Some(view) => view,
                     None => self.view_of(address, first).await?,
                 };
-                known = Some(self.run_views.go_on(address, view, &page.records));
+                let plans = self.plans_of(address, &page.records).await?;
+                let records = &page.records;
+                known = Some(self.run_views.go_on(address, view, records, &plans));
             }
             if page.last {
                 return Ok(known);
             }
         }
+    }
+
+    /// The versions that edits in these records name.
+    async fn plans_of(
+        &self,
+        address: Address,
+        records: &[(u64, Record<RunFact>)],
+    ) -> Result<Plans, LoadError> {
+        let mut plans = Plans::new();
+        for fact in records.iter().flat_map(|(_, record)| &record.facts) {
+            if let RunFact::Edited(edited) = fact {
+                let plan = self.plan(address.project, edited.version).await;
+                let plan = plan.map_err(|error| LoadError::Context(address, error))?;
+                plans.insert(edited.version, plan);
+            }
+        }
+        Ok(plans)
     }
 
     /// Before its first record.
@@ -86,9 +140,17 @@ impl App {
         };
         let version = new.version.ok_or(LoadError::NoVersion(address))?;
         let plan = self.plan(address.project, version).await;
+        let plan = plan.map_err(|error| LoadError::Context(address, error))?;
+        let run = Arc::new((**new).clone());
+        let pin = Pin {
+            since: 0,
+            run: Arc::clone(&run),
+            plan: Arc::clone(&plan),
+        };
         Ok(RunView {
-            run: Arc::new((**new).clone()),
-            plan: plan.map_err(|error| LoadError::Context(address, error))?,
+            run,
+            plan,
+            pins: vec![pin],
             view: Arc::default(),
             sequence: 0,
         })
@@ -125,12 +187,13 @@ impl RunViews {
         address: Address,
         mut view: RunView,
         records: &[(u64, Record<RunFact>)],
+        plans: &Plans,
     ) -> RunView {
         let mut views = self.lock();
         // Let go before the fold: it would be copied otherwise.
         let other = views.take(address);
         let other = other.filter(|other| other.sequence > view.sequence);
-        view.fold(records);
+        view.fold(records, plans);
         let later = other.filter(|other| other.sequence > view.sequence);
         let later = later.unwrap_or_else(|| view.clone());
         views.put(address, later.plan.len(), later);

@@ -128,6 +128,21 @@ pub enum ApplyError {
         /// What it names.
         calendar: Name,
     },
+    /// Somebody else made another version current since the one that this one stems from.
+    #[error(
+        "workflow `{workflow}` has moved on: its current version is number {number}, `{}`, and what is to be written back stems from `{}`",
+        current.short(), over.short()
+    )]
+    Moved {
+        /// Whose.
+        workflow: Name,
+        /// Its current version.
+        current: VersionHash,
+        /// The number of that.
+        number: u64,
+        /// The version that it should have been.
+        over: VersionHash,
+    },
     /// Others applied at the same time, each time.
     #[error("workflow `{0}` was changed by somebody else {TRIES_MAX} times meanwhile")]
     Contended(Name),
@@ -166,6 +181,29 @@ impl App {
     /// The workflow's own schedule is set, or ended when this version has none. Costs a blob, and four puts; three reads
     /// more if the schedule follows a calendar.
     pub async fn apply(&self, workflow: &Workflow, actor: &Actor) -> Result<Applied, ApplyError> {
+        self.apply_if(workflow, actor, None).await
+    }
+
+    /// The same, only if the version that is current is still `over`, or this one came right after that. Costs a query
+    /// more where it is neither.
+    ///
+    /// # Errors
+    /// [`ApplyError::Moved`]; then nothing has changed.
+    pub async fn apply_over(
+        &self,
+        workflow: &Workflow,
+        actor: &Actor,
+        over: VersionHash,
+    ) -> Result<Applied, ApplyError> {
+        self.apply_if(workflow, actor, Some(over)).await
+    }
+
+    async fn apply_if(
+        &self,
+        workflow: &Workflow,
+        actor: &Actor,
+        over: Option<VersionHash>,
+    ) -> Result<Applied, ApplyError> {
         let project = ProjectId::of_name(workflow.project.as_str());
         let id = WorkflowId::first_named(project, workflow.name.as_str());
         let (bytes, version) = workflow.to_stored()?;
@@ -182,6 +220,11 @@ impl App {
                     head,
                     changed: false,
                 });
+            }
+            if let (Some((head, _)), Some(over)) = (&before, over)
+                && head.version != over
+            {
+                return self.unless_replaced(project, head, version, over).await;
             }
             self.calendar_of(project, workflow).await?;
             if let Some(bytes) = stored.take() {
@@ -206,6 +249,30 @@ impl App {
             }
         }
         Err(ApplyError::Contended(workflow.name.clone()))
+    }
+
+    /// Somebody has gone on from another version: all is well if that happened after this one had been written back.
+    async fn unless_replaced(
+        &self,
+        project: ProjectId,
+        head: &Head,
+        version: VersionHash,
+        over: VersionHash,
+    ) -> Result<Applied, ApplyError> {
+        let versions = self.versions(project, head.workflow).await?;
+        let written = |known: &Version| known.version == version && known.before == Some(over);
+        if versions.iter().any(written) {
+            return Ok(Applied {
+                head: head.clone(),
+                changed: false,
+            });
+        }
+        Err(ApplyError::Moved {
+            workflow: head.name.clone(),
+            current: head.version,
+            number: head.current.number,
+            over,
+        })
     }
 
     /// Stores a version that becomes nobody's current one, for a run that names it by its hash. Costs a blob.

@@ -29,7 +29,7 @@ pub trait Aggregate: Debug + Send + Sync + 'static {
         + for<'b> Decode<'b, ()>
         + Send
         + Sync;
-    /// What does not change while it lives, and is found by the version that a fact names: a run's plan, or `()`.
+    /// What changes only by a fact that names another version: a run's plan, or `()`.
     type Context: Debug + Send + Sync;
     /// What can be reported to it or asked of it.
     type Input: Debug + Clone + PartialEq + Encode<()> + for<'b> Decode<'b, ()> + Send + Sync;
@@ -133,7 +133,8 @@ impl<F> Decision<F> {
 /// Decides a batch: each input on the state that the one before left, then what follows by itself. `state` is left
 /// as the facts make it.
 ///
-/// This is all of a step that needs no world; the shell appends the facts and sends what came of them.
+/// This is all of a step that needs no world, as long as no fact names another version; the shell appends the facts and
+/// sends what came of them.
 pub fn decide_batch<'a, A: Aggregate>(
     state: &mut A::State,
     context: &A::Context,

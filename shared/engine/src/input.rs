@@ -10,6 +10,7 @@ pub use crate::backfill::input::{BackfillCommand, BackfillInput};
 use crate::effect::{Attempt, EffectKey, Look, Wait};
 use crate::family::{ChildWord, Turn};
 pub use crate::pool::input::{PoolCommand, PoolInput};
+use crate::run::edit::Edit;
 use crate::schedule::calendar::{CalendarChange, Observed};
 
 /// An input for an aggregate of any sort: what a message of the queue holds.
@@ -329,6 +330,9 @@ pub enum RunCommand {
         #[n(2)]
         why: String,
     },
+    /// Go on with another version; only a finished run can.
+    #[n(11)]
+    Edit(#[n(0)] Box<Edit>),
 }
 
 /// What a pool says to a run.

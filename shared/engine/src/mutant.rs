@@ -64,11 +64,13 @@ pub enum Mutant {
     DependentsAtOnce,
     /// Runs of a mapped task start however many of them are there.
     WindowIgnored,
+    /// A task that an edit has put somewhere else counts its attempts from there on as if it were new.
+    EditedCountsAnew,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -98,6 +100,7 @@ impl Mutant {
         Self::BackfillCountsCreated,
         Self::DependentsAtOnce,
         Self::WindowIgnored,
+        Self::EditedCountsAnew,
     ];
 }
 

@@ -10,10 +10,12 @@ mod child;
 pub mod command;
 pub mod decide;
 pub mod dependent;
+pub mod edit;
 pub mod effects;
 pub mod evolve;
 pub mod fact;
 mod mapped;
+pub mod moves;
 pub mod parameters;
 mod parent;
 pub mod ranges;
@@ -39,6 +41,7 @@ use crate::input::RunInput;
 use crate::outbox::Outbox;
 use crate::plan::Plan;
 
+pub use edit::{Edit, Edited};
 pub use fact::RunFact;
 pub use ranges::Ranges;
 pub use reason::Reason;
@@ -102,7 +105,9 @@ impl Aggregate for Run {
     }
 
     fn version(fact: &RunFact) -> Option<VersionHash> {
-        if let RunFact::Created(new) = fact {
+        if let RunFact::Edited(edited) = fact {
+            Some(edited.version)
+        } else if let RunFact::Created(new) = fact {
             new.version
         } else {
             None

@@ -17,7 +17,8 @@ use porpoise_engine::input::Finding;
 use porpoise_engine::placement::Placement;
 use porpoise_engine::record::Record;
 use porpoise_engine::run::fact::After;
-use porpoise_engine::run::{Ranges, RunFact};
+use porpoise_engine::run::moves::Moves;
+use porpoise_engine::run::{Edited, Ranges, RunFact};
 use porpoise_model::dependence::Verdict;
 use porpoise_model::{
     Actor, BackfillId, Cause, CommandId, Outputs, ProjectId, RunId, RunState, ScheduleId, Value,
@@ -309,6 +310,47 @@ fn records_of_runs_below_and_above_still_read() {
         ],
     };
     let bytes = golden("run-child-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
+}
+
+#[test]
+fn records_of_edits_still_read() {
+    let plan = |tasks: &str| {
+        let workflow = crate::support::workflow(tasks);
+        porpoise_engine::Plan::compile(std::sync::Arc::new(workflow)).unwrap()
+    };
+    let moves = Moves::between(&plan("a; b; c; gone; d"), &plan("new; b; c; a; d"));
+    let edited = |placement, written_back| {
+        RunFact::Edited(Box::new(Edited {
+            before: VersionHash::of(b"before"),
+            version: VersionHash::of(b"after"),
+            moves: moves.clone(),
+            tasks: Ranges::of([0, 1, 2, 300]),
+            actor: actor(),
+            parameters: vec![("region".into(), "eu".into())],
+            placement,
+            pools: vec![(
+                porpoise_model::PoolId::of_name(ProjectId::of_name("retail"), "wh"),
+                Ranges::of([1, 3]),
+            )],
+            written_back,
+            project_parameters: None,
+        }))
+    };
+    let place = Placement {
+        place: "aws.eu-west-1.111122223333".parse().unwrap(),
+        ..Placement::default()
+    };
+    let record = Record {
+        at: at(100),
+        facts: vec![edited(Placement::default(), false), edited(place, true)],
+    };
+    let bytes = golden("run-edited-1.cbor");
     if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
         std::fs::write(&bytes, record.to_bytes()).unwrap();
     }

@@ -15,6 +15,7 @@ mod run_approvals;
 mod run_branches;
 mod run_children;
 mod run_dependents;
+mod run_edits;
 mod run_gates;
 mod run_mapped;
 mod run_notices;

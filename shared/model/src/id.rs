@@ -245,6 +245,11 @@ impl VersionHash {
     pub fn of(stored: &[u8]) -> Self {
         Self(*blake3::hash(stored).as_bytes())
     }
+
+    /// As people read it: its beginning.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
 }
 
 impl AttemptKey {

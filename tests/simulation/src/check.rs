@@ -99,6 +99,16 @@ impl<A: Aggregate> Folded<A> {
     }
 
     pub(crate) fn take(&mut self, sequence: u64, record: &Record<A::Fact>) -> Result<(), Wrong> {
+        self.take_with(sequence, record, &BTreeMap::new()).map(drop)
+    }
+
+    /// The same, with versions that facts may name; gives what each fact was folded with.
+    fn take_with(
+        &mut self,
+        sequence: u64,
+        record: &Record<A::Fact>,
+        contexts: &BTreeMap<VersionHash, Arc<A::Context>>,
+    ) -> Result<Vec<Arc<A::Context>>, Wrong> {
         if sequence <= self.sequence {
             let what = format!(
                 "record {sequence} is written again, the log is at {}",
@@ -113,10 +123,18 @@ impl<A: Aggregate> Folded<A> {
             return Err((TRUTH, "a record without facts".to_owned()));
         }
         self.sequence = sequence;
+        let mut with = Vec::new();
         for fact in &record.facts {
+            let other = A::version(fact).filter(|version| Some(*version) != self.version);
+            if let Some(version) = other {
+                let context = contexts.get(&version);
+                let context = context.ok_or_else(|| (TRUTH, format!("{version} is unknown")))?;
+                (self.context, self.version) = (Arc::clone(context), Some(version));
+            }
             A::evolve(&mut self.state, &self.context, fact, record.at);
+            with.push(Arc::clone(&self.context));
         }
-        Ok(())
+        Ok(with)
     }
 }
 
@@ -169,22 +187,24 @@ impl Checks {
             self.first_record(address, record)?;
         }
         let (folded, naive) = self.runs.get_mut(&address).ok_or((TRUTH, String::new()))?;
-        folded.take(sequence, record)?;
+        let plans = folded.take_with(sequence, record, &self.plans)?;
         let run = RunId::from_bytes(address.id);
-        for fact in &record.facts {
-            self.waits.read(run, &folded.context, fact, record.at)?;
+        for (fact, plan) in record.facts.iter().zip(&plans) {
+            self.waits.read(run, plan, fact, record.at)?;
         }
         self.waits.folded(run, &folded.state, record.at);
         let workflow = folded.state.new.as_ref().map(|new| new.workflow);
         let first = usize::from(sequence == 1);
-        for fact in record.facts.iter().skip(first) {
+        for (fact, plan) in record.facts.iter().zip(&plans).skip(first) {
             let was_live = naive.live;
             let run = RunId::from_bytes(address.id);
-            self.bulletin
-                .read(run, fact, naive, &folded.context, record.at);
-            self.families.read(run, &folded.context, fact, naive)?;
+            self.bulletin.read(run, fact, naive, plan, record.at);
+            self.families.read(run, plan, fact, naive)?;
             self.backfills.read(run, fact);
             naive.read(fact, target)?;
+            if let RunFact::Edited(edited) = fact {
+                naive.edited(edited, plan)?;
+            }
             if naive.serial && was_live != naive.live {
                 let run = RunId::from_bytes(address.id);
                 let workflow = workflow.unwrap_or(WorkflowId::from_bytes([0; 16]));
@@ -206,10 +226,10 @@ impl Checks {
             };
             if let Some(tasks) = dispatched {
                 let run = RunId::from_bytes(address.id);
-                for task in tasks.iter().filter(|task| folded.context.has_pool(*task)) {
+                for task in tasks.iter().filter(|task| plan.has_pool(*task)) {
                     let under_way = naive.attempts_under_way();
                     let attempt = under_way.into_iter().find(|attempt| attempt.task == task);
-                    let name = folded.context.task(task).and_then(|t| t.pool.as_ref());
+                    let name = plan.task(task).and_then(|t| t.pool.as_ref());
                     let (Some(attempt), Some(name)) = (attempt, name) else {
                         continue;
                     };

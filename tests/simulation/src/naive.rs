@@ -1,8 +1,10 @@
 //! A run as a naive reader of its facts understands it: a second opinion on the engine's fold, written apart from it.
 
+mod again;
 mod compare;
 mod rule;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use porpoise_engine::Plan;
@@ -84,6 +86,10 @@ pub(crate) struct Naive {
     paused: bool,
     held: bool,
     tasks: Vec<Task>,
+    /// The largest number of an attempt when the run was last edited.
+    highest: u32,
+    /// Positions and numbers of all attempts that were ever made: their keys are made of these.
+    made: BTreeSet<(u32, u32)>,
     /// Attempts of this record that ended and had slots.
     returning: Vec<Attempt>,
 }
@@ -105,6 +111,8 @@ impl Naive {
             paused: false,
             held: false,
             tasks: Vec::new(),
+            highest: 0,
+            made: BTreeSet::new(),
             returning: Vec::new(),
         }
     }
@@ -285,6 +293,8 @@ impl Naive {
             | RunFact::LooksAgain { .. }
             | RunFact::Watched { .. }
             | RunFact::Found { .. }
+            // Read with the version that it brings.
+            | RunFact::Edited(_)
             | RunFact::Done { .. } => {}
         }
         Ok(())
@@ -367,6 +377,11 @@ impl Naive {
         }
         task.attempts += 1;
         task.active = true;
+        let number = task.attempts;
+        if !self.made.insert((at, number)) {
+            let what = format!("task {at} has attempt {number} twice, with one key");
+            return Err(("one-job-per-attempt", what));
+        }
         Ok(())
     }
 
@@ -487,45 +502,6 @@ impl Naive {
                 task.free();
             }
         }
-    }
-
-    fn rerun(&mut self, tasks: impl Iterator<Item = u32>) {
-        let (mut idle, was_over) = (Vec::new(), self.ended);
-        for at in tasks {
-            let task = &mut self.tasks[at as usize];
-            if task.active {
-                task.then = Some(Then::Rerun);
-            } else {
-                idle.push(at);
-            }
-        }
-        self.reset(&idle);
-        if was_over {
-            self.ended = false;
-            self.live = !self.serial;
-        }
-    }
-
-    fn reset(&mut self, tasks: &[u32]) {
-        let plan = Arc::clone(&self.plan);
-        for at in tasks {
-            let task = &mut self.tasks[*at as usize];
-            (task.end, task.ready, task.active) = (None, false, false);
-            (task.could_not_run, task.picked) = (false, None);
-            (task.left_out, task.awaits) = (false, false);
-            task.free();
-        }
-        let mut again = tasks.to_vec();
-        for below in tasks.iter().flat_map(|at| plan.downstream(*at)) {
-            let says = self.evaluate(*below);
-            let task = &mut self.tasks[*below as usize];
-            if task.ready && task.end.is_none() && !task.active && !matches!(says, Says::Go) {
-                (task.ready, task.awaits) = (false, false);
-                task.free();
-            }
-            again.push(*below);
-        }
-        self.look(again);
     }
 
     fn finish(&mut self, at: u32, end: End) {

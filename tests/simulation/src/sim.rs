@@ -147,6 +147,7 @@ impl Sim {
                 under_way: false,
                 repeats: 0,
                 given: None,
+                edit: None,
                 holder: None,
             });
         }

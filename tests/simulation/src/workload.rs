@@ -3,6 +3,7 @@
 mod backfill;
 pub(crate) mod calendar;
 mod command;
+pub(crate) mod edit;
 mod family;
 mod jobless;
 
@@ -173,7 +174,8 @@ impl Profile {
             | M::NoticeLost
             | M::NotPickedGoesOn
             | M::LeftOutAwaited
-            | M::NothingRecalled => Self::SMALL,
+            | M::NothingRecalled
+            | M::EditedCountsAnew => Self::SMALL,
         }
     }
 }
@@ -187,6 +189,8 @@ pub(crate) enum Action {
     Create(Box<NewRun>, usize),
     /// Gives a command to some run that there is.
     Command(CommandId),
+    /// Gives some run that is over another version, and perhaps its workflow, too.
+    Edit(CommandId, bool),
     /// Gives a pool another size.
     Resize(CommandId, String, u32),
     /// Somebody who waits for a pool may go first.
@@ -270,6 +274,12 @@ impl Workload {
             it.actions.push((at, Action::Command(command_id(chance))));
         }
         it.add_calendar(span);
+        for _ in 0..chance.below(profile.commands / 2 + 1) {
+            let at = some_time(chance) + chance.below(span as u64) as i64;
+            let at = at.min(it.calm);
+            let action = Action::Edit(command_id(chance), chance.happens(0.3));
+            it.actions.push((at, action));
+        }
         it
     }
 

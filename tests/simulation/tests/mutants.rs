@@ -170,3 +170,8 @@ fn subscribers_that_are_read_too_early_are_found() {
 fn who_waits_for_a_task_and_hears_only_of_the_end_of_its_run_is_found() {
     is_found(Mutant::TasksUntold);
 }
+
+#[test]
+fn a_moved_task_that_counts_its_attempts_anew_is_found() {
+    is_found(Mutant::EditedCountsAnew);
+}

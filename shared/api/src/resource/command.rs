@@ -137,7 +137,7 @@ pub(crate) fn command_of(text: &str) -> Result<CommandId, Problem> {
         .map_err(|_| Problem::bad_request(format!("`{}` is no id of a command", short(text))))
 }
 
-async fn decided(
+pub(super) async fn decided(
     api: &Arc<Api>,
     address: Address,
     id: CommandId,

@@ -70,9 +70,10 @@ pub(crate) struct Element {
 }
 
 /// What the latest attempt of a task is about, if it is mapped.
-fn latest(view: &RunView, task: u32) -> Option<(u32, &MappedView)> {
+fn latest(view: &RunView, task: u32) -> Option<(Attempt, &MappedView)> {
     let attempt = view.view.attempts.get(&task)?.last()?;
-    Some((attempt.number, attempt.mapped.as_deref()?))
+    let made = Attempt::of(attempt.task, attempt.number);
+    Some((made, attempt.mapped.as_deref()?))
 }
 
 /// How far the latest attempt of a task is, if it is mapped.
@@ -82,8 +83,7 @@ pub(super) fn counts(view: &RunView, task: u32) -> Option<ElementCounts> {
 
 /// The elements of the latest attempt of a task that have started, in order.
 pub(super) fn all(view: &RunView, task: u32) -> Option<Vec<Element>> {
-    let (number, mapped) = latest(view, task)?;
-    let attempt = Attempt::of(task, number);
+    let (attempt, mapped) = latest(view, task)?;
     let shown = |(element, started): (u32, &ElementView)| {
         let parameters = mapped.elements.get(element).unwrap_or_default();
         let parameters = parameters.into_iter();

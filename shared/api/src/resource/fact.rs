@@ -12,6 +12,7 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
+use porpoise_app::view::Pin;
 use porpoise_engine::Plan;
 use porpoise_engine::commands::Outcome;
 use porpoise_engine::family::ChildStage;
@@ -21,7 +22,7 @@ use porpoise_engine::run::fact::After;
 use porpoise_engine::run::ranges::Ranges;
 use porpoise_engine::run::{Run, RunFact};
 use porpoise_model::limits::LIST_PAGE_MAX;
-use porpoise_model::{Address, Outputs};
+use porpoise_model::{Address, Outputs, RunId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -84,7 +85,7 @@ pub(crate) struct Fact {
     /// `created`, `begun`, `gate_waiting`, `admitted`, `discarded`, `left_gate`, `slots_asked`, `slots_queued`,
     /// `slots_granted`, `slot_freed`, `dispatched`, `accepted`, `waiting`, `started`, `succeeded`, `failed`,
     /// `canceled`, `timed_out`, `passed_dry`, `commanded`, `pausing`, `paused`, `resumed`, `stopping`,
-    /// `cancel_asked`, `decided`, `held`, `released`, `rerun`, `ended`, `done`; of the run that a task has
+    /// `cancel_asked`, `decided`, `held`, `released`, `rerun`, `edited`, `ended`, `done`; of the run that a task has
     /// made: `child_waiting`, `child_running`, `child_paused`; of a mapped task `mapped`, `elements_started`, `element_ended`;
     /// `turned`, for what the run above wants.
     #[serde(rename = "type")]
@@ -147,7 +148,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Facts>, Problem> {
     let wait = time::wait(params.wait.as_deref())?;
     let limit = params.limit.unwrap_or(RECORDS).clamp(1, LIST_PAGE_MAX);
-    let log = Log::open(api, &project, &run).await?;
+    let mut log = Log::open(api, &project, &run).await?;
     let mut records = log.read(params.after, limit).await?;
     if records.is_empty() && !wait.is_zero() {
         log.moved(params.after, wait).await;
@@ -181,7 +182,7 @@ pub(crate) async fn events(
 /// Ends when the server closes, or when the log cannot be read.
 fn stream(log: Log, after: u64) -> impl Stream<Item = Result<Event, Infallible>> {
     let begin = (log, after, VecDeque::new());
-    stream::unfold(begin, |(log, mut after, mut waiting)| async move {
+    stream::unfold(begin, |(mut log, mut after, mut waiting)| async move {
         loop {
             if let Some(record) = waiting.pop_front() {
                 let record: FactRecord = record;
@@ -210,53 +211,61 @@ fn stream(log: Log, after: u64) -> impl Stream<Item = Result<Event, Infallible>>
 struct Log {
     api: Arc<Api>,
     address: Address,
-    plan: Arc<Plan>,
+    pins: Vec<Pin>,
+    /// The record up to which all versions are known.
+    known: u64,
 }
 
 impl Log {
     async fn open(api: Arc<Api>, project: &str, run: &str) -> Result<Self, Problem> {
-        let (project_id, run_id) = run::ids(project, run)?;
-        let address = Address::run(project_id, run_id);
-        let first = api.app.records::<Run>(address, 0, 1).await?;
-        let facts = first.iter().flat_map(|(_, record)| &record.facts);
-        let mut versions = facts.filter_map(|fact| {
-            if let RunFact::Created(new) = fact {
-                new.version
-            } else {
-                None
-            }
-        });
-        let Some(version) = versions.next() else {
-            return Err(run::absent(&api, project, run).await);
-        };
-        let plan = api.app.plan(project_id, version).await?;
-        Ok(Self { api, address, plan })
+        let (address, view) = run::existing(&api, project, run).await?;
+        Ok(Self {
+            api,
+            address,
+            pins: view.pins,
+            known: view.sequence,
+        })
     }
 
-    async fn read(&self, after: u64, limit: usize) -> Result<Vec<FactRecord>, Problem> {
-        let records = self
-            .api
-            .app
-            .records::<Run>(self.address, after, limit)
-            .await?;
-        let records = records.into_iter();
-        Ok(records
-            .map(|(sequence, record)| shown(&self.plan, sequence, &record))
-            .collect())
+    async fn read(&mut self, after: u64, limit: usize) -> Result<Vec<FactRecord>, Problem> {
+        let app = &self.api.app;
+        let records = app.records::<Run>(self.address, after, limit).await?;
+        let edited = |(sequence, record): &(u64, Record<RunFact>)| {
+            let edits = |fact: &RunFact| matches!(fact, RunFact::Edited(_));
+            *sequence > self.known && record.facts.iter().any(edits)
+        };
+        if records.iter().any(edited) {
+            let run = RunId::from_bytes(self.address.id);
+            if let Some(view) = app.run_view(self.address.project, run).await? {
+                (self.pins, self.known) = (view.pins, view.sequence);
+            }
+        }
+        let shown = |(sequence, record): (u64, Record<RunFact>)| self.shown(sequence, &record);
+        Ok(records.into_iter().map(shown).collect())
+    }
+
+    /// A record, each fact in the words of the version that the run had then.
+    fn shown(&self, sequence: u64, record: &Record<RunFact>) -> FactRecord {
+        let before = self.pins.iter().rfind(|pin| pin.since < sequence);
+        let mut plan = before.map(|pin| &pin.plan);
+        let mut pins = self.pins.iter().filter(|pin| pin.since == sequence);
+        let facts = record.facts.iter().filter_map(|fact| {
+            if let RunFact::Edited(_) = fact {
+                plan = pins.next().map(|pin| &pin.plan).or(plan);
+            }
+            plan.map(|plan| told(plan, fact))
+        });
+        FactRecord {
+            sequence,
+            at: record.at,
+            facts: facts.collect(),
+        }
     }
 
     async fn moved(&self, after: u64, wait: Duration) -> Waited {
         // There is a number after it, also where somebody asks for more than a log ever has.
         let after = after.min(u64::MAX - 1);
         self.api.changes.moved(self.address, after, wait).await
-    }
-}
-
-fn shown(plan: &Plan, sequence: u64, record: &Record<RunFact>) -> FactRecord {
-    FactRecord {
-        sequence,
-        at: record.at,
-        facts: record.facts.iter().map(|fact| told(plan, fact)).collect(),
     }
 }
 
@@ -423,6 +432,20 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
         },
         RunFact::Released { tasks } => about("released", tasks),
         RunFact::Rerun { tasks } => about("rerun", tasks),
+        RunFact::Edited(edited) => Fact {
+            actor: Some(Who::from(&edited.actor)),
+            text: Some(format!(
+                "from version {} to {}{}",
+                edited.before.short(),
+                edited.version.short(),
+                if edited.written_back {
+                    ", written back"
+                } else {
+                    ""
+                }
+            )),
+            ..about("edited", &edited.tasks)
+        },
         RunFact::Ended { state, cause } => Fact {
             state: Some(state.as_str()),
             cause: cause.as_ref().map(CauseView::from),

@@ -8,7 +8,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use porpoise_app::job_log::JobLogError;
+use porpoise_app::view::{Pin, RunView};
 use porpoise_engine::effect::Attempt;
+use porpoise_engine::run::view::AttemptView;
 use porpoise_model::{Address, AttemptKey, Place};
 use porpoise_ports::logs::{LOG_BYTES_MAX, LogAsk, LogChunk, LogPart, NoLog};
 use serde::Deserialize;
@@ -62,19 +64,19 @@ pub(crate) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (address, view) = run::existing(&api, &project, &run).await?;
-    let task = task::find(&view, &name)?;
-    let known = view.view.attempts.get(&task).into_iter().flatten();
-    let attempt = known.into_iter().find(|attempt| attempt.number == number);
-    let Some(attempt) = attempt else {
+    let Some((attempt, made_by)) = made(&view, &name, number)? else {
         let title = format!("task `{name}` of this run has no attempt {number}");
         return Err(Problem::absent(Code::NoLog, title));
     };
-    let place = view.plan.task(task).map_or(Place::Local, |task| {
-        let placed = view.run.placement.place(task);
-        placed.clone()
-    });
+    let place = made_by
+        .plan
+        .task(attempt.task)
+        .map_or(Place::Local, |task| {
+            let placed = made_by.run.placement.place(task);
+            placed.clone()
+        });
     if place.site().is_some() {
-        let key = Attempt::of(task, number).key(view.run.run);
+        let key = Attempt::of(attempt.task, number).key(view.run.run);
         return Err(missing(&name, number, Some(at_site(&place, key))));
     }
     let range = range(&headers)?;
@@ -85,7 +87,7 @@ pub(crate) async fn read(
         place: place.to_string(),
         project: view.run.project,
         run: view.run.run,
-        task,
+        task: attempt.task,
         map: 0,
         attempt: number,
         external_id: attempt.external_id.clone(),
@@ -99,13 +101,36 @@ pub(crate) async fn read(
         (true, None) => crate::WAIT_MAX,
         (_, wait) => time::wait(wait)?,
     };
-    let residency = &view.run.placement.residency;
+    let residency = &made_by.run.placement.residency;
     let read = || api.app.job_log(&ask, residency);
     match followed(&api, (address, view.sequence), read, wait).await? {
         Ok(Some(chunk)) => Ok(answer(chunk, from, range.is_some())),
         Ok(None) => Err(missing(&name, number, None)),
         Err(none) => Err(missing(&name, number, Some(*none))),
     }
+}
+
+/// An attempt of a task by its name, and the version that it was made under; also of a task that the run has no more.
+fn made<'v>(
+    view: &'v RunView,
+    name: &str,
+    number: u32,
+) -> Result<Option<(&'v AttemptView, &'v Pin)>, Problem> {
+    let versioned = |attempt: &'v AttemptView| Some((attempt, view.made_by(attempt)?));
+    let here = |(_, made_by): &(&AttemptView, &Pin), at: u32| {
+        let task = made_by.plan.task(at);
+        task.is_some_and(|task| task.name.as_str() == name)
+    };
+    let gone = view.view.gone.iter().filter_map(versioned);
+    let mut gone = gone.filter(|made| here(made, made.0.task)).peekable();
+    let there = match task::find(view, name) {
+        Ok(task) => view.view.attempts.get(&task),
+        Err(problem) if gone.peek().is_none() => return Err(problem),
+        Err(_) => None,
+    };
+    let there = there.into_iter().flatten().filter_map(versioned);
+    let mut all = there.chain(gone);
+    Ok(all.find(|(attempt, _)| attempt.number == number))
 }
 
 /// A log that never leaves the machine of an agent.

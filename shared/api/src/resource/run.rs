@@ -11,6 +11,7 @@ use porpoise_engine::effect::Trigger;
 use porpoise_engine::placement::{Placed, Placement};
 use porpoise_engine::run::reason::Reason;
 use porpoise_engine::run::state::{Gate, State as RunFold};
+use porpoise_engine::run::view::EditView;
 use porpoise_model::{Address, ProjectId, RunId, RunState};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -34,6 +35,9 @@ pub(crate) struct RunDetail {
     pub(crate) workflow: String,
     /// Hash of the version that it runs.
     pub(crate) version: String,
+    /// The edits that gave it that version, the first one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) edits: Vec<EditLine>,
     /// `queued`, `running`, `pausing`, `paused`, `canceling`, `succeeded`, `failed`, `canceled`.
     pub(crate) state: &'static str,
     /// Why it ended so, if it did not succeed.
@@ -79,6 +83,35 @@ pub(crate) struct RunDetail {
     pub(crate) task_count: u32,
     /// The last record of its log that is told here: where `…/facts?after=` goes on.
     pub(crate) sequence: u64,
+}
+
+/// An edit of a run.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunEdit)]
+pub(crate) struct EditLine {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) at: Timestamp,
+    /// Who.
+    pub(crate) actor: Who,
+    /// Hash of the version that it had.
+    pub(crate) before: String,
+    /// Hash of the version that it has had since.
+    pub(crate) version: String,
+    /// That was made the workflow's current version, too.
+    pub(crate) written_back: bool,
+}
+
+impl From<&EditView> for EditLine {
+    fn from(edit: &EditView) -> Self {
+        Self {
+            at: edit.at,
+            actor: Who::from(&edit.actor),
+            before: edit.before.to_string(),
+            version: edit.version.to_string(),
+            written_back: edit.written_back,
+        }
+    }
 }
 
 /// The run above.
@@ -197,6 +230,7 @@ fn shown(project: String, view: &RunView) -> RunDetail {
         version: new
             .version
             .map_or_else(String::new, |version| version.to_string()),
+        edits: view.view.edits.iter().map(EditLine::from).collect(),
         state: state.run_state().as_str(),
         cause: state.cause.as_ref().map(CauseView::from),
         reason: reason(state).as_ref().map(ReasonView::from),

@@ -141,7 +141,7 @@ pub(crate) async fn show(
             .map(|(name, value)| (name.clone(), value.text.clone()))
             .collect(),
         hold: state.holds.get(&task).map(HoldView::from),
-        attempts: attempts.map(|made| attempt(&view, task, made)).collect(),
+        attempts: attempts.map(|made| attempt(&view, made)).collect(),
         started_elements: element::all(&view, task),
     }))
 }
@@ -159,19 +159,22 @@ fn shown(view: &RunView, task: u32) -> Task {
         ended: now.ended,
         cause: now.cause.as_ref().map(CauseView::from),
         reason: now.reason.as_ref().map(ReasonView::from),
-        child_run_id: child(view, task, now.attempt),
+        child_run_id: latest(view, task).and_then(|attempt| child(view, attempt)),
         elements: element::counts(view, task),
         upstream: names(view, view.plan.upstream(task)),
     }
 }
 
+fn latest(view: &RunView, task: u32) -> Option<&AttemptView> {
+    view.view.attempts.get(&task)?.last()
+}
+
 /// The run that an attempt has made: its id is known before it is there.
-fn child(view: &RunView, task: u32, number: u32) -> Option<String> {
-    let made = view.view.attempts.get(&task);
-    let made = made.is_some_and(|made| made.iter().any(|attempt| attempt.number == number));
-    let child = || engine::Attempt::of(task, number).child(view.run.run);
-    let alone = view.plan.is_workflow(task) && view.plan.each(task).is_none();
-    (alone && made).then(|| child().to_string())
+fn child(view: &RunView, made: &AttemptView) -> Option<String> {
+    let plan = &view.made_by(made)?.plan;
+    let child = || engine::Attempt::of(made.task, made.number).child(view.run.run);
+    let alone = plan.is_workflow(made.task) && plan.each(made.task).is_none();
+    alone.then(|| child().to_string())
 }
 
 fn names(view: &RunView, tasks: &[u32]) -> Vec<String> {
@@ -179,9 +182,9 @@ fn names(view: &RunView, tasks: &[u32]) -> Vec<String> {
     tasks.iter().filter_map(name).collect()
 }
 
-fn attempt(view: &RunView, task: u32, attempt: &AttemptView) -> Attempt {
+fn attempt(view: &RunView, attempt: &AttemptView) -> Attempt {
     Attempt {
-        child_run_id: child(view, task, attempt.number),
+        child_run_id: child(view, attempt),
         number: attempt.number,
         state: attempt.state.as_str(),
         dispatched: attempt.dispatched,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use porpoise_engine::effect::Attempt;
 use porpoise_ports::executor::{JobUsage, JobUsageLine};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -54,9 +55,13 @@ pub(crate) async fn show(
 ) -> Result<Json<RunUsage>, Problem> {
     let (_, view) = run::existing(&api, &project, &run).await?;
     let usage = api.app.usage_of_run(view.run.project, view.run.run).await?;
-    let named = |task: u32| view.plan.task(task).map(|task| task.name.to_string());
+    let named = |attempt: Attempt| {
+        let (_, made) = view.view.attempt_at(attempt.task, attempt.number)?;
+        let task = view.made_by(made)?.plan.task(made.task)?;
+        Some(task.name.to_string())
+    };
     let attempts = usage.into_iter().map(|(attempt, usage)| AttemptUsage {
-        task: named(attempt.task).unwrap_or_default(),
+        task: named(attempt).unwrap_or_default(),
         attempt: attempt.number,
         lines: lines(usage),
     });

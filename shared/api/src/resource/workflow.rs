@@ -300,7 +300,7 @@ pub(crate) async fn version(
     Ok(Json(detail(&definition, hash)))
 }
 
-fn detail(definition: &Definition, version: VersionHash) -> VersionDetail {
+pub(super) fn detail(definition: &Definition, version: VersionHash) -> VersionDetail {
     let name = |task: &u32| {
         let at = usize::try_from(*task).unwrap_or(usize::MAX);
         definition.tasks.get(at).map(|task| task.name.to_string())

@@ -238,6 +238,7 @@ async fn a_store_that_is_down_makes_every_reading_route_say_try_again() {
             "commands" if route.path.contains("{pool}") => GRANT,
             "commands" => "{\"command\": \"pause\"}",
             "rerun-preview" => "{\"command\": \"rerun_failed\"}",
+            "edit" => "{\"definition\": \"\"}",
             _ => "",
         };
         let answer = server

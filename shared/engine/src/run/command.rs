@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use porpoise_model::workflow::Kind;
 use porpoise_model::{Actor, Cause, RunState};
 
+use super::edit;
 use super::fact::{After, RunFact};
 use super::ranges::Ranges;
 use super::selection::{Reach, select};
@@ -16,6 +17,10 @@ use crate::mutant::{self, Mutant};
 
 /// Tasks that one command may name: it becomes one fact, which has to fit a record.
 pub const COMMAND_TASKS_MAX: usize = 10_000;
+
+/// Why a rerun is refused that would run nothing.
+pub(super) const NOTHING_AGAIN: &str =
+    "there is nothing to run again: no task failed, was canceled or could not run";
 
 /// What people say of a command is kept up to here.
 const WHY_CHARS_MAX: usize = 500;
@@ -60,6 +65,7 @@ pub const fn word(command: &RunCommand) -> &'static str {
         RunCommand::Rerun { .. } => "rerun",
         RunCommand::Answer { approved: true, .. } => "approve",
         RunCommand::Answer { .. } => "decline",
+        RunCommand::Edit(_) => "edit",
     }
 }
 
@@ -112,6 +118,7 @@ fn obey(
             approved,
             why,
         } => answer(state, plan, (tasks, *approved, why), actor),
+        RunCommand::Edit(edit) => edit::decide(state, plan, edit, actor),
     }
 }
 
@@ -278,7 +285,7 @@ fn known(plan: &Plan, tasks: &[u32]) -> Result<(), String> {
     }
 }
 
-fn begun(state: &State) -> Result<(), String> {
+pub(super) fn begun(state: &State) -> Result<(), String> {
     let open = match state.run_state() {
         RunState::Queued if state.tasks.is_empty() => {
             return Err("the run has not begun".to_owned());
@@ -383,10 +390,7 @@ fn rerun(state: &State, tasks: Ranges) -> Result<Vec<RunFact>, String> {
         return Err("the run waits to be let in: rerun tasks once it runs".to_owned());
     }
     if tasks.is_empty() {
-        return Err(
-            "there is nothing to run again: no task failed, was canceled or could not run"
-                .to_owned(),
-        );
+        return Err(NOTHING_AGAIN.to_owned());
     }
     Ok(vec![RunFact::Rerun { tasks }])
 }
@@ -423,7 +427,8 @@ pub fn preview(state: &State, plan: &Plan, command: &RunCommand) -> Result<Rerun
         | RunCommand::Release { .. }
         | RunCommand::MarkSucceeded { .. }
         | RunCommand::Skip { .. }
-        | RunCommand::Answer { .. } => return Err(format!("`{}` has no preview", word(command))),
+        | RunCommand::Answer { .. }
+        | RunCommand::Edit(_) => return Err(format!("`{}` has no preview", word(command))),
     };
     rerun(state, tasks.clone())?;
     let runs: Vec<u32> = tasks

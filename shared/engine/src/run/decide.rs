@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use porpoise_model::workflow::Kind;
-use porpoise_model::{Address, Cause, Outputs};
+use porpoise_model::{Address, Cause, Outputs, PoolId};
 
 use super::child;
 use super::command;
 use super::dependent;
+use super::edit;
 use super::fact::{After, RunFact};
 use super::parameters;
 use super::parent;
@@ -325,8 +326,7 @@ fn tell(
     attempt: Attempt,
     what: Told,
 ) -> Decision<RunFact> {
-    let (Some(new), Some(pool)) = (&state.new, super::effects::pool(state, plan, attempt.task))
-    else {
+    let Some(new) = &state.new else {
         return decision;
     };
     let holder = Holder {
@@ -338,9 +338,15 @@ fn tell(
         Told::Holding => PoolInput::Holding { holder },
         Told::Freed => PoolInput::Freed { holder },
     };
-    decision.reply(Effect::Tell {
-        to: Address::pool(new.project, pool),
-        input: Input::Pool(input),
+    // The attempt may be of a version that the run has no more: whichever pool it was that asks has its answer.
+    let before = edit::pools_before(state, attempt.task, attempt.number);
+    let mut pools: BTreeSet<PoolId> = before.into_iter().collect();
+    pools.extend(super::effects::pool(state, plan, attempt.task));
+    pools.into_iter().fold(decision, |decision, pool| {
+        decision.reply(Effect::Tell {
+            to: Address::pool(new.project, pool),
+            input: Input::Pool(input.clone()),
+        })
     })
 }
 

@@ -470,13 +470,13 @@ fn of_task(state: &State, task: u32, old: bool) -> Verdict {
         Phase::Disabled => Verdict::Met,
         Phase::Failed | Phase::Canceled => Verdict::Failed,
         Phase::UpForRetry if old => Verdict::Failed,
-        Phase::Skipped | Phase::UpstreamFailed | Phase::LeftOut => unless_over(state),
-        Phase::Pending
-        | Phase::Queued
-        | Phase::Dispatched
-        | Phase::Running
-        | Phase::Canceling
-        | Phase::UpForRetry => Verdict::Open,
+        // A run that is rerun, and that its gate does not let in again, is over with tasks that wait.
+        Phase::Skipped
+        | Phase::UpstreamFailed
+        | Phase::LeftOut
+        | Phase::Pending
+        | Phase::Queued => unless_over(state),
+        Phase::Dispatched | Phase::Running | Phase::Canceling | Phase::UpForRetry => Verdict::Open,
     }
 }
 

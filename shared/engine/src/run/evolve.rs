@@ -7,6 +7,7 @@ use porpoise_model::{Cause, Outputs, RunState};
 
 use super::child;
 use super::dependent;
+use super::edit;
 use super::fact::{After, RunFact};
 use super::mapped;
 use super::parent;
@@ -109,6 +110,12 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         }
         RunFact::Released { tasks } => release(state, tasks),
         RunFact::Rerun { tasks } => rerun(state, plan, tasks, at),
+        RunFact::Edited(edited) => {
+            if edit::evolve(state, plan, edited, at) {
+                reopen(state, plan, at);
+                dependent::stir(state, at);
+            }
+        }
         RunFact::Ended {
             state: ended,
             cause,

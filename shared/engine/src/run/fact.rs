@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::{Actor, Cause, CommandId, Outputs, RunState};
 
+use super::edit::Edited;
 use super::ranges::Ranges;
 use crate::commands::Outcome;
 use crate::effect::{Attempt, EffectKey, Look, NewRun};
@@ -426,8 +427,11 @@ pub enum RunFact {
         #[n(6)]
         outputs: Option<Outputs>,
     },
-    /// Others wait for tasks of this run by name, which had not ended when they looked.
+    /// Somebody has made another version of the one that the finished run had: it goes on with that.
     #[n(43)]
+    Edited(#[n(0)] Box<Edited>),
+    /// Others wait for tasks of this run by name, which had not ended when they looked.
+    #[n(44)]
     Watched {
         /// Those that nobody had named before.
         #[n(0)]

@@ -114,13 +114,7 @@ pub fn resolve(new: &NewRun, workflow: &Workflow) -> Result<Vec<(String, String)
             porpoise_expression::resolve_parameters(declared, given, instant, dialect)
         }
     };
-    let mut resolved = resolved.map_err(|errors| {
-        let texts: Vec<String> = errors
-            .iter()
-            .map(|error| format!("{error}: {}", error.source))
-            .collect();
-        texts.join("; ")
-    })?;
+    let mut resolved = resolved.map_err(|errors| all_errors(&errors))?;
     // They stay beside the run's own.
     let declared = |name: &str| workflow.parameters.contains_key(name);
     resolved.retain(|(name, _)| declared(name) || !of_project.contains_key(name));
@@ -139,6 +133,40 @@ fn of_project(new: &NewRun, dialect: Dialect) -> BTreeMap<String, &str> {
         )
     })
     .collect()
+}
+
+fn all_errors(errors: &[porpoise_expression::ParameterError]) -> String {
+    let texts = errors.iter();
+    let texts: Vec<String> = texts
+        .map(|error| format!("{error}: {}", error.source))
+        .collect();
+    texts.join("; ")
+}
+
+/// The parameters of another version that a run does not have yet: those that it has stand in place of that version's.
+///
+/// # Errors
+/// As of [`resolve`].
+pub(super) fn resolve_new(
+    new: &NewRun,
+    workflow: &Workflow,
+    known: &BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>, String> {
+    let reading = Reading::of(new, workflow)?;
+    let of_project = of_project(new, reading.dialect);
+    let named = of_project.iter();
+    let named = named.map(|(name, text)| (name.as_str(), *text));
+    let declared = workflow.parameters.iter();
+    let declared = declared.map(|(name, value)| (name.as_str(), value.text.as_str()));
+    let declared = named.chain(declared);
+    let known_texts = known.iter();
+    let known_texts = known_texts.map(|(name, text)| (name.as_str(), text.as_str()));
+    let (instant, dialect) = (&reading.instant, reading.dialect);
+    let resolved = porpoise_expression::resolve_with_data(declared, known_texts, instant, dialect);
+    let mut resolved = resolved.map_err(|errors| all_errors(&errors))?;
+    let wanted = |name: &str| workflow.parameters.contains_key(name) && !known.contains_key(name);
+    resolved.retain(|(name, _)| wanted(name));
+    Ok(resolved)
 }
 
 /// Whether a task can be rendered.

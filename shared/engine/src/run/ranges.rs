@@ -26,6 +26,13 @@ impl Ranges {
         self.0.iter().flat_map(|(from, to)| *from..*to)
     }
 
+    /// Whether it is one of them.
+    pub fn contains(&self, task: u32) -> bool {
+        let ranges = &self.0;
+        let at = ranges.partition_point(|(_, to)| *to <= task);
+        ranges.get(at).is_some_and(|(from, _)| *from <= task)
+    }
+
     /// None at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -98,6 +105,7 @@ mod tests {
             let read: Ranges = minicbor::decode(&bytes).unwrap();
             proptest::prop_assert_eq!(read.iter().collect::<Vec<_>>(), tasks.iter().copied().collect::<Vec<_>>());
             proptest::prop_assert_eq!(usize::try_from(ranges.len()).unwrap(), tasks.len());
+            proptest::prop_assert!((0..510).all(|task| ranges.contains(task) == tasks.contains(&task)));
         }
     }
 

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use porpoise_model::workflow::Concurrency;
 use porpoise_model::{Actor, Cause, Outputs, RunState};
 
+use super::edit::Edits;
 use super::fact::After;
 use super::tasks::Tasks;
 use super::timed::Timed;
@@ -112,8 +113,11 @@ pub struct State {
     #[n(28)]
     #[cbor(default)]
     pub looks: u32,
-    /// Tasks that others wait for by name, and that go on.
+    /// What it keeps of the versions that it had; none if it was never edited.
     #[n(29)]
+    pub edits: Option<Box<Edits>>,
+    /// Tasks that others wait for by name, and that go on.
+    #[n(30)]
     #[cbor(default)]
     pub watched: BTreeSet<u32>,
 }

@@ -257,6 +257,10 @@ impl Tasks {
         self.attempts.get(task)
     }
 
+    pub(super) fn set_attempts(&mut self, task: u32, attempts: u32) {
+        self.attempts.set(task, attempts);
+    }
+
     pub(super) fn next_attempt(&mut self, task: u32) -> u32 {
         let number = self.attempts.get(task) + 1;
         self.attempts.set(task, number);

@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use porpoise_model::{Actor, Cause, CommandId, RunState, TaskState};
+use porpoise_model::{Actor, Cause, CommandId, RunState, TaskState, VersionHash};
 
 use super::dependent;
+use super::edit::Edited;
 use super::evolve;
 use super::fact::{After, RunFact};
+use super::ranges::Ranges;
 use super::reason::{self, Reason};
 use super::state::State;
 use super::tasks::Phase;
@@ -27,6 +29,10 @@ pub struct View {
     pub attempts: BTreeMap<u32, Vec<AttemptView>>,
     /// Commands in the order in which they were taken.
     pub commands: Vec<CommandView>,
+    /// The versions that it was given, in their order.
+    pub edits: Vec<EditView>,
+    /// Attempts of tasks that the version it has now does not have.
+    pub gone: Vec<AttemptView>,
     decided: BTreeMap<u32, (Timestamp, Cause)>,
     stopped: Option<(Timestamp, Cause)>,
 }
@@ -36,6 +42,10 @@ pub struct View {
 pub struct AttemptView {
     /// From 1.
     pub number: u32,
+    /// Index of its task when it was made. Its job, its log and its run are known by that.
+    pub task: u32,
+    /// How often the run had been edited then.
+    pub edits: usize,
     /// Its own state: of an attempt that is over this never changes.
     pub state: TaskState,
     /// When it was handed to the dispatcher.
@@ -84,6 +94,25 @@ pub struct ElementView {
     pub cause: Option<Cause>,
 }
 
+/// An edit of the run as people see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EditView {
+    /// The command that it was.
+    pub command: Option<CommandId>,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What ran again because of it, as the new version counts tasks.
+    pub tasks: Ranges,
+    /// The version that it had.
+    pub before: VersionHash,
+    /// The version that it has had since.
+    pub version: VersionHash,
+    /// That was made the workflow's current version, too.
+    pub written_back: bool,
+}
+
 /// A command as people see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandView {
@@ -124,6 +153,11 @@ impl View {
         if let RunFact::Met { task } = fact {
             let by = dependent::met_by(&self.state, plan, *task);
             self.decided.insert(*task, (at, Cause::Met { by }));
+        }
+        if let RunFact::Edited(edited) = fact
+            && self.state.run_state().is_terminal()
+        {
+            self.edited(edited, at);
         }
         evolve::evolve(&mut self.state, plan, fact, at);
         match fact {
@@ -266,14 +300,51 @@ impl View {
             | RunFact::Watched { .. }
             | RunFact::Found { .. }
             | RunFact::Met { .. }
+            | RunFact::Edited(_)
             | RunFact::Done { .. } => {}
         }
     }
 
+    /// What happened to tasks goes with them to where they are now.
+    fn edited(&mut self, edited: &Edited, at: Timestamp) {
+        let (mut attempts, mut decided) = (BTreeMap::new(), BTreeMap::new());
+        for (from, to) in edited.moves.pairs() {
+            attempts.extend(self.attempts.remove(&from).map(|made| (to, made)));
+            let kept = self.decided.remove(&from);
+            let kept = kept.filter(|_| !edited.tasks.contains(to));
+            decided.extend(kept.map(|kept| (to, kept)));
+        }
+        let gone = std::mem::replace(&mut self.attempts, attempts);
+        self.gone.extend(gone.into_values().flatten());
+        self.decided = decided;
+        self.edits.push(EditView {
+            command: self.commands.last().map(|given| given.id),
+            tasks: edited.tasks.clone(),
+            at,
+            actor: edited.actor.clone(),
+            before: edited.before,
+            version: edited.version,
+            written_back: edited.written_back,
+        });
+    }
+
+    /// The attempt of this number of the task that was at this position then, and where that task is now.
+    pub fn attempt_at(&self, task: u32, number: u32) -> Option<(Option<u32>, &AttemptView)> {
+        let same = |attempt: &&AttemptView| attempt.task == task && attempt.number == number;
+        let there = self.attempts.iter().find_map(|(now, made)| {
+            let found = made.iter().find(same)?;
+            Some((Some(*now), found))
+        });
+        there.or_else(|| Some((None, self.gone.iter().find(same)?)))
+    }
+
     fn dispatched(&mut self, task: u32, at: Timestamp) {
         let number = self.state.tasks.attempts(task);
+        let edits = self.edits.len();
         self.attempts.entry(task).or_default().push(AttemptView {
             number,
+            task,
+            edits,
             state: TaskState::Dispatched,
             dispatched: at,
             started: None,
@@ -413,7 +484,7 @@ impl View {
         TaskView {
             task,
             state: phase.state(),
-            attempt: self.state.tasks.attempts(task),
+            attempt: latest.map_or(0, |attempt| attempt.number),
             started: latest.and_then(|attempt| attempt.started),
             ended,
             cause,

@@ -91,6 +91,7 @@ impl Naive {
             | RunFact::Commanded { .. }
             | RunFact::Decided { .. }
             | RunFact::Rerun { .. }
+            | RunFact::Edited(_)
             | RunFact::Turned { .. }
             | RunFact::Done { .. } => Ok(()),
             other => Err(("terminal-is-final", format!("after its end: {other:?}"))),

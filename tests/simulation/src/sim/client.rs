@@ -1,21 +1,26 @@
 //! Clients: each acts until it is acknowledged, and repeats itself now and then.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use porpoise_app::App;
 use porpoise_app::along::Backfilled;
+use porpoise_app::edit::{EditError, WriteBack};
+use porpoise_app::workflow_store::ApplyError;
+use porpoise_engine::Plan;
 use porpoise_engine::backfill::NewBackfill;
 use porpoise_engine::effect::Holder;
 use porpoise_engine::input::{
     BackfillInput, Command, Input, PoolCommand, PoolInput, RunCommand, RunInput, ScheduleCommand,
     ScheduleInput,
 };
-use porpoise_model::{Address, Exclusions, PoolId, ScheduleId};
+use porpoise_model::workflow::Workflow;
+use porpoise_model::{Address, CommandId, Exclusions, PoolId, RunId, ScheduleId};
 
 use super::{Done, Kind, Sim, Work};
 use crate::check::project;
 use crate::workload::calendar::CALENDAR;
+use crate::workload::edit::edited;
 use crate::workload::{Action, actor, command};
 use crate::world::{Event, SECOND, lock};
 
@@ -27,8 +32,20 @@ pub(super) struct Client {
     pub(super) repeats: u32,
     /// What a command turned out to be, when it was first given.
     pub(super) given: Option<(Address, RunCommand)>,
+    /// What it wants a run to go on with, if that is its action.
+    pub(super) edit: Option<Wanted>,
     /// Who may go first, if that is its action.
     pub(super) holder: Option<Holder>,
+}
+
+/// An edit of a run, drawn once, however often it is wanted.
+#[derive(Clone)]
+pub(super) struct Wanted {
+    run: Address,
+    workflow: Arc<Workflow>,
+    all: bool,
+    /// The command was given: the run will have it in its log.
+    given: Arc<AtomicBool>,
 }
 
 impl Sim {
@@ -38,6 +55,7 @@ impl Sim {
             Action::Apply(_)
             | Action::Put(_)
             | Action::Command(_)
+            | Action::Edit(..)
             | Action::Resize(..)
             | Action::LetGo(..)
             | Action::Switch(..)
@@ -74,6 +92,13 @@ impl Sim {
                     what,
                 };
                 give(app, to, Input::Run(RunInput::Commanded(what)))
+            }
+            Action::Edit(id, back) => {
+                let Some(wanted) = self.choose_edit(at) else {
+                    self.clients[at].acknowledged = true;
+                    return;
+                };
+                Box::pin(async move { Done::Acted(edit(&app, id, wanted, back).await) })
             }
             Action::Resize(id, name, slots) => {
                 let to = Address::pool(project(), PoolId::of_name(project(), &name));
@@ -143,6 +168,34 @@ impl Sim {
         self.clients[at].given.clone()
     }
 
+    /// A run that is over, and what somebody makes of its version.
+    fn choose_edit(&mut self, at: usize) -> Option<Wanted> {
+        if self.clients[at].edit.is_none() {
+            let world = &mut *lock(&self.world);
+            let runs = world.checks.runs.iter();
+            let over = runs.filter(|(_, (run, _))| {
+                run.state.run_state().is_terminal() && !run.state.tasks.is_empty()
+            });
+            let over: Vec<_> = over.map(|(address, _)| *address).collect();
+            let chosen = *over.get(world.chance.index(over.len().max(1)))?;
+            let (run, _) = world.checks.runs.get(&chosen)?;
+            let before = Arc::clone(run.context.workflow());
+            let workflow = edited(&before, &self.pools, &mut world.chance);
+            let (_, version) = workflow.to_stored().expect("a stored form");
+            let workflow = Arc::new(workflow);
+            let plan = Plan::compile(Arc::clone(&workflow)).expect("a plan");
+            world.tell(|| format!("  a client edits {chosen}: {version}"));
+            world.checks.know(version, plan);
+            self.clients[at].edit = Some(Wanted {
+                run: chosen,
+                workflow,
+                all: world.chance.happens(0.2),
+                given: Arc::default(),
+            });
+        }
+        self.clients[at].edit.clone()
+    }
+
     /// Somebody who waits for a pool: drawn once, however often it is told.
     fn choose_holder(&mut self, at: usize, pool: Address) -> Option<Holder> {
         if self.clients[at].holder.is_none() {
@@ -172,6 +225,13 @@ impl Sim {
             Action::Command(id) => {
                 if let Some((address, _)) = &client.given {
                     world.checks.acknowledged.insert(*id, *address);
+                }
+            }
+            Action::Edit(id, _) => {
+                if let Some(wanted) = &client.edit
+                    && wanted.given.load(Ordering::Relaxed)
+                {
+                    world.checks.acknowledged.insert(*id, wanted.run);
                 }
             }
             Action::Resize(id, name, _) | Action::LetGo(id, name) => {
@@ -213,6 +273,40 @@ async fn put_days(app: &App, days: Exclusions, put: &AtomicU64) -> bool {
         put.fetch_max(stored.revision, Ordering::Relaxed);
     });
     told.is_ok()
+}
+
+/// As the API does: what the run would refuse is no command of it.
+async fn edit(app: &App, id: CommandId, wanted: Wanted, back: bool) -> bool {
+    let run = RunId::from_bytes(wanted.run.id);
+    let Ok(Some(view)) = app.run_view(wanted.run.project, run).await else {
+        return false;
+    };
+    if view.view.commands.iter().any(|given| given.id == id) {
+        wanted.given.store(true, Ordering::Relaxed);
+        return true;
+    }
+    let (_, version) = wanted.workflow.to_stored().expect("a stored form");
+    let plan = Plan::compile(Arc::clone(&wanted.workflow)).expect("a plan");
+    let again = wanted.all.then(|| (0..plan.len()).collect());
+    let edit = match app.prepare_edit(&view, version, &plan, again).await {
+        Ok(edit) => edit,
+        Err(EditError::Refused(_)) => return true,
+        Err(_) => return false,
+    };
+    let back = if back {
+        WriteBack::IfUnchanged
+    } else {
+        WriteBack::No
+    };
+    let by = (id, actor());
+    match app.edit_run(&view, &wanted.workflow, edit, by, back).await {
+        Ok(_) => {
+            wanted.given.store(true, Ordering::Relaxed);
+            true
+        }
+        Err(EditError::Apply(ApplyError::Moved { .. })) => true,
+        Err(_) => false,
+    }
 }
 
 /// Of the version that is current when it is asked for, with those that wait for it by then.
