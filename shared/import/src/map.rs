@@ -1,5 +1,6 @@
 //! From a tree to workflows: reads on after a fault, and marks what it used.
 
+mod blocking;
 mod branch;
 mod child;
 mod dependent;

@@ -151,3 +151,46 @@ fn what_names_others_than_its_neighbours_is_kept_whole() {
         assert_eq!(task(&imported, "end").trigger, TriggerRule::AllSucceeded);
     }
 }
+
+/// What follows a task that may stop the run follows an approval, too, which is skipped where nothing stops.
+#[test]
+fn blocking_becomes_conditions_and_an_approval() {
+    let params = |opportunity: &str, code: i64| {
+        let item = json!({"depTaskCode": code, "status": "FAILURE"});
+        json!({
+            "dependence": {"relation": "AND", "dependTaskList": [{"relation": "AND", "dependItemList": [item]}]},
+            "blockingOpportunity": opportunity, "isAlertWhenBlocking": true
+        })
+    };
+    for (opportunity, picked) in [("BlockingOnSuccess", true), ("BlockingOnFailed", false)] {
+        let imported = accepted(&diamond("BLOCKING", &params(opportunity, 11)));
+        let Kind::Conditions {
+            when,
+            then,
+            otherwise,
+        } = &task(&imported, "pick").kind
+        else {
+            panic!()
+        };
+        let failed = Test::Task {
+            task: 0,
+            is: Ending::Failed,
+        };
+        assert_eq!(*when, Test::All(vec![Test::All(vec![failed])]));
+        let gate: (&[u32], &[u32]) = if picked { (&[5], &[]) } else { (&[], &[5]) };
+        assert_eq!((&**then, &**otherwise), gate);
+        let approval = task(&imported, "pick (approval)");
+        assert!(matches!(approval.kind, Kind::Approval { .. }));
+        assert_eq!(approval.after, [1]);
+        for (name, after) in [("left", [1, 5]), ("right", [1, 5]), ("end", [2, 3])] {
+            let below = task(&imported, name);
+            assert_eq!(below.after, after, "{name}");
+            assert_eq!(below.trigger, TriggerRule::NoneFailedMinOneSucceeded);
+        }
+        assert_eq!(said(&imported, Topic::Blocking).len(), 1);
+    }
+    // One that names no neighbour is kept whole.
+    let imported = accepted(&diamond("BLOCKING", &params("BlockingOnSuccess", 13)));
+    let kept = &task(&imported, "pick").kind;
+    assert!(matches!(kept, Kind::External { name, .. } if name == "BLOCKING"));
+}

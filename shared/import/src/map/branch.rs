@@ -1,6 +1,6 @@
-//! SWITCH and CONDITIONS: tasks that pick which of those below them go on.
+//! SWITCH, CONDITIONS and BLOCKING: tasks that pick which of those below them go on.
 //!
-//! They become `switch` and `conditions` where all that they name is there and is a neighbour. Else they are kept whole,
+//! They become `switch` and `conditions` (the last with an approval) where all that they name is there and is a neighbour. Else they are kept whole,
 //! and fail when they are reached, as DolphinScheduler's own do.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +9,7 @@ use porpoise_expression::Condition;
 use porpoise_model::limits::VALUE_BYTES_MAX;
 use porpoise_model::workflow::{Case, Ending, Kind, Priority, Retry, Task, Test, TriggerRule};
 
+use super::blocking::{self, BLOCKING, Gate};
 use super::graph::Draft;
 use super::scalar::Words;
 use super::{Mapper, kind};
@@ -22,7 +23,7 @@ pub(super) const CONDITIONS: &str = "CONDITIONS";
 pub(super) const RELATIONS: Words<bool> = &[("AND", true), ("OR", false)];
 
 /// Where tasks are, by their codes and by their names, and what is above each.
-struct Map<'g> {
+pub(super) struct Map<'g> {
     codes: &'g BTreeMap<i64, usize>,
     names: BTreeMap<String, usize>,
     edges: &'g [BTreeSet<usize>],
@@ -30,7 +31,7 @@ struct Map<'g> {
 
 /// The task that is looked at: its place, and whether the codes of its file were made up.
 #[derive(Clone, Copy)]
-struct Here {
+pub(super) struct Here {
     place: usize,
     by_name: bool,
 }
@@ -72,10 +73,10 @@ impl<'t> Mapper<'t> {
     pub(super) fn branches(
         &mut self,
         own: Option<i64>,
-        tasks: &mut [Draft<'t>],
+        tasks: &mut Vec<Draft<'t>>,
         codes: &BTreeMap<i64, usize>,
-        edges: &[BTreeSet<usize>],
-        order: &[usize],
+        edges: &mut Vec<BTreeSet<usize>>,
+        order: &mut Vec<usize>,
     ) {
         let named = tasks.iter().enumerate();
         let names = named
@@ -85,7 +86,8 @@ impl<'t> Mapper<'t> {
             names: names.collect(),
             edges,
         };
-        let mut picking = BTreeSet::new();
+        let (mut picking, mut gates) = (BTreeSet::new(), Vec::new());
+        let first_gate = tasks.len();
         for (place, (at, _, task)) in tasks.iter_mut().enumerate() {
             let Some(task) = task else { continue };
             if matches!(task.kind, Kind::Dependent { .. }) {
@@ -102,6 +104,12 @@ impl<'t> Mapper<'t> {
             let kind = match word.text() {
                 Some(SWITCH) => self.switch(params, &map, here),
                 Some(CONDITIONS) => self.conditions(params, &map, here),
+                Some(BLOCKING) => {
+                    let gate = first_gate + gates.len();
+                    let kind = self.blocking(params, &map, here, gate);
+                    gates.extend(kind.as_ref().map(|_| Gate { place, at: *at }));
+                    kind
+                }
                 _ => continue,
             };
             let word = word.text().unwrap_or_default();
@@ -114,6 +122,7 @@ impl<'t> Mapper<'t> {
                 task.kind = self.external(*at, word, params, own);
             }
         }
+        blocking::add(gates, tasks, edges, order);
         join(tasks, edges, order, picking);
     }
 
@@ -164,6 +173,19 @@ impl<'t> Mapper<'t> {
         let result = params.get("conditionResult")?;
         let then = map.below(result.get("successNode"), here)?;
         let otherwise = map.below(result.get("failedNode"), here)?;
+        let when = self.tests(dependence, map, here)?;
+        for key in ["successNode", "failedNode"] {
+            self.explain(result.get(key), key, map, here);
+        }
+        Some(Kind::Conditions {
+            when,
+            then,
+            otherwise,
+        })
+    }
+
+    /// What has to hold of tasks above.
+    pub(super) fn tests(&mut self, dependence: At<'t>, map: &Map<'_>, here: Here) -> Option<Test> {
         let groups: Vec<_> = dependence.get("dependTaskList")?.items().collect();
         let mut tests = Vec::with_capacity(groups.len());
         for group in groups {
@@ -173,15 +195,7 @@ impl<'t> Mapper<'t> {
             }
             tests.push(self.joined(group, within));
         }
-        let when = self.joined(dependence, tests);
-        for key in ["successNode", "failedNode"] {
-            self.explain(result.get(key), key, map, here);
-        }
-        Some(Kind::Conditions {
-            when,
-            then,
-            otherwise,
-        })
+        Some(self.joined(dependence, tests))
     }
 
     fn joined(&mut self, object: At<'t>, tests: Vec<Test>) -> Test {
@@ -313,7 +327,7 @@ fn join(
 
 /// What stands for such a task until its edges are known.
 pub(super) fn pending(word: &str) -> Option<Kind> {
-    matches!(word, SWITCH | CONDITIONS).then(|| Kind::External {
+    matches!(word, SWITCH | CONDITIONS | BLOCKING).then(|| Kind::External {
         system: kind::SYSTEM.to_owned(),
         name: word.to_owned(),
         parameters: serde_json::Value::Null,

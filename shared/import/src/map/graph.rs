@@ -48,7 +48,7 @@ pub(super) type Draft<'t> = (At<'t>, Option<i64>, Option<Task>);
 
 impl<'t> Mapper<'t> {
     /// Reads the relations into the tasks.
-    pub(super) fn edges(&mut self, element: At<'t>, tasks: &mut [Draft<'t>]) {
+    pub(super) fn edges(&mut self, element: At<'t>, tasks: &mut Vec<Draft<'t>>) {
         let list = element.get("processTaskRelationList");
         let relations: Vec<_> = list.into_iter().flat_map(At::items).collect();
         if tasks.is_empty() {
@@ -106,7 +106,7 @@ impl<'t> Mapper<'t> {
             root(*relation, attached.contains(post));
         }
         attached.extend(roots.iter().map(|(_, post)| *post));
-        let Some(order) = self.order(list.unwrap_or(element), &edges, tasks) else {
+        let Some(mut order) = self.order(list.unwrap_or(element), &edges, tasks) else {
             return;
         };
         self.detach(tasks, &attached);
@@ -124,7 +124,7 @@ impl<'t> Mapper<'t> {
         }
         let definition = element.get("processDefinition");
         let own = definition.and_then(|at| at.get("code")?.integer());
-        self.branches(own, tasks, &places, &edges, &order);
+        self.branches(own, tasks, &places, &mut edges, &mut order);
         output::hand_on(&mut self.notes, tasks, &edges, &order);
     }
 

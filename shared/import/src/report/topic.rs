@@ -161,6 +161,9 @@ topics! {
     /// Settings for jobs of tasks that have none.
     BranchSettings, CarriedWithDifference, "settings of tasks that pick among others or wait for them, which have no job here",
         "nothing: such a task is not tried again";
+    /// A task that stops the run.
+    Blocking, CarriedWithDifference, "BLOCKING, which became conditions and an approval",
+        "there the whole run stands until somebody resumes it; here `porpoise approve RUN TASK` lets what follows go on";
     /// A schedule comes in switched off.
     ScheduleOffline, CarriedWithDifference, "schedules, imported switched off",
         "an export never tells whether a schedule was on; switch it off there before you switch it on here";
