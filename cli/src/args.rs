@@ -536,6 +536,9 @@ pub(crate) enum Import {
         /// The time zone of schedules that name none, as those of 1.x.
         #[arg(long, value_name = "ZONE")]
         timezone: Option<String>,
+        /// Schedules start here on this day, in their zones: until then they fire there.
+        #[arg(long, value_name = "DATE")]
+        switch_date: Option<jiff::civil::Date>,
         /// What `$ENV{NAME}` stands for in files of the Python SDK.
         #[arg(long, value_name = "NAME=VALUE")]
         env: Vec<String>,

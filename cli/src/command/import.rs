@@ -31,6 +31,7 @@ pub(crate) struct Options {
     pub(crate) verbose: bool,
     pub(crate) from_version: Option<String>,
     pub(crate) timezone: Option<String>,
+    pub(crate) switch_date: Option<jiff::civil::Date>,
     pub(crate) env: Vec<String>,
     pub(crate) report: ReportForm,
     pub(crate) report_html: Option<PathBuf>,
@@ -219,6 +220,7 @@ fn read(session: &Session, files: &[PathBuf], options: &Options) -> Result<Impor
         project: session.config.project.clone(),
         from_version: from_version.transpose()?,
         timezone: options.timezone.clone(),
+        switch_date: options.switch_date,
         env: options
             .env
             .iter()

@@ -222,7 +222,7 @@ pub(crate) fn import(
     let none = Mapping::default();
     let mapping = options.mapping.as_ref().unwrap_or(&none);
     let foreign = mapping.workflows();
-    let mapped = map::workflows(&files, &owners, options.timezone.as_deref(), &foreign);
+    let mapped = map::workflows(&files, &owners, options, &foreign);
     let (mut mapped, mut notes) = mapped.map_err(|problems| {
         let each = documents.iter().zip(&problems);
         each.filter(|(_, problems)| !problems.is_empty())

@@ -42,6 +42,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use jiff::civil::Date;
 use porpoise_model::workflow::Workflow;
 
 pub use archive::Archive;
@@ -61,6 +62,8 @@ pub struct Options {
     pub from_version: Option<Version>,
     /// The time zone of schedules that name none; 1.x never does.
     pub timezone: Option<String>,
+    /// Schedules start here on this day, in their zones, and not before: until then they fire there.
+    pub switch_date: Option<Date>,
     /// What `$ENV{NAME}` of the Python SDK stands for.
     pub env: BTreeMap<String, String>,
     /// What worker groups, data sources and their like are here.

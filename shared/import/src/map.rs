@@ -22,10 +22,12 @@ mod workflow;
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use porpoise_model::Name;
 use porpoise_model::limits::NAME_CHARS_MAX;
 use porpoise_model::workflow::Workflow;
 
+use crate::Options;
 use crate::fault::{Problem, Problems, Spot};
 use crate::json::{At, Tree};
 use crate::report::{Notes, Rule, Topic};
@@ -43,6 +45,8 @@ struct Mapper<'t> {
     there: Option<Name>,
     /// The zone of schedules that name none.
     zone: Option<&'t str>,
+    /// The day on which schedules begin to fire here.
+    switch_date: Option<Date>,
     /// As what the workflow is read that is being mapped.
     version: Version,
     /// Whether its schedule tells its real state.
@@ -62,14 +66,15 @@ pub(crate) type Mapped = Vec<(Version, Workflow)>;
 pub(crate) fn workflows(
     files: &[File<'_>],
     owners: &Owners,
-    zone: Option<&str>,
+    options: &Options,
     foreign: &BTreeMap<i64, (Option<Name>, Name)>,
 ) -> Result<(Vec<Mapped>, Notes), Vec<Problems>> {
     let names = names(files, owners);
     let mut mapper = Mapper {
         project: &owners.default,
         there: None,
-        zone,
+        zone: options.timezone.as_deref(),
+        switch_date: options.switch_date,
         version: Version::V3_1,
         problems: Problems::default(),
         notes: Notes::default(),

@@ -271,6 +271,36 @@ fn a_schedule_keeps_its_wall_clock_through_a_clock_change() {
     assert_eq!(messages(&imported, Topic::Seconds).len(), 1);
 }
 
+/// Until the day of the switch a schedule fires there, and from then on here.
+#[test]
+fn a_schedule_starts_on_the_day_of_the_switch_unless_it_starts_later_or_is_over() {
+    let day = "2026-12-01".parse().unwrap();
+    let start = |start: &str, end: &str| {
+        let mut value = minimal();
+        value["schedule"]["startTime"] = json!(start);
+        value["schedule"]["endTime"] = json!(end);
+        let options = Options {
+            switch_date: Some(day),
+            ..Options::default()
+        };
+        let bytes = value.to_string();
+        let imported = import("minimal.json", bytes.as_bytes(), &options).unwrap();
+        let said = messages(&imported, Topic::SwitchDate).join("");
+        let schedule = imported.workflows[0].workflow.schedule.clone().unwrap();
+        (schedule.start.unwrap().to_string(), said)
+    };
+    let late = "2126-01-01 00:00:00";
+    let (begins, said) = start("2026-01-01 00:00:00", late);
+    // Midnight in Berlin.
+    assert_eq!(begins, "2026-11-30T23:00:00Z");
+    assert!(said.ends_with("it starts here on 2026-12-01: let it end there at that time"));
+    let later = ("2026-12-31T23:00:00Z".to_owned(), String::new());
+    assert_eq!(start("2027-01-01 00:00:00", late), later);
+    let (begins, said) = start("2026-01-01 00:00:00", "2026-12-01 00:00:00");
+    assert_eq!(begins, "2025-12-31T23:00:00Z");
+    assert!(said.contains("never fires here"), "{said}");
+}
+
 #[test]
 fn a_task_without_any_edge_is_disabled_and_said() {
     let imported = orders();

@@ -117,6 +117,7 @@ impl<'t> Mapper<'t> {
                 None,
             );
         }
+        let start = self.switched(at, start, end, &tz);
         let online = self.word(at, "releaseState", STATES, false);
         let (topic, said) = if online {
             (Topic::ScheduleOnline, "switched on there")
@@ -144,6 +145,34 @@ impl<'t> Mapper<'t> {
             calendar: None,
             excluded: ExcludedDay::default(),
         })
+    }
+
+    /// The start of a schedule that fires there until a day.
+    fn switched(
+        &mut self,
+        at: At<'t>,
+        start: Option<Timestamp>,
+        end: Option<Timestamp>,
+        zone: &TimeZone,
+    ) -> Option<Timestamp> {
+        let Some(date) = self.switch_date else {
+            return start;
+        };
+        let day = date.to_zoned(zone.clone()).ok().map(|day| day.timestamp());
+        let Some(day) = day.filter(|day| start.is_none_or(|start| start < *day)) else {
+            return start;
+        };
+        let message = if end.is_some_and(|end| end <= day) {
+            format!("it has ended before {date}: it never fires here")
+        } else {
+            format!("it starts here on {date}: let it end there at that time")
+        };
+        self.notes
+            .add(at, Topic::SwitchDate, date.to_string(), message);
+        if end.is_some_and(|end| end <= day) {
+            return start;
+        }
+        Some(day)
     }
 
     /// Quartz, as it is written.

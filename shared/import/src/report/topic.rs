@@ -167,6 +167,9 @@ topics! {
     /// A schedule comes in switched off.
     ScheduleOffline, CarriedWithDifference, "schedules, imported switched off",
         "an export never tells whether a schedule was on; switch it off there before you switch it on here";
+    /// A schedule that starts here on a day that was given.
+    SwitchDate, CarriedWithDifference, "schedules that start here on the day of the switch",
+        "give each there that day as its end: then neither system fires what the other one does, and both may be on";
     /// A schedule that fires there.
     ScheduleOnline, CarriedWithDifference, "schedules that are switched on there, imported switched off",
         "switch each on here once it is off there: never both";
