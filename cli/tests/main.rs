@@ -24,6 +24,7 @@ mod life;
 mod mapped;
 mod night;
 mod schedule;
+mod shared;
 mod sql;
 mod support;
 mod target;
