@@ -419,3 +419,36 @@ fn who_edited_is_in_the_fact() {
     let actors: Vec<Actor> = actors.collect();
     assert_eq!(actors, [me()]);
 }
+
+/// What has changed of a task that the run was without does not run: but it is without it no more.
+#[test]
+fn an_edit_is_refused_once_a_task_has_run_that_the_run_was_without_when_it_was_made() {
+    let mut run = scenario("a; b");
+    run.new.only = Some(porpoise_engine::run::Ranges::of([0]));
+    let run = started(run).fails("a");
+    let mut after = run.workflow.clone();
+    script(&mut after, "b", "other");
+    let plan = Plan::compile(Arc::new(after.clone())).unwrap();
+    let edit = Edit::prepare(
+        &run.state,
+        (hash(&run.workflow), run.plan.as_ref().unwrap()),
+        (hash(&after), &plan),
+        None,
+        Placement::default(),
+        None,
+    );
+    let b = vec![run.index("b")];
+    let run = run
+        .command(RunCommand::Rerun {
+            tasks: b,
+            downstream: false,
+            upstream: false,
+        })
+        .succeeds("b")
+        .command(RunCommand::Edit(Box::new(edit.unwrap())));
+    let refusal = run.refusal().unwrap();
+    assert!(
+        refusal.starts_with("somebody has run tasks of it meanwhile"),
+        "{refusal}"
+    );
+}

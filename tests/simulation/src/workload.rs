@@ -146,6 +146,10 @@ impl Profile {
                 sites: 1,
                 ..Self::SMALL
             },
+            M::TasksUntold => Self {
+                waits: 1,
+                ..Self::SMALL
+            },
             // It hides between two calls: runs have to end just while others begin to wait for them.
             M::SubscribersReadEarly => Self {
                 span: (1, 20),

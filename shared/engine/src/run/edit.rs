@@ -62,6 +62,10 @@ pub struct Edit {
     /// Parameters of the project that it can name from now on.
     #[n(8)]
     pub project_parameters: Option<BTreeMap<String, Value>>,
+    /// Tasks of the version before that the run was without when the two were compared: these do not run again.
+    #[n(9)]
+    #[cbor(default)]
+    pub left_out: Ranges,
 }
 
 /// The fact of an edit.
@@ -153,6 +157,7 @@ impl Edit {
             placement,
             written_back: false,
             project_parameters,
+            left_out: left_out(state),
         })
     }
 
@@ -261,6 +266,11 @@ fn moved_test(test: &Test, to: &BTreeMap<u32, u32>) -> Test {
     }
 }
 
+fn left_out(state: &State) -> Ranges {
+    let tasks = state.tasks.indices();
+    Ranges::of(tasks.filter(|task| state.tasks.phase(*task) == Phase::LeftOut))
+}
+
 /// What follows from an edit.
 pub(super) fn decide(
     state: &State,
@@ -269,6 +279,10 @@ pub(super) fn decide(
     actor: &Actor,
 ) -> Result<Vec<RunFact>, String> {
     may_be(state, edit.before)?;
+    if left_out(state) != edit.left_out {
+        let why = "somebody has run tasks of it meanwhile that it was without: edit it again";
+        return Err(why.to_owned());
+    }
     let tasks = edit.tasks(state, plan);
     if tasks.is_empty() && edit.version == edit.before {
         return Err(command::NOTHING_AGAIN.to_owned());
