@@ -82,7 +82,7 @@ pub(super) fn parameters(given: &[String]) -> Result<Map<String, Value>, Failure
     for parameter in given {
         let (name, value) = parameter.split_once('=').ok_or_else(|| {
             Failure::new(USAGE, format!("`{parameter}` is no parameter"))
-                .hint("write `-p NAME=VALUE`")
+                .hint("write `NAME=VALUE`")
         })?;
         parameters.insert(name.to_owned(), value.into());
     }
