@@ -80,6 +80,6 @@ mod tests {
             .iter()
             .map(|f| f.place.path.as_str())
             .collect();
-        assert_eq!(paths, ["a", "[\"b\\0\"]", "c.typ"], "{faults:?}");
+        assert_eq!(paths, ["a", "\"b\\u{0}\"", "c", "c.typ"], "{faults:?}");
     }
 }
