@@ -81,8 +81,7 @@ pub(super) fn parameters(given: &[String]) -> Result<Map<String, Value>, Failure
     let mut parameters = Map::new();
     for parameter in given {
         let (name, value) = parameter.split_once('=').ok_or_else(|| {
-            Failure::new(USAGE, format!("`{parameter}` is no parameter"))
-                .hint("write `NAME=VALUE`")
+            Failure::new(USAGE, format!("`{parameter}` is no parameter")).hint("write `NAME=VALUE`")
         })?;
         parameters.insert(name.to_owned(), value.into());
     }
