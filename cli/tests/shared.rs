@@ -121,7 +121,8 @@ fn a_task_that_is_granted_its_slots_starts_although_none_is_free() {
     place.ok(&["pool", "default/one", "--grant", &second, "work"]);
     place.wait_for(&second, Some("work"), "running");
     let shown = place.ok(&["pool", "default/one"]);
-    assert!(shown.contains('2'), "{shown}");
+    let holders = [&first, &second].map(|run| shown.contains(&format!("held by {run} work")));
+    assert_eq!(holders, [true, true], "{shown}");
     place.ok(&["kill", &first]);
     place.ok(&["kill", &second]);
 }
