@@ -34,6 +34,7 @@ use jiff::Timestamp;
 use porpoise_model::{Actor, Address, AggregateKind, CommandId, ProjectId, RunId, VersionHash};
 
 use crate::aggregate::{Aggregate, Decision};
+use crate::effect::keys::{of_gates, of_pools, of_runs};
 use crate::effect::{Dated, Effect, EffectKey, GoesAlong, NewRun, Trigger};
 use crate::input::{BackfillInput, Command, Input, RunCommand, RunInput};
 use crate::outbox::Outbox;
@@ -103,23 +104,7 @@ impl Aggregate for Backfill {
                 workflow: new.like.workflow,
                 created: new.like.created,
             }),
-            EffectKey::Dispatch(_)
-            | EffectKey::Cancel(_)
-            | EffectKey::AskSlot(_)
-            | EffectKey::FreeSlot(_)
-            | EffectKey::EnterGate(_)
-            | EffectKey::LeaveGate(_)
-            | EffectKey::Announce(_)
-            | EffectKey::TellParent(_)
-            | EffectKey::Turn(_)
-            | EffectKey::Look(_)
-            | EffectKey::Unsubscribe(_)
-            | EffectKey::Stir(_)
-            | EffectKey::GrantSlot(_)
-            | EffectKey::CheckHolder(_)
-            | EffectKey::Admit(_)
-            | EffectKey::Discard(_)
-            | EffectKey::Supersede(_) => None,
+            of_runs!() | of_pools!() | of_gates!() => None,
         }
     }
 

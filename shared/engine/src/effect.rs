@@ -1,5 +1,7 @@
 //! What must be done in the world because of what was decided.
 
+pub(crate) mod keys;
+
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_model::dependence::Runs;

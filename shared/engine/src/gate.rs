@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use porpoise_model::{Address, AggregateKind, ProjectId, RunId, VersionHash};
 
 use crate::aggregate::{Aggregate, Decision};
+use crate::effect::keys::{of_backfills, of_pools, of_runs};
 use crate::effect::{Effect, EffectKey};
 use crate::input::{GateAnswer, GateAnswerKind, GateInput, Input, RunInput};
 use crate::outbox::Outbox;
@@ -74,24 +75,10 @@ impl Aggregate for Gate {
                 let inside = state.inside.get(&run)?;
                 (run, inside.entry, GateAnswerKind::Superseded)
             }
-            EffectKey::Dispatch(_)
-            | EffectKey::Cancel(_)
-            | EffectKey::AskSlot(_)
-            | EffectKey::FreeSlot(_)
-            | EffectKey::EnterGate(_)
-            | EffectKey::LeaveGate(_)
+            of_runs!()
             | EffectKey::Listing(_)
-            | EffectKey::Announce(_)
-            | EffectKey::TellParent(_)
-            | EffectKey::Turn(_)
-            | EffectKey::Look(_)
-            | EffectKey::Unsubscribe(_)
-            | EffectKey::Stir(_)
-            | EffectKey::GrantSlot(_)
-            | EffectKey::CheckHolder(_)
-            | EffectKey::StopDated(_)
-            | EffectKey::FireDependent(_)
-            | EffectKey::StopDependent(_)
+            | of_pools!()
+            | of_backfills!()
             | EffectKey::Fire(_) => return None,
         };
         Some(tell(*project, run, entry, what))

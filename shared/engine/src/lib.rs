@@ -7,6 +7,11 @@
 //!
 //! Start reading at [`aggregate`], then [`run`], whose rules are most of this crate.
 
+#![expect(
+    clippy::unnested_or_patterns,
+    reason = "patterns that a macro names stand beside others (`effect::keys`)"
+)]
+
 pub mod aggregate;
 pub mod backfill;
 pub mod commands;

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use porpoise_model::{Address, AggregateKind, ProjectId, VersionHash};
 
 use crate::aggregate::{Aggregate, Decision};
+use crate::effect::keys::{of_backfills, of_gates, of_runs};
 use crate::effect::{Effect, EffectKey, Holder};
 use crate::input::{Input, PoolInput, RunInput, SlotAnswer, SlotAnswerKind};
 use crate::outbox::Outbox;
@@ -71,25 +72,10 @@ impl Aggregate for Pool {
             EffectKey::CheckHolder(holder) => {
                 Some(tell(*project, holder, SlotAnswerKind::StillHolding))
             }
-            EffectKey::Dispatch(_)
-            | EffectKey::Cancel(_)
-            | EffectKey::AskSlot(_)
-            | EffectKey::FreeSlot(_)
-            | EffectKey::EnterGate(_)
-            | EffectKey::LeaveGate(_)
+            of_runs!()
             | EffectKey::Listing(_)
-            | EffectKey::Announce(_)
-            | EffectKey::TellParent(_)
-            | EffectKey::Turn(_)
-            | EffectKey::Look(_)
-            | EffectKey::Unsubscribe(_)
-            | EffectKey::Stir(_)
-            | EffectKey::Admit(_)
-            | EffectKey::Discard(_)
-            | EffectKey::Supersede(_)
-            | EffectKey::StopDated(_)
-            | EffectKey::FireDependent(_)
-            | EffectKey::StopDependent(_)
+            | of_gates!()
+            | of_backfills!()
             | EffectKey::Fire(_) => None,
         }
     }

@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use porpoise_model::{Actor, AggregateKind, ProjectId, RunId, ScheduleId, VersionHash};
 
 use crate::aggregate::{Aggregate, Decision};
+use crate::effect::keys::{of_backfills, of_gates, of_pools, of_runs};
 use crate::effect::{Effect, EffectKey, NewRun, Trigger};
 use crate::input::ScheduleInput;
 use crate::outbox::Outbox;
@@ -76,27 +77,9 @@ impl Aggregate for Schedule {
     fn effect(state: &State, project: &ProjectId, key: EffectKey) -> Option<Effect> {
         match key {
             EffectKey::Fire(instant) => new_run(state, *project, instant).map(Effect::CreateRun),
-            EffectKey::Dispatch(_)
-            | EffectKey::Cancel(_)
-            | EffectKey::AskSlot(_)
-            | EffectKey::FreeSlot(_)
-            | EffectKey::EnterGate(_)
-            | EffectKey::LeaveGate(_)
-            | EffectKey::Listing(_)
-            | EffectKey::Announce(_)
-            | EffectKey::TellParent(_)
-            | EffectKey::Turn(_)
-            | EffectKey::Look(_)
-            | EffectKey::Unsubscribe(_)
-            | EffectKey::Stir(_)
-            | EffectKey::GrantSlot(_)
-            | EffectKey::CheckHolder(_)
-            | EffectKey::Admit(_)
-            | EffectKey::Discard(_)
-            | EffectKey::Supersede(_)
-            | EffectKey::StopDated(_)
-            | EffectKey::FireDependent(_)
-            | EffectKey::StopDependent(_) => None,
+            of_runs!() | EffectKey::Listing(_) | of_pools!() | of_gates!() | of_backfills!() => {
+                None
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use super::heard;
 use super::state::State;
 use crate::aggregate::Decision;
 use crate::commands::Outcome;
+use crate::effect::keys::{of_gates, of_pools, of_runs};
 use crate::effect::{Dated, EffectKey};
 use crate::family::{ChildState, DateWord};
 use crate::input::{BackfillCommand, BackfillInput, Command};
@@ -174,23 +175,7 @@ fn done(state: &State, key: EffectKey) -> Vec<BackfillFact> {
         EffectKey::Listing(_) => vec![BackfillFact::Listed],
         // Over when its run says so.
         EffectKey::StopDated(_) | EffectKey::StopDependent(_) => Vec::new(),
-        EffectKey::Dispatch(_)
-        | EffectKey::Cancel(_)
-        | EffectKey::AskSlot(_)
-        | EffectKey::FreeSlot(_)
-        | EffectKey::EnterGate(_)
-        | EffectKey::LeaveGate(_)
-        | EffectKey::Announce(_)
-        | EffectKey::TellParent(_)
-        | EffectKey::Turn(_)
-        | EffectKey::Look(_)
-        | EffectKey::Unsubscribe(_)
-        | EffectKey::Stir(_)
-        | EffectKey::GrantSlot(_)
-        | EffectKey::CheckHolder(_)
-        | EffectKey::Admit(_)
-        | EffectKey::Discard(_)
-        | EffectKey::Supersede(_) => Vec::new(),
+        of_runs!() | of_pools!() | of_gates!() => Vec::new(),
     }
 }
 
@@ -201,24 +186,7 @@ fn refused(state: &State, key: EffectKey, why: &str) -> Vec<BackfillFact> {
         EffectKey::FireDependent(of) | EffectKey::StopDependent(of) => {
             (of.date, Some(of.dependent))
         }
-        EffectKey::Dispatch(_)
-        | EffectKey::Cancel(_)
-        | EffectKey::AskSlot(_)
-        | EffectKey::FreeSlot(_)
-        | EffectKey::EnterGate(_)
-        | EffectKey::LeaveGate(_)
-        | EffectKey::Listing(_)
-        | EffectKey::Announce(_)
-        | EffectKey::TellParent(_)
-        | EffectKey::Turn(_)
-        | EffectKey::Look(_)
-        | EffectKey::Unsubscribe(_)
-        | EffectKey::Stir(_)
-        | EffectKey::GrantSlot(_)
-        | EffectKey::CheckHolder(_)
-        | EffectKey::Admit(_)
-        | EffectKey::Discard(_)
-        | EffectKey::Supersede(_) => return Vec::new(),
+        of_runs!() | EffectKey::Listing(_) | of_pools!() | of_gates!() => return Vec::new(),
     };
     let date = Timestamp::from_millisecond(date).ok();
     let Some(date) = date.filter(|_| state.outbox.contains(&key)) else {

@@ -25,6 +25,7 @@ use super::tasks::{Phase, Tasks};
 use super::upstream;
 use crate::Plan;
 use crate::effect::EffectKey;
+use crate::effect::keys::{of_backfills, of_gates, of_pools};
 use crate::mutant::{self, Mutant};
 use crate::placement::Placement;
 
@@ -355,15 +356,10 @@ pub fn in_the_world(state: &State) -> Option<&'static str> {
         | EffectKey::Listing(_)
         | EffectKey::TellParent(_)
         | EffectKey::Stir(_)
-        | EffectKey::GrantSlot(_)
-        | EffectKey::CheckHolder(_)
-        | EffectKey::Admit(_)
-        | EffectKey::Discard(_)
-        | EffectKey::Supersede(_)
-        | EffectKey::StopDated(_)
-        | EffectKey::Fire(_)
-        | EffectKey::FireDependent(_)
-        | EffectKey::StopDependent(_) => None,
+        | of_pools!()
+        | of_gates!()
+        | of_backfills!()
+        | EffectKey::Fire(_) => None,
     })
 }
 

@@ -13,6 +13,7 @@ use super::parameters::{self, Rendered};
 use super::parent;
 use super::state::State;
 use crate::Plan;
+use crate::effect::keys::{of_backfills, of_gates, of_pools};
 use crate::effect::{Attempt, CancelIntent, Effect, EffectKey, Holder, Intent, Listing, NewRun};
 use crate::input::{GateInput, Input, PoolInput, RunInput};
 
@@ -78,15 +79,7 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
         EffectKey::Unsubscribe(wait) => {
             dependent::unsubscription(new, plan, wait).map(Effect::Unsubscribe)
         }
-        EffectKey::GrantSlot(_)
-        | EffectKey::CheckHolder(_)
-        | EffectKey::Admit(_)
-        | EffectKey::Discard(_)
-        | EffectKey::Supersede(_)
-        | EffectKey::StopDated(_)
-        | EffectKey::FireDependent(_)
-        | EffectKey::StopDependent(_)
-        | EffectKey::Fire(_) => None,
+        of_pools!() | of_gates!() | of_backfills!() | EffectKey::Fire(_) => None,
     }
 }
 

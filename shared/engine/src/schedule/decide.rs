@@ -8,6 +8,7 @@ use super::instants::Instants;
 use super::state::{Setting, State};
 use crate::commands::Outcome;
 use crate::effect::EffectKey;
+use crate::effect::keys::{of_backfills, of_gates, of_pools, of_runs};
 use crate::input::{Command, ScheduleCommand, ScheduleInput, Spec};
 use crate::mutant::{self, Mutant};
 use crate::run::state::Time;
@@ -49,27 +50,7 @@ fn forgotten(state: &State, now: Timestamp) -> impl Iterator<Item = ScheduleFact
     let old = state.outbox.iter().filter(move |(_, since)| *since < now);
     old.filter_map(|(key, _)| match key {
         EffectKey::Fire(instant) => created(instant),
-        EffectKey::Dispatch(_)
-        | EffectKey::Cancel(_)
-        | EffectKey::AskSlot(_)
-        | EffectKey::FreeSlot(_)
-        | EffectKey::EnterGate(_)
-        | EffectKey::LeaveGate(_)
-        | EffectKey::Listing(_)
-        | EffectKey::Announce(_)
-        | EffectKey::TellParent(_)
-        | EffectKey::Turn(_)
-        | EffectKey::Look(_)
-        | EffectKey::Unsubscribe(_)
-        | EffectKey::Stir(_)
-        | EffectKey::GrantSlot(_)
-        | EffectKey::CheckHolder(_)
-        | EffectKey::Admit(_)
-        | EffectKey::Discard(_)
-        | EffectKey::Supersede(_)
-        | EffectKey::StopDated(_)
-        | EffectKey::FireDependent(_)
-        | EffectKey::StopDependent(_) => None,
+        of_runs!() | EffectKey::Listing(_) | of_pools!() | of_gates!() | of_backfills!() => None,
     })
 }
 
