@@ -11,9 +11,7 @@ use crate::fault::{FaultKind, Faults, quoted};
 use crate::fields::CALENDAR;
 use crate::icalendar;
 use crate::read::context::{At, Reader};
-use crate::read::path::Path;
-use crate::read::{place, unreadable};
-use crate::tree::{self, Spot};
+use crate::read::one_document;
 
 /// Reads the days that a calendar excludes: a YAML or JSON file with `dates` and `weekdays`, or an iCalendar file
 /// (RFC 5545), all of whose events have to be of whole days. `file_name` serves messages.
@@ -27,23 +25,9 @@ pub fn read_calendar(file_name: &str, bytes: &[u8], this_year: i16) -> Result<Ex
     if icalendar::is_one(bytes) {
         return icalendar::read(&file, bytes, this_year);
     }
-    let tree = match tree::parse(file_name, bytes) {
-        Ok(tree) => tree,
-        Err(error) => return Err(unreadable(&file, error)),
-    };
-    let mut reader = Reader::new(&tree, Arc::clone(&file));
-    let [document] = tree.documents.as_slice() else {
-        let place = place(&file, Spot { line: 1, column: 1 }, String::new());
-        let message = "a calendar is one document, with `dates` and `weekdays`";
-        return Err(Faults::one(FaultKind::Syntax, place, message, None));
-    };
-    let at = At {
-        path: Path::Root,
-        node: *document,
-    };
-    let (dates, weekdays) = reader.days(at).unwrap_or_default();
-    let place = place(&file, tree.spot(*document), String::new());
-    reader.findings.into_result((), Vec::new())?;
+    let what = "a calendar is one document, with `dates` and `weekdays`";
+    let read = |reader: &mut Reader<'_>, at: At<'_>| reader.days(at).unwrap_or_default();
+    let ((dates, weekdays), place) = one_document(&file, bytes, what, read)?;
     Exclusions::new(dates, weekdays)
         .map_err(|error| Faults::one(FaultKind::OutOfRange, place, &error.to_string(), None))
 }

@@ -1,15 +1,12 @@
 //! Reading parameters of a project: a map of names to values, YAML or JSON, as `parameters` of a workflow.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use porpoise_model::Value;
 
-use crate::fault::{FaultKind, Faults};
-use crate::read::context::{At, Reader};
-use crate::read::path::Path;
-use crate::read::{place, unreadable};
-use crate::tree::{self, Meaning, Spot, View};
+use crate::fault::Faults;
+use crate::read::one_document;
+use crate::tree::{Meaning, View};
 
 /// Reads parameters of a project: each name with its value, or with `null`: it is to be taken away. `file_name` serves
 /// messages.
@@ -20,31 +17,19 @@ pub fn read_parameters(
     file_name: &str,
     bytes: &[u8],
 ) -> Result<BTreeMap<String, Option<Value>>, Faults> {
-    let file: Arc<str> = file_name.into();
-    let tree = match tree::parse(file_name, bytes) {
-        Ok(tree) => tree,
-        Err(error) => return Err(unreadable(&file, error)),
-    };
-    let mut reader = Reader::new(&tree, Arc::clone(&file));
-    let [document] = tree.documents.as_slice() else {
-        let place = place(&file, Spot { line: 1, column: 1 }, String::new());
-        let message = "parameters are one document: a map of names to values";
-        return Err(Faults::one(FaultKind::Syntax, place, message, None));
-    };
-    let at = At {
-        path: Path::Root,
-        node: *document,
-    };
-    let read = reader.named(at, |reader, at, _| {
-        if let View::Scalar(scalar) = reader.tree.view(at.node)
-            && scalar.meaning() == Meaning::Null
-        {
-            return Some(None);
-        }
-        reader.parameter(at).map(Some)
-    });
-    reader.findings.into_result((), Vec::new())?;
-    Ok(read.unwrap_or_default().into_iter().collect())
+    let what = "parameters are one document: a map of names to values";
+    let (read, _) = one_document(&file_name.into(), bytes, what, |reader, at| {
+        let read = reader.named(at, |reader, at, _| {
+            if let View::Scalar(scalar) = reader.tree.view(at.node)
+                && scalar.meaning() == Meaning::Null
+            {
+                return Some(None);
+            }
+            reader.parameter(at).map(Some)
+        });
+        read.unwrap_or_default()
+    })?;
+    Ok(read.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -108,6 +108,28 @@ pub fn read(file_name: &str, bytes: &[u8]) -> Result<Vec<Checked>, Faults> {
     reader.findings.into_result(checked, notes)
 }
 
+/// Reads a file that has to be one document; `what` says so of it. Also where that document begins.
+pub(crate) fn one_document<T>(
+    file: &Arc<str>,
+    bytes: &[u8],
+    what: &str,
+    read: impl FnOnce(&mut Reader<'_>, At<'_>) -> T,
+) -> Result<(T, Place), Faults> {
+    let tree = tree::parse(file, bytes).map_err(|error| unreadable(file, error))?;
+    let [document] = tree.documents.as_slice() else {
+        let place = place(file, Spot { line: 1, column: 1 }, String::new());
+        return Err(Faults::one(FaultKind::Syntax, place, what, None));
+    };
+    let mut reader = Reader::new(&tree, Arc::clone(file));
+    let at = At {
+        path: Path::Root,
+        node: *document,
+    };
+    let read = read(&mut reader, at);
+    reader.findings.into_result((), Vec::new())?;
+    Ok((read, place(file, tree.spot(*document), String::new())))
+}
+
 fn is_there(checked: &[Checked], workflow: &Workflow) -> bool {
     checked.iter().any(|other| {
         other.workflow.name == workflow.name && other.workflow.project == workflow.project

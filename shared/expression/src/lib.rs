@@ -47,4 +47,4 @@ pub use render::{
     render_with_secrets,
 };
 pub use scope::{Data, Lookup, Scope, Value};
-pub use template::{NESTING_MAX, Piece, Reference, Template};
+pub use template::{NESTING_MAX, PROJECT_PREFIX, Piece, Reference, Template};

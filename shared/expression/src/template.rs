@@ -10,6 +10,9 @@ pub const NESTING_MAX: usize = 16;
 /// What marks a reference to a secret: `${secret:NAME}`.
 pub(crate) const SECRET_PREFIX: &str = "secret:";
 
+/// What stands before the name of a parameter of the project in `porpoise/1`: `${project.NAME}`.
+pub const PROJECT_PREFIX: &str = "project.";
+
 /// A text with placeholders. Every text is a template; what is not understood is literal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {

@@ -1,7 +1,7 @@
 //! `${…}` and `$[…]` in texts: names that have to be known, and outputs that have to come from upstream.
 
 use indexmap::IndexMap;
-use porpoise_expression::{Dialect, Instant, Piece, Template, builtin, date};
+use porpoise_expression::{Dialect, Instant, PROJECT_PREFIX, Piece, Template, builtin, date};
 use porpoise_model::workflow::Task;
 use porpoise_model::{Name, Value};
 
@@ -33,9 +33,6 @@ const BUILTINS: [&str; 4] = [
 ];
 /// Outputs that are candidates for "did you mean".
 const CANDIDATES_MAX: usize = 1_000;
-
-/// What stands before the name of a parameter of the project.
-const OF_PROJECT: &str = "project.";
 
 /// What a text is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +120,7 @@ impl<'w> Known<'w> {
             }
         }
         match undeclared {
-            Meant::Unknown if name.starts_with(OF_PROJECT) => Meant::OfProject,
+            Meant::Unknown if name.starts_with(PROJECT_PREFIX) => Meant::OfProject,
             Meant::Known
             | Meant::Output(_)
             | Meant::Undeclared(..)

@@ -7,14 +7,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use porpoise_expression::{Dialect, Template};
+use porpoise_expression::{Dialect, PROJECT_PREFIX, Template};
 use porpoise_model::Value;
 use porpoise_model::workflow::Workflow;
 
 use crate::effect::NewRun;
-
-/// What stands before the name of a parameter of the project in `porpoise/1`.
-const PREFIX: &str = "project.";
 
 /// What stands between `${` and `}` in the texts of a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,7 +58,7 @@ impl Named {
 /// The name of a parameter of the project that a name means, in a dialect.
 pub(super) fn meant(name: &str, dialect: Dialect) -> Option<&str> {
     if dialect.is_native() {
-        name.strip_prefix(PREFIX)
+        name.strip_prefix(PROJECT_PREFIX)
     } else {
         (!dialect.is_before_3_2()).then_some(name)
     }
@@ -111,7 +108,7 @@ pub fn named_of(
 /// What a parameter of the project is called in a dialect that knows them.
 pub(super) fn full(name: &str, dialect: Dialect) -> Cow<'_, str> {
     if dialect.is_native() {
-        Cow::Owned(format!("{PREFIX}{name}"))
+        Cow::Owned(format!("{PROJECT_PREFIX}{name}"))
     } else {
         Cow::Borrowed(name)
     }
