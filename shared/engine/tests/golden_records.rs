@@ -4,10 +4,11 @@
 //! written again: a new form gets a new file (`UPDATE_GOLDEN=1` writes those that are missing).
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use minicbor::{Decode, Encode};
 use porpoise_engine::EffectKey;
 use porpoise_engine::commands::Outcome;
 use porpoise_engine::effect::{Attempt, GoesAlong, Look, NewRun, News, Trigger, Wait};
@@ -194,14 +195,17 @@ fn records_of_run_facts_of_reader_1_still_read() {
 }
 
 /// What a release wrote reads as these facts, and is written so today.
-fn still_read(name: &str, facts: Vec<RunFact>) {
+fn still_read<F>(name: &str, facts: Vec<F>)
+where
+    F: Encode<()> + for<'b> Decode<'b, ()> + PartialEq + Debug,
+{
     let record = Record { at: at(100), facts };
     let bytes = golden(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
         std::fs::write(&bytes, record.to_bytes()).unwrap();
     }
     let stored = std::fs::read(&bytes).unwrap();
-    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(Record::<F>::from_bytes(&stored).unwrap(), record);
     assert_eq!(record.to_bytes(), stored);
 }
 
@@ -282,9 +286,9 @@ fn records_of_runs_below_and_above_still_read() {
         attempt: Attempt::of(7, 2),
         above: vec![WorkflowId::from_bytes([3; 16])],
     };
-    let record = Record {
-        at: at(100),
-        facts: vec![
+    still_read(
+        "run-child-1.cbor",
+        vec![
             RunFact::Created(new),
             child(ChildStage::Waiting, None),
             child(ChildStage::Running, Some(at(7))),
@@ -308,14 +312,7 @@ fn records_of_runs_below_and_above_still_read() {
                 retry: None,
             },
         ],
-    };
-    let bytes = golden("run-child-1.cbor");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
-        std::fs::write(&bytes, record.to_bytes()).unwrap();
-    }
-    let stored = std::fs::read(&bytes).unwrap();
-    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
-    assert_eq!(record.to_bytes(), stored);
+    );
 }
 
 #[test]
@@ -346,17 +343,10 @@ fn records_of_edits_still_read() {
         place: "aws.eu-west-1.111122223333".parse().unwrap(),
         ..Placement::default()
     };
-    let record = Record {
-        at: at(100),
-        facts: vec![edited(Placement::default(), false), edited(place, true)],
-    };
-    let bytes = golden("run-edited-1.cbor");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
-        std::fs::write(&bytes, record.to_bytes()).unwrap();
-    }
-    let stored = std::fs::read(&bytes).unwrap();
-    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
-    assert_eq!(record.to_bytes(), stored);
+    still_read(
+        "run-edited-1.cbor",
+        vec![edited(Placement::default(), false), edited(place, true)],
+    );
 }
 
 #[test]
@@ -380,9 +370,9 @@ fn records_of_mapped_tasks_still_read() {
     };
     let outputs = Outputs::from([("rows".to_owned(), Value::text("7"))]);
     let attempt = Attempt::of(7, 2).with_element(1_023);
-    let record = Record {
-        at: at(100),
-        facts: vec![
+    still_read(
+        "run-mapped-1.cbor",
+        vec![
             RunFact::Mapped {
                 task: 7,
                 elements: Elements::expand(lists, &[], 5).unwrap(),
@@ -402,14 +392,7 @@ fn records_of_mapped_tasks_still_read() {
                 key: EffectKey::Dispatch(attempt),
             },
         ],
-    };
-    let bytes = golden("run-mapped-1.cbor");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
-        std::fs::write(&bytes, record.to_bytes()).unwrap();
-    }
-    let stored = std::fs::read(&bytes).unwrap();
-    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
-    assert_eq!(record.to_bytes(), stored);
+    );
 }
 
 #[test]
@@ -424,9 +407,9 @@ fn records_of_waits_for_other_workflows_still_read() {
         why: "why".to_owned(),
         outputs,
     };
-    let record = Record {
-        at: at(100),
-        facts: vec![
+    still_read(
+        "run-awaits-1.cbor",
+        vec![
             RunFact::Awaits {
                 tasks: Ranges::of([1, 2, 7]),
             },
@@ -456,14 +439,7 @@ fn records_of_waits_for_other_workflows_still_read() {
                 retry: None,
             },
         ],
-    };
-    let bytes = golden("run-awaits-1.cbor");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
-        std::fs::write(&bytes, record.to_bytes()).unwrap();
-    }
-    let stored = std::fs::read(&bytes).unwrap();
-    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
-    assert_eq!(record.to_bytes(), stored);
+    );
 }
 
 #[test]
@@ -483,17 +459,7 @@ fn records_of_runs_of_a_backfill_still_read() {
             backfill: BackfillId::from_bytes([6; 16]),
             dependent,
         };
-        let record = Record {
-            at: at(100),
-            facts: vec![RunFact::Created(new)],
-        };
-        let bytes = golden(name);
-        if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
-            std::fs::write(&bytes, record.to_bytes()).unwrap();
-        }
-        let stored = std::fs::read(&bytes).unwrap();
-        assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
-        assert_eq!(record.to_bytes(), stored);
+        still_read(name, vec![RunFact::Created(new)]);
     }
 }
 
