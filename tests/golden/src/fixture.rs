@@ -20,7 +20,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
 use porpoise_engine::input::RunCommand;
-use porpoise_model::RunId;
+use porpoise_model::RunState;
 
 use crate::Table;
 use play::{Look, Play, Start};
@@ -92,8 +92,7 @@ pub(crate) fn table(folder: &Path, rows: &[Vec<String>]) -> anyhow::Result<Table
             (Some(difference), Some((_, why))) => {
                 table.hold(format!("{what}: {difference}; {why}"));
             }
-            (None, Some(_)) => table.row(Some(format!("{what}: held to be wrong, and is equal"))),
-            (difference, None) => table.row(difference.map(|text| format!("{what}: {text}"))),
+            (difference, _) => table.row(difference.map(|text| format!("{what}: {text}"))),
         }
     }
     Ok(table)
@@ -107,14 +106,13 @@ fn play_row(folder: &Path, row: &Row<'_>) -> anyhow::Result<Option<String>> {
     let mut looks: Vec<Look> = Vec::new();
     match (&project.instance, row.operations.as_slice()) {
         (Some(instance), []) => fail_over(&mut play, instance)?,
-        (Some(instance), ["repeatRunningWorkflowInstance"]) => {
-            let run = again(&mut play, instance)?;
-            play.moment()?;
-            looks.push(play.look(run)?);
+        (Some(instance), [operation]) => {
+            looks.push(again(&mut play, instance, operation)?);
+            look_around(&play, &mut looks)?;
         }
         (None, operations) => {
             for operation in operations {
-                operate(&mut play, operation, &start, &mut looks)?;
+                operate(&mut play, operation, (&project, &start), &mut looks)?;
             }
         }
         (Some(_), other) => bail!("nothing here does {other:?} to a run that is there"),
@@ -147,24 +145,36 @@ fn project_of(folder: &Path, row: &Row<'_>) -> anyhow::Result<(Project, Start)> 
     match how.strip_suffix(')').unwrap_or(how) {
         "" => {}
         "dry run" => start.dry = true,
-        nodes => {
-            let codes = nodes
-                .strip_prefix("startNodes=[")
-                .and_then(|rest| rest.strip_suffix(']'));
-            let codes = codes.with_context(|| format!("nothing here starts with `{nodes}`"))?;
-            let name = |code: &str| project.names.get(code.trim()).cloned();
-            let names: Option<Vec<String>> = codes.split(',').map(name).collect();
-            start.nodes = names.context("a start node is not there")?;
-        }
+        how => start_with(&mut start, how, &project)?,
     }
     Ok((project, start))
+}
+
+/// `startNodes=[6]`, or start-up parameters: `commandParams name=value`.
+fn start_with(start: &mut Start, how: &str, project: &Project) -> anyhow::Result<()> {
+    let codes = how.strip_prefix("startNodes=[");
+    if let Some(codes) = codes.and_then(|rest| rest.strip_suffix(']')) {
+        let name = |code: &str| project.names.get(code.trim()).cloned();
+        let names: Option<Vec<String>> = codes.split(',').map(name).collect();
+        start.nodes = names.context("a start node is not there")?;
+        return Ok(());
+    }
+    let words = how.split([' ', ',', ';', '[', ']', '{', '}', '(', ')', '"']);
+    let pairs = words.filter_map(|word| word.split_once('='));
+    let pairs = pairs.filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    start.parameters.extend(pairs);
+    if start.parameters.is_empty() {
+        bail!("nothing here starts with `{how}`");
+    }
+    Ok(())
 }
 
 /// One thing that a test does, and a moment after it.
 fn operate(
     play: &mut Play,
     operation: &str,
-    start: &Start,
+    (project, start): (&Project, &Start),
     looks: &mut Vec<Look>,
 ) -> anyhow::Result<()> {
     let (what, how) = operation.split_once(' ').unwrap_or((operation, ""));
@@ -176,13 +186,13 @@ fn operate(
             }
         }
         ("manualTriggerWorkflow", how) => {
-            let mut start = start.clone();
+            let mut start = (*start).clone();
             match how {
                 "" => {}
                 "(dryRun)" => start.dry = true,
                 "(failureStrategy END)" => start.end_at_failure = true,
                 "(second workflow)" => start.workflow = 1,
-                other => bail!("nothing here starts a run `{other}`"),
+                how => start_with(&mut start, how, project)?,
             }
             play.start(&start)?;
         }
@@ -196,9 +206,15 @@ fn operate(
         }
         ("recoverSuspendWorkflowInstance", "") => {
             let run = last()?;
-            play.until_paused(run)?;
+            let state = play.until_it_rests(run)?;
             looks.push(play.look(run)?);
-            play.give(run, RunCommand::Resume)?;
+            play.give(run, recovery(state))?;
+        }
+        ("recoverFailureTasks", "") => {
+            let run = last()?;
+            play.until_it_rests(run)?;
+            looks.push(play.look(run)?);
+            play.give(run, RunCommand::RerunFailed)?;
         }
         ("schedulingWorkflow", "") => play.fire_for(SignedDuration::from_secs(25))?,
         // Done with the one before.
@@ -206,9 +222,17 @@ fn operate(
         ("backfillWorkflow", "") => play.backfill(3)?,
         _ => bail!("nothing here does `{operation}`"),
     }
-    play.moment()?;
-    for run in play.all()? {
-        looks.push(play.look(run)?);
+    look_around(play, looks)
+}
+
+/// At once, and a moment later.
+fn look_around(play: &Play, looks: &mut Vec<Look>) -> anyhow::Result<()> {
+    play.machine.settle()?;
+    for _ in 0..2 {
+        for run in play.all()? {
+            looks.push(play.look(run)?);
+        }
+        play.moment()?;
     }
     Ok(())
 }
@@ -256,6 +280,11 @@ fn fail_over(play: &mut Play, instance: &Instance) -> anyhow::Result<()> {
             play.machine.settle()?;
             play.machine.end_unheard();
         }
+        // Stopped, and nobody heard of it.
+        "KILL" => {
+            play.machine.settle()?;
+            play.machine.stop_unheard();
+        }
         other => bail!("a task that is {other}"),
     }
     if let Some(command) = command {
@@ -265,20 +294,43 @@ fn fail_over(play: &mut Play, instance: &Instance) -> anyhow::Result<()> {
     play.machine.crash()
 }
 
-/// A run that ended as the fixture says, and is run again as a whole.
-fn again(play: &mut Play, instance: &Instance) -> anyhow::Result<RunId> {
+/// What recovers a run: one that is paused goes on, one that is over runs again what did not succeed.
+fn recovery(state: RunState) -> RunCommand {
+    if state == RunState::Paused {
+        RunCommand::Resume
+    } else {
+        RunCommand::RerunFailed
+    }
+}
+
+/// A run that ended as the fixture says, and is run again: as a whole, or what failed. How it had ended.
+fn again(play: &mut Play, instance: &Instance, operation: &str) -> anyhow::Result<Look> {
     for (task, state) in &instance.tasks {
         if state == "FAILURE" {
             play.machine.fail(task);
         }
     }
-    let run = play.start(&Start::default())?;
+    let run = play.start(&Start {
+        nodes: instance.nodes.clone(),
+        reach: instance.reach,
+        ..Start::default()
+    })?;
     play.to_the_end()?;
-    let ended = play.look(run)?.run;
-    if ended != instance.state {
-        bail!("the run before ended as {ended}, not {}", instance.state);
+    let ended = play.look(run)?;
+    if ended.run != instance.state {
+        bail!(
+            "the run before ended as {}, not {}",
+            ended.run,
+            instance.state
+        );
     }
     play.machine.fail_none();
-    play.repeat(run)?;
-    Ok(run)
+    match operation {
+        "repeatRunningWorkflowInstance" => play.repeat(run)?,
+        "recoverFailureTasks" | "recoverSuspendWorkflowInstance" => {
+            play.give(run, RunCommand::RerunFailed)?;
+        }
+        other => bail!("nothing here does {other:?} to a run that is there"),
+    }
+    Ok(ended)
 }
