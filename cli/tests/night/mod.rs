@@ -35,6 +35,15 @@ fn data() -> Option<PathBuf> {
     folder
 }
 
+/// One of their files.
+fn file(name: &str) -> Option<PathBuf> {
+    let file = data()?.join(name);
+    if !file.exists() {
+        println!("SKIPPED: there is no {}", file.display());
+    }
+    file.exists().then_some(file)
+}
+
 /// The night has tasks in Python.
 fn has_python() -> bool {
     let python = Command::new("python3")
@@ -71,9 +80,10 @@ fn import(place: &Place, name: &str, file: &Path, out: &str) -> Value {
 
 #[test]
 fn what_has_no_executor_fails_with_its_reason_unless_it_is_simulated() {
-    let Some(data) = data() else { return };
+    let Some(file) = file("exports/3.1/spark-scala-jar.json") else {
+        return;
+    };
     let place = Place::up();
-    let file = data.join("exports/3.1/spark-scala-jar.json");
     place.ok(&["import", "dolphinscheduler", text(&file), "--apply"]);
     let output = place.run(&["run", "spark_process1"]);
     assert_eq!(output.status.code(), Some(1));
@@ -111,9 +121,10 @@ fn what_has_no_executor_fails_with_its_reason_unless_it_is_simulated() {
 
 #[test]
 fn what_fails_there_fails_here() {
-    let Some(data) = data() else { return };
+    let Some(file) = file("exports/3.1/switch-invalid-conditions.json") else {
+        return;
+    };
     let place = Place::up();
-    let file = data.join("exports/3.1/switch-invalid-conditions.json");
     place.ok(&["import", "dolphinscheduler", text(&file), "--apply"]);
     assert_eq!(
         place
@@ -150,13 +161,13 @@ fn what_fails_there_fails_here() {
 
 #[test]
 fn the_night_of_320_tasks_runs_to_its_end() {
-    let Some(data) = data() else { return };
+    let Some(night) = file(NIGHT) else { return };
     if !has_python() {
         return;
     }
-    let export = Export::read(&data.join(NIGHT));
+    let export = Export::read(&night);
     let place = Place::up();
-    let answer = import(&place, "night", &data.join(NIGHT), ".");
+    let answer = import(&place, "night", &night, ".");
     let file = answer["files"][0].as_str().unwrap().to_owned();
     let pools = answer["report"]["entries"].as_array().unwrap().iter();
     let pools = pools.filter(|entry| entry["topic"] == "task_group");
@@ -208,13 +219,13 @@ fn the_night_of_320_tasks_runs_to_its_end() {
 /// Where scripts fail, all that follows from that never starts, and all else ends as if nothing were wrong.
 #[test]
 fn of_a_night_in_which_tasks_fail_the_rest_goes_on() {
-    let Some(data) = data() else { return };
+    let Some(night) = file(NIGHT) else { return };
     if !has_python() {
         return;
     }
-    let export = Export::read(&data.join(NIGHT));
+    let export = Export::read(&night);
     let place = Place::up();
-    let answer = import(&place, "night", &data.join(NIGHT), ".");
+    let answer = import(&place, "night", &night, ".");
     let file = answer["files"][0].as_str().unwrap();
     let mut definition = std::fs::read_to_string(place.work().join(file)).unwrap();
     let failing = some_that_fail(&export);

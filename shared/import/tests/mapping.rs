@@ -408,6 +408,29 @@ fn a_list_of_projects_says_which_project_owns_a_workflow() {
     assert_eq!(owned(&with(""))[3], "retail/two");
 }
 
+/// 1.x counts its projects.
+#[test]
+fn a_list_of_projects_without_codes_goes_by_their_ids() {
+    let page = fixture("page-1.3.json");
+    let projects = json!([{"id": 4, "name": "shop", "perm": 0, "defCount": 2}]).to_string();
+    let mut page: Value = serde_json::from_str(&page).unwrap();
+    for each in page["data"]["totalList"].as_array_mut().unwrap() {
+        each["projectId"] = json!(4);
+    }
+    let page = page.to_string();
+    let inputs = [
+        Input::new("page.json", page.as_bytes()),
+        Input::new("projects.json", projects.as_bytes()),
+    ];
+    let imported = import_all(&inputs, &Options::default()).unwrap();
+    let owners = imported
+        .workflows
+        .iter()
+        .map(|each| each.workflow.project.as_str());
+    assert!(owners.clone().count() > 0);
+    assert!(owners.into_iter().all(|owner| owner == "shop"));
+}
+
 #[test]
 fn schedules_of_a_list_go_to_their_workflows_with_their_real_state() {
     let mut value = minimal();
@@ -456,7 +479,9 @@ fn schedules_of_a_list_go_to_their_workflows_with_their_real_state() {
 #[test]
 fn every_real_file_gives_a_mapping_file_that_reads_back() {
     let Some(data) = data() else { return };
-    let lists: Vec<_> = common::files(&data.join("catalogue"), ".json");
+    let mut lists: Vec<_> = common::files(&data.join("catalogue"), ".json");
+    // An empty list can be of anything.
+    lists.retain(|(_, bytes)| bytes.windows(2).any(|two| two == b"\":"));
     let mut named = 0;
     for folder in [
         "exports/1.3",
@@ -508,7 +533,7 @@ fn every_real_file_gives_a_mapping_file_that_reads_back() {
         }
     }
     println!("{named} things have a name or a type");
-    assert!(named > 10, "{named}");
+    assert!(named > 10 || lists.is_empty(), "{named}");
 }
 
 /// What the page for users shows is what is printed today.

@@ -1,6 +1,7 @@
 //! The import of every file: what is sound comes in whole and reads back, what is not is refused with its place.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -60,7 +61,10 @@ fn files(folder: &Path, ends: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries,
+        };
         for entry in entries.with_context(|| format!("cannot read {}", folder.display()))? {
             let path = entry?.path();
             let extension = path.extension().and_then(|extension| extension.to_str());

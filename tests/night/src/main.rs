@@ -53,7 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
         };
         return boxed(&manner);
     }
-    let nightly = Nightly::read()?.context("PORPOISE_DS_DATA names no folder")?;
+    let nightly = Nightly::read()?.context("PORPOISE_DS_DATA names no folder with the night")?;
     let well = if args.mutants {
         hunt(&nightly, &args)?
     } else {
@@ -69,7 +69,8 @@ const REFUSED: &str = "requests refused by the documented rates";
 
 /// A night in the box.
 fn boxed(manner: &Manner) -> anyhow::Result<ExitCode> {
-    let nightly = Nightly::read_for_real_time()?.context("PORPOISE_DS_DATA names no folder")?;
+    let nightly = Nightly::read_for_real_time()?
+        .context("PORPOISE_DS_DATA names no folder with the night")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

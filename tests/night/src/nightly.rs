@@ -29,10 +29,10 @@ pub struct Nightly {
 }
 
 impl Nightly {
-    /// From the folder that `PORPOISE_DS_DATA` names; `None`: it names none.
+    /// From the folder that `PORPOISE_DS_DATA` names; `None`: it names none, or one that does not have it.
     ///
     /// # Errors
-    /// The file is not there, or cannot be imported.
+    /// The file cannot be read or imported.
     pub fn read() -> anyhow::Result<Option<Self>> {
         Self::with_delays_of(DELAY_MAX)
     }
@@ -40,13 +40,14 @@ impl Nightly {
     /// The same, for a night in real time: nothing waits long before it is tried again.
     ///
     /// # Errors
-    /// The file is not there, or cannot be imported.
+    /// The file cannot be read or imported.
     pub fn read_for_real_time() -> anyhow::Result<Option<Self>> {
         Self::with_delays_of(DELAY_MAX_REAL)
     }
 
     fn with_delays_of(most: Duration) -> anyhow::Result<Option<Self>> {
         let folder = std::env::var_os(FOLDER).map(PathBuf::from);
+        let folder = folder.filter(|folder| folder.join(FILE).exists());
         folder.map(|folder| Self::of(&folder, most)).transpose()
     }
 

@@ -6,7 +6,7 @@ use porpoise_night::{Mutant, Nightly, Outcome, night, night_with};
 fn nightly() -> Option<Nightly> {
     let nightly = Nightly::read().unwrap();
     if nightly.is_none() {
-        println!("SKIPPED: PORPOISE_DS_DATA is not set, the night is not there");
+        println!("SKIPPED: PORPOISE_DS_DATA names no folder with the night");
     }
     nightly
 }

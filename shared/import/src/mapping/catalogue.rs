@@ -33,7 +33,7 @@ pub(crate) enum List {
 
 /// Keys of the objects of a list, all of which they have, and what the list is of. The first that fits counts.
 /// Source: the entities that the REST API of 3.1, 3.2 and 3.3 answers.
-const SHAPES: [(&[&str], List); 15] = [
+const SHAPES: [(&[&str], List); 17] = [
     (&["crontab", "releaseState"], List::Schedules),
     (&["connectionParams", "name", "type"], List::DataSources),
     (&["funcName", "className"], List::Udfs),
@@ -52,6 +52,9 @@ const SHAPES: [(&[&str], List); 15] = [
         &["code", "name", "projectCode", "releaseState"],
         List::Definitions,
     ),
+    // 1.x has no codes.
+    (&["id", "name", "perm"], List::Projects),
+    (&["id", "name", "defCount"], List::Projects),
 ];
 
 impl List {
@@ -142,7 +145,7 @@ impl Catalogue {
         };
         let (section, key, about) = match list {
             List::Projects => {
-                if let (Some(code), Some(name)) = (text("code"), text("name")) {
+                if let (Some(code), Some(name)) = (text("code").or(text("id")), text("name")) {
                     self.projects.insert(code, name);
                 }
                 return;

@@ -46,11 +46,24 @@ pub(crate) fn data() -> Option<PathBuf> {
     folder
 }
 
-/// The files of a folder whose names hold a part, by name.
+/// A file of that folder; none, loudly, if it has others.
+pub(crate) fn file(data: &Path, name: &str) -> Option<Vec<u8>> {
+    let file = fs::read(data.join(name));
+    if file.is_err() {
+        println!("SKIPPED: {} has no {name}", data.display());
+    }
+    file.ok()
+}
+
+/// The files of a folder whose names hold a part, by name; none, loudly, if there is no such folder.
 pub(crate) fn files(folder: &Path, part: &str) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
+    let Ok(entries) = fs::read_dir(folder) else {
+        println!("SKIPPED: there is no {}", folder.display());
+        return Vec::new();
+    };
+    let mut files: Vec<_> = entries
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
         .filter(|path| path.file_name().unwrap().to_str().unwrap().contains(part))
         .map(|path| {
             (
