@@ -457,8 +457,8 @@ pub(crate) struct Rerun {
     /// is what failed unless something else is said.
     #[arg(long, value_name = "FILE")]
     pub(crate) edit: Option<PathBuf>,
-    /// All tasks of the definition.
-    #[arg(long, requires = "edit", conflicts_with = "tasks")]
+    /// All tasks, but those that the run was started without.
+    #[arg(long, conflicts_with = "tasks")]
     pub(crate) all: bool,
     /// The workflow is to have the definition, too.
     #[arg(long, requires = "edit")]

@@ -27,6 +27,8 @@ pub(crate) fn rerun(session: &Session, args: &Rerun) -> Result<u8, Failure> {
     }
     let mut body = if args.from_failed {
         json!({"command": "rerun_failed"})
+    } else if args.all {
+        json!({"command": "rerun_all"})
     } else {
         json!({"command": "rerun", "downstream": args.downstream, "upstream": args.upstream})
     };

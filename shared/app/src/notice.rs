@@ -41,6 +41,7 @@ pub(crate) fn notice(state: &State, plan: &Plan, effect: &Effect) -> Option<Noti
         | Effect::CreateRun(_)
         | Effect::CreateBehind { .. }
         | Effect::StopRun { .. }
+        | Effect::GoOn { .. }
         | Effect::Look(_)
         | Effect::Unsubscribe(_)
         | Effect::Stir(_)

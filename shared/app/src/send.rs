@@ -6,13 +6,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
 use porpoise_engine::effect::{
-    CancelIntent, EffectKey, Intent, Listing, LookOut, NewRun, Trigger, Unsubscription,
+    Attempt, CancelIntent, EffectKey, Intent, Listing, LookOut, NewRun, Trigger, Unsubscription,
 };
 use porpoise_engine::input::{Command, RunCommand, RunInput};
 use porpoise_engine::mutant::{self, Mutant};
 use porpoise_engine::run::Run;
 use porpoise_engine::{Aggregate as _, Effect, Input};
-use porpoise_model::{Address, RunState};
+use porpoise_model::{Actor, Address, RunState};
 use porpoise_ports::Unavailable;
 use porpoise_ports::notices::Notice;
 use porpoise_ports::queue::Message;
@@ -86,6 +86,8 @@ enum Own {
     CreateBehind(Box<NewRun>, Vec<Address>),
     /// With the command that stops it.
     Stop(Box<NewRun>, Command<RunCommand>),
+    /// For this attempt above, or only to be stopped.
+    GoOn(Box<NewRun>, Attempt, Option<Actor>),
     /// With what is to be told then.
     List(Listing, Option<Box<Notice>>),
     /// To nobody, if there is no channel.
@@ -266,17 +268,23 @@ impl App {
                 self.list_all(behind).await?;
                 self.create(*new).await
             }
-            Own::Stop(new, command) => {
-                let address = Address::run(new.project, new.run);
-                if let Done::Never(why) = self.create(*new).await? {
-                    return Ok(Done::Never(why));
-                }
-                let input = Input::Run(RunInput::Commanded(command));
-                let kill = self.message(address, &input);
-                self.ports.queue.send(vec![kill]).await?;
-                Ok(Done::Unsaid)
+            Own::Stop(new, command) => self.tell_created(*new, RunInput::Commanded(command)).await,
+            Own::GoOn(new, attempt, stop) => {
+                self.tell_created(*new, RunInput::GoOn { attempt, stop })
+                    .await
             }
         }
+    }
+
+    /// Tells a run something, which is created first where that was not done.
+    async fn tell_created(&self, new: NewRun, input: RunInput) -> Result<Done, SendError> {
+        let address = Address::run(new.project, new.run);
+        if let Done::Never(why) = self.create(new).await? {
+            return Ok(Done::Never(why));
+        }
+        let message = self.message(address, &Input::Run(input));
+        self.ports.queue.send(vec![message]).await?;
+        Ok(Done::Unsaid)
     }
 
     /// Has lists show runs as they stand. What waits for them looks there, and their own lines may still be on their way:
@@ -341,6 +349,9 @@ impl Outgoing {
                 self.own.push((key, Own::CreateBehind(new, behind)));
             }
             Effect::StopRun { new, command } => self.own.push((key, Own::Stop(new, command))),
+            Effect::GoOn { new, attempt, stop } => {
+                self.own.push((key, Own::GoOn(new, attempt, stop)));
+            }
             Effect::Look(look) => self.own.push((None, Own::Look(look))),
             Effect::Stir(ended) => self.own.push((key, Own::Stir(ended))),
             Effect::Unsubscribe(ended) => self.own.push((key, Own::Unsubscribe(ended))),

@@ -277,6 +277,16 @@ pub enum Effect {
         /// By what.
         command: Command<RunCommand>,
     },
+    /// Have a run go on for a later attempt than the one that has made it; it is created first where that was not done.
+    /// Acknowledged by what that run says.
+    GoOn {
+        /// Which.
+        new: Box<NewRun>,
+        /// For which attempt.
+        attempt: Attempt,
+        /// Only to be stopped, on behalf of this one.
+        stop: Option<Actor>,
+    },
     /// Write the run's line in the lists, unless a newer one stands there. Acknowledged by the shell.
     List(Listing),
     /// Look at runs of other workflows. Acknowledged by what was found.

@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use minicbor::{Decode, Encode};
-use porpoise_model::{Outputs, RunState};
+use porpoise_model::{Outputs, RunId, RunState};
 
 use crate::effect::Attempt;
 
@@ -22,6 +22,16 @@ pub struct ChildWord {
     /// What.
     #[n(2)]
     pub what: ChildState,
+    /// Who says it, if another attempt than that has made it.
+    #[n(3)]
+    pub run: Option<RunId>,
+}
+
+impl ChildWord {
+    /// The run that says it to a run.
+    pub fn speaker(&self, above: RunId) -> RunId {
+        self.run.unwrap_or_else(|| self.attempt.child(above))
+    }
 }
 
 /// What a run says to the backfill that has made it.

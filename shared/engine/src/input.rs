@@ -112,6 +112,16 @@ pub enum RunInput {
     /// Somebody waits for these tasks of this run, which had not ended when it was looked at.
     #[n(13)]
     Watched(#[n(0)] Vec<Name>),
+    /// The run above wants this one, which an earlier attempt of it has made, to go on for a later one.
+    #[n(14)]
+    GoOn {
+        /// For which.
+        #[n(0)]
+        attempt: Attempt,
+        /// Only to be stopped, if it runs, on behalf of this one.
+        #[n(1)]
+        stop: Option<Actor>,
+    },
 }
 
 /// What a look has found.
@@ -303,6 +313,9 @@ pub enum RunCommand {
     /// Run what did not succeed again, and what never ran because of it.
     #[n(8)]
     RerunFailed,
+    /// Run all again that was not left out.
+    #[n(12)]
+    RerunAll,
     /// Run these tasks again, whatever their state.
     #[n(9)]
     Rerun {

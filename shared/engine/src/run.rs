@@ -20,6 +20,7 @@ pub mod parameters;
 mod parent;
 pub mod ranges;
 pub mod reason;
+mod rerun;
 pub mod retry;
 pub mod selection;
 pub mod settle;
@@ -56,7 +57,7 @@ pub struct Run;
 
 impl Aggregate for Run {
     const KIND: AggregateKind = AggregateKind::Run;
-    const FOLD_VERSION: u32 = 5;
+    const FOLD_VERSION: u32 = 6;
 
     type State = State;
     type Context = Plan;

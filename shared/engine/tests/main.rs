@@ -17,6 +17,7 @@ mod run_children;
 mod run_dependents;
 mod run_edits;
 mod run_gates;
+mod run_goes_on;
 mod run_mapped;
 mod run_notices;
 mod run_parameters;

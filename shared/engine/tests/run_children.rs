@@ -47,6 +47,7 @@ fn says_of(run: Scenario, attempt: Attempt, said: u64, what: ChildState) -> Scen
         attempt,
         said,
         what,
+        run: None,
     };
     run.input(&RunInput::Child(word))
 }

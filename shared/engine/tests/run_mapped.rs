@@ -85,6 +85,7 @@ fn says(run: Scenario, number: u32, said: u64, what: ChildState) -> Scenario {
         attempt,
         said,
         what,
+        run: None,
     }))
 }
 
@@ -224,6 +225,7 @@ fn what_is_said_twice_or_late_changes_nothing_and_is_heard_all_the_same() {
             attempt,
             said,
             what,
+            run: None,
         }));
     }
     assert_eq!(run.facts.len(), facts);
@@ -251,6 +253,7 @@ fn after_the_first_that_fails_no_more_start_and_the_attempt_fails_with_the_last_
         attempt: Attempt::of(1, 1).with_element(0),
         said: 5,
         what: ended(RunState::Failed),
+        run: None,
     };
     let run = run.input(&RunInput::Child(late));
     let run = done(done(done(done(run, 1), 2), 3), 4);

@@ -69,6 +69,8 @@ pub(crate) enum Word {
     Skip,
     /// Run what did not succeed again, and what did not run because of it.
     RerunFailed,
+    /// Run all again that was not left out.
+    RerunAll,
     /// Run these tasks again.
     Rerun,
     /// Let the run go on where these tasks ask.
@@ -193,7 +195,9 @@ pub(crate) async fn rerun_preview(
 fn read(view: &RunView, request: RunCommandRequest) -> Result<RunCommand, Problem> {
     let tasks = task::find_all(&view.plan, &view.run.workflow_name, &request.tasks)?;
     let superfluous = match request.command {
-        Word::Pause | Word::Resume | Word::Kill | Word::RerunFailed => !tasks.is_empty(),
+        Word::Pause | Word::Resume | Word::Kill | Word::RerunFailed | Word::RerunAll => {
+            !tasks.is_empty()
+        }
         Word::KillTasks
         | Word::Hold
         | Word::Release
@@ -229,6 +233,7 @@ fn read(view: &RunView, request: RunCommandRequest) -> Result<RunCommand, Proble
         Word::MarkSucceeded => RunCommand::MarkSucceeded { tasks },
         Word::Skip => RunCommand::Skip { tasks },
         Word::RerunFailed => RunCommand::RerunFailed,
+        Word::RerunAll => RunCommand::RerunAll,
         Word::Rerun => RunCommand::Rerun {
             tasks,
             downstream: request.downstream,

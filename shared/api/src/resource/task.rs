@@ -172,7 +172,8 @@ fn latest(view: &RunView, task: u32) -> Option<&AttemptView> {
 /// The run that an attempt has made: its id is known before it is there.
 fn child(view: &RunView, made: &AttemptView) -> Option<String> {
     let plan = &view.made_by(made)?.plan;
-    let child = || engine::Attempt::of(made.task, made.number).child(view.run.run);
+    let maker = made.goes_on.unwrap_or(made.number);
+    let child = || engine::Attempt::of(made.task, maker).child(view.run.run);
     let alone = plan.is_workflow(made.task) && plan.each(made.task).is_none();
     alone.then(|| child().to_string())
 }

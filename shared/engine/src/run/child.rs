@@ -24,7 +24,7 @@ use crate::input::{Command, Input, RunCommand, RunInput};
 use crate::placement::Placement;
 
 /// The run that an attempt makes.
-pub(super) fn new_run(
+fn new_run(
     state: &State,
     plan: &Plan,
     new: &NewRun,
@@ -69,9 +69,58 @@ pub(super) fn new_run(
     })
 }
 
+/// Has the run of an attempt made, or one that is there go on.
+pub(super) fn begin(
+    state: &State,
+    plan: &Plan,
+    new: &NewRun,
+    attempt: Attempt,
+    key: EffectKey,
+) -> Option<Effect> {
+    let maker = state.maker(attempt);
+    let below = new_run(state, plan, new, maker, key)?;
+    Some(if maker == attempt {
+        Effect::CreateRun(below)
+    } else {
+        Effect::GoOn {
+            new: Box::new(below),
+            attempt,
+            stop: None,
+        }
+    })
+}
+
 /// Has the run of an attempt stopped by whoever wanted the attempt stopped. The same command each time.
-pub(super) fn stop(state: &State, new: NewRun, task: u32) -> Effect {
-    let actor = match state.canceling.get(&task) {
+pub(super) fn stop(
+    state: &State,
+    plan: &Plan,
+    new: &NewRun,
+    attempt: Attempt,
+    key: EffectKey,
+) -> Option<Effect> {
+    let maker = state.maker(attempt);
+    let new = new_run(state, plan, new, maker, key)?;
+    let actor = stopped_by(state, attempt.task);
+    if maker != attempt {
+        return Some(Effect::GoOn {
+            new: Box::new(new),
+            attempt,
+            stop: Some(actor),
+        });
+    }
+    let command = Command {
+        id: CommandId::of_key("parent", &format!("kill/{}", new.run)),
+        actor,
+        what: RunCommand::Kill,
+    };
+    Some(Effect::StopRun {
+        new: Box::new(new),
+        command,
+    })
+}
+
+fn stopped_by(state: &State, task: u32) -> Actor {
+    match state.canceling.get(&task) {
         Some(
             After::Cancel {
                 cause: Cause::KilledBy { actor },
@@ -80,15 +129,6 @@ pub(super) fn stop(state: &State, new: NewRun, task: u32) -> Effect {
             | After::Skip { actor },
         ) => actor.clone(),
         Some(After::Cancel { .. } | After::TimeOut | After::Rerun) | None => Actor::engine(),
-    };
-    let command = Command {
-        id: CommandId::of_key("parent", &format!("kill/{}", new.run)),
-        actor,
-        what: RunCommand::Kill,
-    };
-    Effect::StopRun {
-        new: Box::new(new),
-        command,
     }
 }
 
@@ -111,7 +151,7 @@ pub(super) fn heard(
         return Decision::nothing();
     };
     let done = RunInput::Done(EffectKey::TellParent(word.said));
-    let reply = tell(new.project, word.attempt.child(new.run), done);
+    let reply = tell(new.project, word.speaker(new.run), done);
     let facts = if word.attempt.element().is_some() {
         mapped::follows(state, new, word)
     } else {
@@ -167,7 +207,7 @@ fn follows(
             ..
         } => {
             let cause = Cause::Child {
-                run: word.attempt.child(new.run),
+                run: word.speaker(new.run),
                 ended: *how,
                 why: why.clone(),
             };
@@ -256,12 +296,53 @@ pub(super) fn said(
     if stage == ChildStage::Waiting {
         return;
     }
+    if attempt.element().is_none() {
+        ran(state, task);
+    }
     start(state, plan, task, started.unwrap_or(at));
     let begins = before.is_none_or(|child| child.stage == ChildStage::Waiting);
     let pauses = matches!(state.run_state(), RunState::Pausing | RunState::Paused);
     // It began while this run was to pause: it was not there to be told.
     if begins && pauses && stage == ChildStage::Running {
         turn(state, attempt, true, at);
+    }
+}
+
+/// The run of the current attempt is over: it had begun, if it says since when it ran.
+pub(super) fn ended(state: &mut State, plan: &Plan, task: u32, started: Option<Timestamp>) {
+    let alone = plan.is_workflow(task) && state.mapped(task).is_none();
+    if alone && started.is_some() && state.tasks.phase(task).is_active() {
+        ran(state, task);
+    }
+}
+
+/// The run of the current attempt succeeded: there is nothing in it to go on with.
+pub(super) fn succeeded(state: &mut State, task: u32) {
+    if let Some(family) = state.family.as_deref_mut() {
+        family.ran.remove(&task);
+        family.goes_on.remove(&task);
+    }
+}
+
+/// The run of the current attempt has begun: a later attempt can go on with it.
+fn ran(state: &mut State, task: u32) {
+    let maker = state.maker(state.current(task));
+    let family = state.family.get_or_insert_default();
+    family.ran.insert(task, maker.number);
+}
+
+/// The next attempts of tasks go on with the runs that were the last to begin, if there are any.
+pub(super) fn recover(state: &mut State, tasks: &Ranges) {
+    if let Some(family) = state.family.as_deref_mut() {
+        let ran = |task: u32| Some((task, *family.ran.get(&task)?));
+        family.goes_on.extend(tasks.iter().filter_map(ran));
+    }
+}
+
+/// The next attempt of a task has a run of its own made.
+pub(super) fn anew(state: &mut State, task: u32) {
+    if let Some(family) = state.family.as_deref_mut() {
+        family.goes_on.remove(&task);
     }
 }
 

@@ -62,6 +62,7 @@ pub const fn word(command: &RunCommand) -> &'static str {
         RunCommand::MarkSucceeded { .. } => "mark_succeeded",
         RunCommand::Skip { .. } => "skip",
         RunCommand::RerunFailed => "rerun_failed",
+        RunCommand::RerunAll => "rerun_all",
         RunCommand::Rerun { .. } => "rerun",
         RunCommand::Answer { approved: true, .. } => "approve",
         RunCommand::Answer { .. } => "decline",
@@ -104,7 +105,11 @@ fn obey(
                 !phase.is_success() && !matches!(phase, Phase::Skipped | Phase::LeftOut)
             })
         }
-        RunCommand::RerunFailed => rerun(state, failed(state, plan)),
+        RunCommand::RerunFailed => {
+            let tasks = may_rerun(state, failed(state, plan))?;
+            Ok(vec![RunFact::Recovered { tasks }])
+        }
+        RunCommand::RerunAll => rerun(state, all(state)),
         RunCommand::Rerun {
             tasks,
             downstream,
@@ -188,7 +193,7 @@ pub(super) fn resume(state: &State) -> Result<Vec<RunFact>, String> {
     }
 }
 
-fn kill(state: &State, actor: &Actor) -> Result<Vec<RunFact>, String> {
+pub(super) fn kill(state: &State, actor: &Actor) -> Result<Vec<RunFact>, String> {
     let cause = Cause::KilledBy {
         actor: actor.clone(),
     };
@@ -384,7 +389,18 @@ pub fn selected(plan: &Plan, tasks: &[u32], downstream: bool, upstream: bool) ->
     Ranges::of(below.iter().chain(above.iter()))
 }
 
+/// All that the run has not been without from its start.
+pub fn all(state: &State) -> Ranges {
+    let tasks = state.tasks.indices();
+    Ranges::of(tasks.filter(|task| state.tasks.phase(*task) != Phase::LeftOut))
+}
+
 fn rerun(state: &State, tasks: Ranges) -> Result<Vec<RunFact>, String> {
+    let tasks = may_rerun(state, tasks)?;
+    Ok(vec![RunFact::Rerun { tasks }])
+}
+
+fn may_rerun(state: &State, tasks: Ranges) -> Result<Ranges, String> {
     begun(state)?;
     if state.run_state() == RunState::Queued {
         return Err("the run waits to be let in: rerun tasks once it runs".to_owned());
@@ -392,7 +408,7 @@ fn rerun(state: &State, tasks: Ranges) -> Result<Vec<RunFact>, String> {
     if tasks.is_empty() {
         return Err(NOTHING_AGAIN.to_owned());
     }
-    Ok(vec![RunFact::Rerun { tasks }])
+    Ok(tasks)
 }
 
 /// What a rerun would do, exactly: for a preview.
@@ -411,6 +427,7 @@ pub struct RerunPreview {
 pub fn preview(state: &State, plan: &Plan, command: &RunCommand) -> Result<RerunPreview, String> {
     let tasks = match command {
         RunCommand::RerunFailed => failed(state, plan),
+        RunCommand::RerunAll => all(state),
         RunCommand::Rerun {
             tasks,
             downstream,
@@ -430,7 +447,7 @@ pub fn preview(state: &State, plan: &Plan, command: &RunCommand) -> Result<Rerun
         | RunCommand::Answer { .. }
         | RunCommand::Edit(_) => return Err(format!("`{}` has no preview", word(command))),
     };
-    rerun(state, tasks.clone())?;
+    let tasks = may_rerun(state, tasks)?;
     let runs: Vec<u32> = tasks
         .iter()
         .filter(|task| !plan.is_disabled(*task))

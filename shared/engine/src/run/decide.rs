@@ -50,6 +50,9 @@ pub fn decide(state: &State, plan: &Plan, input: &RunInput, now: Timestamp) -> D
         RunInput::Done(_) => Decision::nothing(),
         RunInput::Found(findings) => Decision::facts(dependent::found(state, plan, findings, now)),
         RunInput::Stirred(wait) => dependent::stirred(state, plan, *wait),
+        RunInput::GoOn { attempt, stop } => {
+            Decision::facts(parent::go_on(state, plan, *attempt, stop.as_ref()))
+        }
         RunInput::Watched(names) => Decision::facts(watched::decide(state, plan, names)),
     }
 }

@@ -431,6 +431,9 @@ pub(super) fn evolve(state: &mut State, plan: &Plan, edited: &Edited, at: Timest
     state.ready.clear();
     state.parked.clear();
     state.watched.clear();
+    if let Some(family) = state.family.as_deref_mut() {
+        (family.ran, family.goes_on) = (BTreeMap::new(), BTreeMap::new());
+    }
     upstream::refresh(state, plan, state.tasks.indices(), at);
     true
 }

@@ -22,15 +22,14 @@ pub fn effect(state: &State, plan: &Plan, key: EffectKey) -> Option<Effect> {
     let new = state.new.as_deref()?;
     match key {
         EffectKey::Dispatch(attempt) if plan.is_workflow(attempt.task) => {
-            child::new_run(state, plan, new, attempt, key).map(Effect::CreateRun)
+            child::begin(state, plan, new, attempt, key)
         }
         EffectKey::Cancel(attempt) if plan.is_workflow(attempt.task) => {
-            let below = child::new_run(state, plan, new, attempt, key)?;
-            Some(child::stop(state, below, attempt.task))
+            child::stop(state, plan, new, attempt, key)
         }
         EffectKey::TellParent(said) => parent::word(state, plan, new, said),
         EffectKey::Turn(turn) => {
-            let below = turn.attempt.child(new.run);
+            let below = state.maker(turn.attempt).child(new.run);
             Some(child::tell(new.project, below, RunInput::Turned(turn)))
         }
         EffectKey::Dispatch(attempt) => {

@@ -1,7 +1,6 @@
 //! The fold: what each fact makes of the state. Total: a fact that does not fit changes nothing.
 
 use jiff::Timestamp;
-use porpoise_model::limits::RETRIES_MAX;
 use porpoise_model::workflow::{Concurrency, Timeout};
 use porpoise_model::{Cause, Outputs, RunState};
 
@@ -12,6 +11,7 @@ use super::fact::{After, RunFact};
 use super::mapped;
 use super::parent;
 use super::ranges::Ranges;
+use super::rerun::{rerun, reset};
 use super::selection;
 use super::slot::{answer_slot, ask_slot, free_slot};
 use super::state::{Gate, Hold, SlotStage, State, Time};
@@ -64,7 +64,15 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         RunFact::Succeeded { task, outputs, .. } => {
             succeed(state, plan, *task, outputs.as_ref(), at);
         }
-        RunFact::Failed { task, retry, .. } => fail(state, plan, *task, *retry, at),
+        RunFact::Failed {
+            task,
+            retry,
+            started,
+            ..
+        } => {
+            child::ended(state, plan, *task, *started);
+            fail(state, plan, *task, *retry, at);
+        }
         RunFact::Canceled { task, .. } => stopped(state, plan, *task, at),
         RunFact::TimedOut { task, stopped } => time_out(state, plan, *task, *stopped, at),
         RunFact::PassedDry { tasks } => {
@@ -110,6 +118,11 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         }
         RunFact::Released { tasks } => release(state, tasks),
         RunFact::Rerun { tasks } => rerun(state, plan, tasks, at),
+        RunFact::Recovered { tasks } => {
+            rerun(state, plan, tasks, at);
+            child::recover(state, tasks);
+        }
+        RunFact::WentOn { attempt } => parent::went_on(state, *attempt, at),
         RunFact::Edited(edited) => {
             if edit::evolve(state, plan, edited, at) {
                 reopen(state, plan, at);
@@ -310,6 +323,7 @@ fn succeed(state: &mut State, plan: &Plan, task: u32, outputs: Option<&Outputs>,
         return;
     }
     let then = close_attempt(state, task, at);
+    child::succeeded(state, task);
     if let Some(outputs) = outputs.filter(|outputs| !outputs.is_empty()) {
         state.outputs.insert(task, outputs.clone());
     }
@@ -340,6 +354,7 @@ fn fail(state: &mut State, plan: &Plan, task: u32, retry: Option<Timestamp>, at:
             if let Some(next) = task_next(phase, TaskEvent::Retrying) {
                 state.tasks.set_phase(task, next);
                 state.parked.insert(task, Time(retry));
+                child::anew(state, task);
             }
         }
         (timed_out @ (Some(After::TimeOut) | None), None) => {
@@ -474,7 +489,7 @@ fn stop_all(state: &mut State, cause: &Cause, at: Timestamp) {
     }
 }
 
-fn ask_cancel(state: &mut State, task: u32, then: &After, at: Timestamp) {
+pub(super) fn ask_cancel(state: &mut State, task: u32, then: &After, at: Timestamp) {
     let phase = state.tasks.phase(task);
     if let Some(next) = task_next(phase, TaskEvent::CancelAsked) {
         state.tasks.set_phase(task, next);
@@ -521,23 +536,7 @@ fn release(state: &mut State, tasks: &Ranges) {
     }
 }
 
-/// Tasks run again. Those that still have a job are stopped first; the rest is reset together.
-fn rerun(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
-    let (active, idle): (Vec<u32>, Vec<u32>) = tasks
-        .iter()
-        .partition(|task| state.tasks.phase(*task).is_active());
-    for task in active {
-        ask_cancel(state, task, &After::Rerun, at);
-    }
-    let over = state.run_state().is_terminal();
-    reset(state, plan, &idle.into_iter().collect(), at);
-    if over {
-        reopen(state, plan, at);
-        dependent::stir(state, at);
-    }
-}
-
-fn reopen(state: &mut State, plan: &Plan, at: Timestamp) {
+pub(super) fn reopen(state: &mut State, plan: &Plan, at: Timestamp) {
     (state.ended, state.cause) = (None, None);
     if state.concurrency(plan) == Concurrency::Parallel {
         turn(state, RunEvent::Reopened, at);
@@ -546,43 +545,5 @@ fn reopen(state: &mut State, plan: &Plan, at: Timestamp) {
     } else {
         turn(state, RunEvent::Requeued, at);
         knock(state, plan, at);
-    }
-}
-
-/// Tasks without a job go back to the beginning, and what waits below them waits again.
-fn reset(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
-    let mut again: Vec<u32> = Vec::new();
-    for task in tasks.iter() {
-        state
-            .base
-            .insert(task, state.tasks.attempts(task).min(u32::MAX - RETRIES_MAX));
-        state.outputs.remove(&task);
-        back_to_pending(state, task, at);
-        again.push(task);
-    }
-    let below: Vec<u32> = again
-        .iter()
-        .flat_map(|task| plan.downstream(*task))
-        .copied()
-        .collect();
-    for task in &below {
-        let waits = matches!(state.tasks.phase(*task), Phase::Queued | Phase::UpForRetry);
-        if waits && !upstream::holds(state, plan, *task) {
-            back_to_pending(state, *task, at);
-        }
-    }
-    upstream::refresh(state, plan, again.into_iter().chain(below), at);
-}
-
-fn back_to_pending(state: &mut State, task: u32, at: Timestamp) {
-    free_slot(state, task, at);
-    dependent::end(state, task, at);
-    state.ready.remove(&task);
-    state.parked.remove(task);
-    state.timeouts.remove(task);
-    state.chosen.remove(&task);
-    state.not_by_itself.remove(&task);
-    if let Some(next) = task_next(state.tasks.phase(task), TaskEvent::Reset) {
-        state.tasks.set_phase(task, next);
     }
 }

@@ -437,6 +437,20 @@ pub enum RunFact {
         #[n(0)]
         tasks: Ranges,
     },
+    /// These run again, and those that are other workflows go on with the runs that they had.
+    #[n(45)]
+    Recovered {
+        /// These tasks: none of them is under way.
+        #[n(0)]
+        tasks: Ranges,
+    },
+    /// The run goes on for another attempt of the run above than the one that has made it.
+    #[n(46)]
+    WentOn {
+        /// For which.
+        #[n(0)]
+        attempt: Attempt,
+    },
 }
 
 /// What becomes of a task once its job is stopped, or at once when it has none.

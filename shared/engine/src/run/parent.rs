@@ -2,7 +2,7 @@
 //! there.
 
 use jiff::Timestamp;
-use porpoise_model::{Address, Outputs, RunState};
+use porpoise_model::{Actor, Address, Outputs, RunState};
 
 use super::command;
 use super::fact::RunFact;
@@ -24,7 +24,7 @@ enum Above {
 
 /// Has whoever waits for this run told how it stands, if there is one and it matters to it.
 pub(super) fn tell(state: &mut State, at: Timestamp) {
-    let matters = match state.new.as_deref().and_then(above) {
+    let matters = match above(state) {
         None => false,
         Some(Above::Backfill(..)) => state.run_state().is_terminal(),
         Some(Above::Run(..)) => match state.run_state() {
@@ -46,10 +46,13 @@ pub(super) fn tell(state: &mut State, at: Timestamp) {
     state.outbox.add(EffectKey::TellParent(family.told), at);
 }
 
-fn above(new: &NewRun) -> Option<Above> {
+fn above(state: &State) -> Option<Above> {
+    let new = state.new.as_deref()?;
     match &new.trigger {
         Trigger::Parent { run, attempt, .. } => {
-            Some(Above::Run(Address::run(new.project, *run), *attempt))
+            let later = state.family.as_ref().and_then(|family| family.attempt);
+            let attempt = later.unwrap_or(*attempt);
+            Some(Above::Run(Address::run(new.project, *run), attempt))
         }
         Trigger::Backfill {
             backfill,
@@ -66,13 +69,15 @@ fn above(new: &NewRun) -> Option<Above> {
 /// What it says, as of now.
 pub(super) fn word(state: &State, plan: &Plan, new: &NewRun, said: u64) -> Option<Effect> {
     let what = standing(state, plan);
-    Some(match above(new)? {
+    let went_on = state.family.as_ref().and_then(|family| family.attempt);
+    Some(match above(state)? {
         Above::Run(to, attempt) => Effect::Tell {
             to,
             input: Input::Run(RunInput::Child(ChildWord {
                 attempt,
                 said,
                 what,
+                run: went_on.map(|_| new.run),
             })),
         },
         Above::Backfill(to, dependent) => Effect::Tell {
@@ -132,7 +137,7 @@ fn results(state: &State, plan: &Plan, over: RunState) -> Result<Outputs, String
 
 /// The run above wants this one to pause, or to go on. It is told each time that it was heard.
 pub(super) fn turned(state: &State, turn: Turn) -> Decision<RunFact> {
-    let Some(Above::Run(to, _)) = state.new.as_deref().and_then(above) else {
+    let Some(Above::Run(to, _)) = above(state) else {
         return Decision::nothing();
     };
     let input = Input::Run(RunInput::Done(EffectKey::Turn(turn)));
@@ -151,7 +156,53 @@ pub(super) fn turned(state: &State, turn: Turn) -> Decision<RunFact> {
     Decision::facts(facts).reply(Effect::Tell { to, input })
 }
 
+/// The run above wants this one to go on for a later attempt, or only to be stopped on behalf of that. It says how it
+/// stands to that attempt from now on. What is heard twice, or late, changes nothing.
+pub(super) fn go_on(
+    state: &State,
+    plan: &Plan,
+    attempt: Attempt,
+    stop: Option<&Actor>,
+) -> Vec<RunFact> {
+    let Some(Above::Run(_, known)) = above(state) else {
+        return Vec::new();
+    };
+    if attempt.task != known.task || attempt.number < known.number {
+        return Vec::new();
+    }
+    let is_later = attempt.number > known.number;
+    let mut facts = Vec::new();
+    facts.extend(is_later.then_some(RunFact::WentOn { attempt }));
+    match stop {
+        // One that is over says so.
+        Some(actor) => facts.extend(command::kill(state, actor).unwrap_or_default()),
+        None if is_later => facts.extend(again(state, plan)),
+        None => {}
+    }
+    facts
+}
+
+/// What did not succeed, unless the run goes on already; all of it, if nothing says what that would be.
+fn again(state: &State, plan: &Plan) -> Option<RunFact> {
+    if !matches!(state.run_state(), RunState::Failed | RunState::Canceled) {
+        return None;
+    }
+    let failed = command::failed(state, plan);
+    let tasks = if failed.is_empty() {
+        command::all(state)
+    } else {
+        failed
+    };
+    (!tasks.is_empty()).then_some(RunFact::Recovered { tasks })
+}
+
 /// The fold of that.
+pub(super) fn went_on(state: &mut State, attempt: Attempt, at: Timestamp) {
+    state.family.get_or_insert_default().attempt = Some(attempt);
+    tell(state, at);
+}
+
+/// The fold of that the run above wants it to pause, or to go on.
 pub(super) fn heard(state: &mut State, turn: Turn) {
     state.family.get_or_insert_default().heard = turn.number;
 }

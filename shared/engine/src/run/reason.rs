@@ -207,7 +207,9 @@ fn child(state: &State, plan: &Plan, task: u32) -> Option<Reason> {
         return Some(elements(state, workflow, mapped, child::rests(state, task)));
     }
     Some(Reason::Child {
-        run: state.current(task).child(state.new.as_ref()?.run),
+        run: state
+            .maker(state.current(task))
+            .child(state.new.as_ref()?.run),
         workflow: workflow.clone(),
         stage: state.child(state.current(task)).map(|child| child.stage),
     })

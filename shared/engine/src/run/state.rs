@@ -141,6 +141,17 @@ pub struct Family {
     #[n(4)]
     #[cbor(default)]
     pub mapped: BTreeMap<u32, Mapped>,
+    /// By task that is another workflow, the attempt whose run was the last to begin.
+    #[n(5)]
+    #[cbor(default)]
+    pub ran: BTreeMap<u32, u32>,
+    /// By task, the attempt with whose run its next or current attempt goes on, instead of having one made.
+    #[n(6)]
+    #[cbor(default)]
+    pub goes_on: BTreeMap<u32, u32>,
+    /// The attempt above for which this run goes on: not the one that has made it.
+    #[n(7)]
+    pub attempt: Option<Attempt>,
 }
 
 impl Family {
@@ -323,6 +334,16 @@ impl State {
         match attempt.element() {
             None => family.children.get(&attempt.task),
             Some(element) => family.mapped.get(&attempt.task)?.open.get(&element),
+        }
+    }
+
+    /// The attempt that has the run made which this one is about: itself, or an earlier one with whose run it goes on.
+    pub fn maker(&self, attempt: Attempt) -> Attempt {
+        let goes_on = |family: &Family| family.goes_on.get(&attempt.task).copied();
+        let earlier = self.family.as_deref().and_then(goes_on);
+        match earlier.filter(|number| attempt.element().is_none() && *number < attempt.number) {
+            Some(number) => Attempt::of(attempt.task, number),
+            None => attempt,
         }
     }
 

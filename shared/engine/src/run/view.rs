@@ -62,6 +62,8 @@ pub struct AttemptView {
     pub overdue: bool,
     /// What it has runs made for, if its task is mapped.
     pub mapped: Option<Box<MappedView>>,
+    /// The attempt that had the run made with which this one goes on, if its task is another workflow.
+    pub goes_on: Option<u32>,
 }
 
 /// An attempt of a mapped task as people see it.
@@ -259,9 +261,11 @@ impl View {
                 self.decided.insert(*task, (at, Cause::Chose { branch }));
             }
             RunFact::Stopping { cause } => self.stopped = Some((at, cause.clone())),
-            RunFact::Rerun { tasks } => tasks.iter().for_each(|task| {
-                self.decided.remove(&task);
-            }),
+            RunFact::Rerun { tasks } | RunFact::Recovered { tasks } => {
+                tasks.iter().for_each(|task| {
+                    self.decided.remove(&task);
+                });
+            }
             RunFact::Commanded {
                 id,
                 actor,
@@ -287,6 +291,7 @@ impl View {
             | RunFact::Accepted { .. }
             | RunFact::Child { .. }
             | RunFact::Turned { .. }
+            | RunFact::WentOn { .. }
             | RunFact::Waiting { .. }
             | RunFact::TimedOut { task: None, .. }
             | RunFact::Pausing
@@ -341,6 +346,8 @@ impl View {
     fn dispatched(&mut self, task: u32, at: Timestamp) {
         let number = self.state.tasks.attempts(task);
         let edits = self.edits.len();
+        let family = self.state.family.as_ref();
+        let goes_on = family.and_then(|family| family.goes_on.get(&task).copied());
         self.attempts.entry(task).or_default().push(AttemptView {
             number,
             task,
@@ -353,6 +360,7 @@ impl View {
             external_id: None,
             overdue: false,
             mapped: None,
+            goes_on,
         });
     }
 
