@@ -66,11 +66,13 @@ pub enum Mutant {
     WindowIgnored,
     /// A task that an edit has put somewhere else counts its attempts from there on as if it were new.
     EditedCountsAnew,
+    /// A run that is to go on below is made anew.
+    RecoveredAnew,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -101,6 +103,7 @@ impl Mutant {
         Self::DependentsAtOnce,
         Self::WindowIgnored,
         Self::EditedCountsAnew,
+        Self::RecoveredAnew,
     ];
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use porpoise_engine::Plan;
 use porpoise_engine::effect::{Attempt, NewRun, Trigger};
+use porpoise_engine::family::ChildStage;
 use porpoise_engine::run::RunFact;
 use porpoise_model::{Cause, RunId, RunState};
 
@@ -16,8 +17,18 @@ const CHILDREN: &str = "one-run-per-attempt";
 #[derive(Debug, Default)]
 pub(crate) struct Families {
     made: BTreeMap<(RunId, Attempt), RunId>,
+    /// By the run below.
+    above: BTreeMap<RunId, RunId>,
     /// In which states each run has ended: several, where it was rerun.
     ended: BTreeMap<RunId, BTreeSet<RunState>>,
+    /// How each run ended last.
+    last: BTreeMap<RunId, RunState>,
+    /// The run that has only just been told to go on for another attempt.
+    goes_on: Option<RunId>,
+    /// Whose run was heard to have begun, by run above and task.
+    began: BTreeSet<(RunId, u32)>,
+    /// Of those, what may not have another run made: it is recovered.
+    recovered: BTreeSet<(RunId, u32)>,
     /// Attempts that ended as the runs did that they had made.
     told: u64,
     mapped: Mappings,
@@ -41,6 +52,11 @@ impl Families {
             let what = format!("{attempt:?} of {run} has runs {other} and {}", new.run);
             return Err((CHILDREN, what));
         }
+        if self.recovered.contains(&(*run, attempt.task)) {
+            let what = format!("{attempt:?} of {run} has another run made, and is recovered");
+            return Err((CHILDREN, what));
+        }
+        self.above.insert(new.run, *run);
         if above.contains(&new.workflow) {
             let what = format!("{} runs below itself", new.workflow_name);
             return Err((CHILDREN, what));
@@ -60,11 +76,13 @@ impl Families {
             return self.over(run, element, &[how]);
         }
         let alone = |task: u32| plan.is_workflow(task) && plan.each(task).is_none();
+        self.recoveries(run, &alone, fact)?;
         let attempt = |task: u32| Attempt::of(task, naive.stake(task).0);
         match fact {
             RunFact::Ended { state, .. } => {
                 self.mapped.ended(run);
                 self.ended.entry(run).or_default().insert(*state);
+                self.last.insert(run, *state);
             }
             RunFact::Discarded => {
                 self.mapped.ended(run);
@@ -84,6 +102,72 @@ impl Families {
             }
             RunFact::Canceled { task, .. } if alone(*task) => {
                 return self.over(run, attempt(*task), &[RunState::Canceled]);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What failed and is run again goes on with the run that it had.
+    fn recoveries(
+        &mut self,
+        run: RunId,
+        alone: &dyn Fn(u32) -> bool,
+        fact: &RunFact,
+    ) -> Result<(), Wrong> {
+        let just = self.goes_on.take();
+        match fact {
+            RunFact::WentOn { attempt } => {
+                let Some(above) = self.above.get(&run) else {
+                    return Err((CHILDREN, format!("{run} goes on for {attempt:?} of nobody")));
+                };
+                if let Some(other) = self.made.insert((*above, *attempt), run) {
+                    let what = format!("{attempt:?} of {above} has runs {other} and {run}");
+                    return Err((CHILDREN, what));
+                }
+                // What it says to that attempt is how it stands now, or later.
+                let last = self.last.get(&run).copied();
+                self.ended.insert(run, last.into_iter().collect());
+                self.goes_on = Some(run);
+            }
+            RunFact::Recovered { tasks } => {
+                if just == Some(run) {
+                    self.ended.remove(&run);
+                }
+                let again = tasks.iter().map(|task| (run, task));
+                let again = again.filter(|task| self.began.contains(task));
+                self.recovered.extend(again);
+            }
+            RunFact::Rerun { tasks } => tasks.iter().for_each(|task| {
+                self.recovered.remove(&(run, task));
+            }),
+            RunFact::Child {
+                task,
+                stage: ChildStage::Running | ChildStage::Paused,
+                ..
+            } if alone(*task) => {
+                self.began.insert((run, *task));
+            }
+            RunFact::Failed {
+                task,
+                started,
+                retry,
+                ..
+            } if alone(*task) => {
+                if started.is_some() {
+                    self.began.insert((run, *task));
+                }
+                if retry.is_some() {
+                    self.recovered.remove(&(run, *task));
+                }
+            }
+            RunFact::Succeeded { task, .. } => {
+                self.began.remove(&(run, *task));
+                self.recovered.remove(&(run, *task));
+            }
+            RunFact::Edited(_) => {
+                self.began.retain(|(of, _)| *of != run);
+                self.recovered.retain(|(of, _)| *of != run);
             }
             _ => {}
         }

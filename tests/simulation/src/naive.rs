@@ -264,6 +264,10 @@ impl Naive {
                 tasks.iter().for_each(|t| self.hold(t, false));
             }
             RunFact::Rerun { tasks } => self.rerun(tasks.iter()),
+            RunFact::Recovered { tasks } => {
+                self.may_recover(tasks)?;
+                self.rerun(tasks.iter());
+            }
             RunFact::Ended { state, cause } => {
                 self.may_end(*state, cause.as_ref())?;
                 let open = self.tasks.iter().position(|t| t.end.is_none() || t.active);
@@ -290,6 +294,7 @@ impl Naive {
             | RunFact::Element { .. }
             | RunFact::ElementEnded { .. }
             | RunFact::Turned { .. }
+            | RunFact::WentOn { .. }
             | RunFact::LooksAgain { .. }
             | RunFact::Watched { .. }
             | RunFact::Found { .. }

@@ -67,7 +67,7 @@ impl Bulletin {
             }
             RunFact::Ended { state, .. } => return self.ended(run, plan, *state, at),
             RunFact::Discarded => return self.ended(run, plan, RunState::Canceled, at),
-            RunFact::Rerun { .. } | RunFact::Edited(_) => {
+            RunFact::Rerun { .. } | RunFact::Recovered { .. } | RunFact::Edited(_) => {
                 self.ends.remove(&run);
                 return;
             }

@@ -138,6 +138,10 @@ impl Profile {
                 ..Self::SMALL
             },
             M::ChildOfTask | M::ParentUnheard | M::WindowIgnored => Self::FAMILIES,
+            M::RecoveredAnew => Self {
+                commands: 30,
+                ..Self::FAMILIES
+            },
             M::BackfillSparesUncreated | M::BackfillCountsCreated | M::DependentsAtOnce => Self {
                 backfills: 1,
                 ..Self::SMALL

@@ -175,3 +175,8 @@ fn who_waits_for_a_task_and_hears_only_of_the_end_of_its_run_is_found() {
 fn a_moved_task_that_counts_its_attempts_anew_is_found() {
     is_found(Mutant::EditedCountsAnew);
 }
+
+#[test]
+fn a_run_below_that_is_made_anew_where_it_is_to_go_on_is_found() {
+    is_found(Mutant::RecoveredAnew);
+}

@@ -21,6 +21,7 @@ use crate::aggregate::Decision;
 use crate::effect::{Attempt, Effect, EffectKey, NewRun, Trigger};
 use crate::family::{ChildStage, ChildState, ChildWord, Turn};
 use crate::input::{Command, Input, RunCommand, RunInput};
+use crate::mutant::{self, Mutant};
 use crate::placement::Placement;
 
 /// The run that an attempt makes.
@@ -333,6 +334,9 @@ fn ran(state: &mut State, task: u32) {
 
 /// The next attempts of tasks go on with the runs that were the last to begin, if there are any.
 pub(super) fn recover(state: &mut State, tasks: &Ranges) {
+    if mutant::on(Mutant::RecoveredAnew) {
+        return;
+    }
     if let Some(family) = state.family.as_deref_mut() {
         let ran = |task: u32| Some((task, *family.ran.get(&task)?));
         family.goes_on.extend(tasks.iter().filter_map(ran));

@@ -1,7 +1,7 @@
 //! Trigger rules and what tasks pick, naively.
 
 use porpoise_engine::input::RunCommand;
-use porpoise_engine::run::RunFact;
+use porpoise_engine::run::{Ranges, RunFact};
 use porpoise_model::workflow::{Ending, Kind, TriggerRule};
 use porpoise_model::{Cause, RunState};
 
@@ -91,10 +91,31 @@ impl Naive {
             | RunFact::Commanded { .. }
             | RunFact::Decided { .. }
             | RunFact::Rerun { .. }
+            | RunFact::Recovered { .. }
+            | RunFact::WentOn { .. }
             | RunFact::Edited(_)
             | RunFact::Turned { .. }
             | RunFact::Done { .. } => Ok(()),
             other => Err(("terminal-is-final", format!("after its end: {other:?}"))),
+        }
+    }
+
+    /// Only what did not succeed is recovered, and conditions that looked at it; unless nothing says what that would be.
+    pub(super) fn may_recover(&self, tasks: &Ranges) -> Result<(), Wrong> {
+        if self.tasks.iter().all(|task| task.end != Some(End::Failure)) {
+            return Ok(());
+        }
+        let looks = |at: u32| {
+            let kind = &self.plan.workflow().tasks[at as usize].kind;
+            matches!(kind, Kind::Conditions { .. })
+        };
+        let well = |at: &u32| self.tasks[*at as usize].end == Some(End::Success) && !looks(*at);
+        match tasks.iter().find(well) {
+            Some(at) => Err((
+                "log-is-truth",
+                format!("task {at} succeeded, and is recovered"),
+            )),
+            None => Ok(()),
         }
     }
 

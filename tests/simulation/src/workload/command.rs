@@ -50,6 +50,7 @@ pub(crate) fn command(state: &State, now: Timestamp, chance: &mut Chance) -> Run
             tasks: tasks(chance),
         },
         13 | 14 => RunCommand::RerunFailed,
+        15 if chance.happens(0.3) => RunCommand::RerunAll,
         15 => RunCommand::Answer {
             tasks: tasks(chance),
             approved: chance.happens(0.7),
