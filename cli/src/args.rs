@@ -433,7 +433,7 @@ pub(crate) struct Logs {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(group(ArgGroup::new("which").required(true).multiple(true).args(["from_failed", "tasks", "edit"])))]
+#[command(group(ArgGroup::new("which").required(true).multiple(true).args(["from_failed", "tasks", "all", "edit"])))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command line"

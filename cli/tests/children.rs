@@ -97,6 +97,70 @@ fn a_server_that_is_killed_goes_on_with_both_runs() {
     assert!(said.ends_with(" out rows 7\n"), "{said}");
 }
 
+/// `a` says that it ran, `b` fails until a file is there, and takes a while then.
+fn failed_below(place: &Place) -> (String, String) {
+    let done = place.work().join("done").display().to_string();
+    let ran = place.work().join("ran").display().to_string();
+    place.file(
+        "below.yaml",
+        &format!(
+            "workflow: below\ntasks:\n  a: {{ shell: 'echo ran >> \"{ran}\"' }}\n  \
+             b: {{ after: [a], shell: 'test -f \"{done}\" && sleep 1' }}\n"
+        ),
+    );
+    place.file(
+        "above.yaml",
+        "workflow: above\ntasks:\n  call: { workflow: below }\n  use: { after: [call], shell: 'true' }\n",
+    );
+    place.ok(&["apply", "below.yaml", "above.yaml"]);
+    let run = place.ok(&["run", "above", "--no-watch"]).trim().to_owned();
+    place.wait_for(&run, None, "failed");
+    let child = below(place, &run);
+    place.file("done", "");
+    (run, child)
+}
+
+fn times_ran(place: &Place) -> usize {
+    let ran = std::fs::read_to_string(place.work().join("ran")).unwrap();
+    ran.lines().count()
+}
+
+#[test]
+fn what_failed_below_is_run_again_and_no_more_also_across_a_kill() {
+    let mut place = Place::up();
+    let (run, child) = failed_below(&place);
+    place.ok(&["rerun", &run, "--from-failed"]);
+    place.wait_for(&child, Some("b"), "running");
+    place.stop(Signal::KILL);
+    place.start();
+    place.wait_for(&run, None, "succeeded");
+    assert_eq!((below(&place, &run), times_ran(&place)), (child.clone(), 1));
+    let call = place.json(&["show", &run, "call"]);
+    let attempts = call["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 2);
+    let same = |attempt: &Value| attempt["child_run_id"] == child.as_str();
+    assert!(attempts.iter().all(same), "{attempts:#?}");
+    let b = place.json(&["show", &child, "b"]);
+    assert_eq!(b["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_named_or_all_of_it_runs_anew_below() {
+    let place = Place::up();
+    let (run, child) = failed_below(&place);
+    for (again, ran) in [
+        (["--tasks", "call", "--downstream"].as_slice(), 2),
+        (&["--all"], 3),
+    ] {
+        place.ok(&[&["rerun", &run], again].concat());
+        place.wait_for(&run, None, "succeeded");
+        assert_ne!(below(&place, &run), child);
+        assert_eq!(times_ran(&place), ran);
+    }
+    let all = place.ok(&["rerun", &run, "--all", "--preview"]);
+    assert_eq!(all, "call\nuse\n");
+}
+
 #[test]
 fn a_workflow_that_is_not_there_fails_the_task_until_it_is() {
     let place = Place::up();

@@ -245,6 +245,16 @@ fn records_of_what_people_answered_still_read() {
 }
 
 #[test]
+fn records_of_recoveries_still_read() {
+    let tasks = Ranges::of([1, 3, 300]);
+    let attempt = Attempt::of(7, 3);
+    still_read(
+        "run-recovered-1.cbor",
+        vec![RunFact::Recovered { tasks }, RunFact::WentOn { attempt }],
+    );
+}
+
+#[test]
 fn records_of_runs_of_some_tasks_still_read() {
     let mut facts = run_facts();
     facts.truncate(1);

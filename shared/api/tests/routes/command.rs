@@ -192,7 +192,7 @@ async fn a_rerun_runs_exactly_what_its_preview_says() {
         .unwrap()
         .iter()
         .flat_map(|record| record["facts"].as_array().unwrap());
-    let rerun: Vec<_> = facts.filter(|fact| fact["type"] == "rerun").collect();
+    let rerun: Vec<_> = facts.filter(|fact| fact["type"] == "recovered").collect();
     assert_eq!(rerun.len(), 1);
     assert_eq!(rerun[0]["tasks"], preview["tasks"]);
     let bad = server.get(&format!("{run}/tasks/bad")).await.expect(200);
