@@ -250,7 +250,17 @@ fn records_of_recoveries_still_read() {
     let attempt = Attempt::of(7, 3);
     still_read(
         "run-recovered-1.cbor",
-        vec![RunFact::Recovered { tasks }, RunFact::WentOn { attempt }],
+        vec![
+            RunFact::Recovered {
+                tasks: tasks.clone(),
+                goes_on: None,
+            },
+            RunFact::Recovered {
+                tasks,
+                goes_on: Some(Ranges::of([3])),
+            },
+            RunFact::WentOn { attempt },
+        ],
     );
 }
 

@@ -6,7 +6,7 @@ use porpoise_engine::effect::{Attempt, Effect, EffectKey, Trigger};
 use porpoise_engine::family::{ChildStage, ChildState, ChildWord, Turn};
 use porpoise_engine::input::{Input, RunCommand, RunInput};
 use porpoise_engine::run::{Run, RunFact};
-use porpoise_model::workflow::Kind;
+use porpoise_model::workflow::{Kind, TriggerRule};
 use porpoise_model::{Address, Cause, Outputs, RunId, RunState, TaskState, WorkflowId};
 
 use crate::support::{Scenario, me, scenario, start_of_day};
@@ -166,6 +166,18 @@ fn what_is_named_or_retried_begins_anew() {
     let run = above().retries("load", 1).start().succeeds("extract");
     let run = says(run, 1, running());
     let run = says(run, 2, ended(RunState::Failed)).at("01:00");
+    let key = EffectKey::Dispatch(Attempt::of(1, 2));
+    assert!(matches!(effect(&run, key), Effect::CreateRun(_)));
+}
+
+/// What is above may hand down something else than before.
+#[test]
+fn what_comes_after_something_else_that_failed_begins_anew() {
+    let run = above().with("load", |task| task.trigger = TriggerRule::AllDone);
+    let run = run.start().fails("extract");
+    let run = says(run, 1, running());
+    let run = says(run, 2, ended(RunState::Failed));
+    let run = run.command(RunCommand::RerunFailed).succeeds("extract");
     let key = EffectKey::Dispatch(Attempt::of(1, 2));
     assert!(matches!(effect(&run, key), Effect::CreateRun(_)));
 }

@@ -76,7 +76,7 @@ impl Families {
             return self.over(run, element, &[how]);
         }
         let alone = |task: u32| plan.is_workflow(task) && plan.each(task).is_none();
-        self.recoveries(run, &alone, fact)?;
+        self.recoveries(run, plan, fact)?;
         let attempt = |task: u32| Attempt::of(task, naive.stake(task).0);
         match fact {
             RunFact::Ended { state, .. } => {
@@ -109,12 +109,8 @@ impl Families {
     }
 
     /// What failed and is run again goes on with the run that it had.
-    fn recoveries(
-        &mut self,
-        run: RunId,
-        alone: &dyn Fn(u32) -> bool,
-        fact: &RunFact,
-    ) -> Result<(), Wrong> {
+    fn recoveries(&mut self, run: RunId, plan: &Plan, fact: &RunFact) -> Result<(), Wrong> {
+        let alone = |task: u32| plan.is_workflow(task) && plan.each(task).is_none();
         let just = self.goes_on.take();
         match fact {
             RunFact::WentOn { attempt } => {
@@ -130,13 +126,18 @@ impl Families {
                 self.ended.insert(run, last.into_iter().collect());
                 self.goes_on = Some(run);
             }
-            RunFact::Recovered { tasks } => {
+            RunFact::Recovered { tasks, .. } => {
                 if just == Some(run) {
                     self.ended.remove(&run);
                 }
-                let again = tasks.iter().map(|task| (run, task));
+                let next = tasks.iter().flat_map(|task| plan.downstream(task)).copied();
+                let below = plan.with_downstream(&next.collect::<Vec<_>>());
+                self.recovered
+                    .retain(|(of, task)| *of != run || !tasks.contains(*task));
+                let again = tasks.iter().filter(|task| !below.contains(task));
+                let again = again.map(|task| (run, task));
                 let again = again.filter(|task| self.began.contains(task));
-                self.recovered.extend(again);
+                self.recovered.extend(again.collect::<Vec<_>>());
             }
             RunFact::Rerun { tasks } => tasks.iter().for_each(|task| {
                 self.recovered.remove(&(run, task));

@@ -264,7 +264,7 @@ impl Naive {
                 tasks.iter().for_each(|t| self.hold(t, false));
             }
             RunFact::Rerun { tasks } => self.rerun(tasks.iter()),
-            RunFact::Recovered { tasks } => {
+            RunFact::Recovered { tasks, .. } => {
                 self.may_recover(tasks)?;
                 self.rerun(tasks.iter());
             }

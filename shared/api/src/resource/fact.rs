@@ -432,7 +432,7 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
         },
         RunFact::Released { tasks } => about("released", tasks),
         RunFact::Rerun { tasks } => about("rerun", tasks),
-        RunFact::Recovered { tasks } => about("recovered", tasks),
+        RunFact::Recovered { tasks, .. } => about("recovered", tasks),
         RunFact::WentOn { .. } => plain("went_on"),
         RunFact::Edited(edited) => Fact {
             actor: Some(Who::from(&edited.actor)),

@@ -332,11 +332,15 @@ fn ran(state: &mut State, task: u32) {
     family.ran.insert(task, maker.number);
 }
 
-/// The next attempts of tasks go on with the runs that were the last to begin, if there are any.
+/// Whether the next attempt of a task can go on with the run that was the last to begin.
+pub(super) fn can_go_on(state: &State, task: u32) -> bool {
+    let family = state.family.as_deref();
+    let ran = family.is_some_and(|family| family.ran.contains_key(&task));
+    ran && !mutant::on(Mutant::RecoveredAnew)
+}
+
+/// The next attempts of tasks go on with the runs that were the last to begin.
 pub(super) fn recover(state: &mut State, tasks: &Ranges) {
-    if mutant::on(Mutant::RecoveredAnew) {
-        return;
-    }
     if let Some(family) = state.family.as_deref_mut() {
         let ran = |task: u32| Some((task, *family.ran.get(&task)?));
         family.goes_on.extend(tasks.iter().filter_map(ran));

@@ -1,9 +1,12 @@
 //! What people may do with a run, and what follows. A command that changes nothing is refused with its reason.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use porpoise_model::workflow::Kind;
 use porpoise_model::{Actor, Cause, RunState};
 
+use super::child;
 use super::edit;
 use super::fact::{After, RunFact};
 use super::ranges::Ranges;
@@ -107,7 +110,7 @@ fn obey(
         }
         RunCommand::RerunFailed => {
             let tasks = may_rerun(state, failed(state, plan))?;
-            Ok(vec![RunFact::Recovered { tasks }])
+            Ok(vec![recovered(state, plan, tasks)])
         }
         RunCommand::RerunAll => rerun(state, all(state)),
         RunCommand::Rerun {
@@ -379,6 +382,20 @@ pub fn failed(state: &State, plan: &Plan) -> Ranges {
     let ruled_out = plan.with_downstream(&conditions);
     let ruled_out = ruled_out.into_iter().filter(skipped);
     Ranges::of(failed.iter().chain(&conditions).copied().chain(ruled_out))
+}
+
+/// These run again, and go on with what they had made below where that is what they would make again: nothing above them is
+/// rerun that might hand them something else.
+pub(super) fn recovered(state: &State, plan: &Plan, tasks: Ranges) -> RunFact {
+    let next = tasks.iter().flat_map(|task| plan.downstream(task)).copied();
+    let below = plan.with_downstream(&next.collect::<Vec<_>>());
+    let below: BTreeSet<u32> = below.into_iter().collect();
+    let going = tasks.iter().filter(|task| !below.contains(task));
+    let going = Ranges::of(going.filter(|task| child::can_go_on(state, *task)));
+    RunFact::Recovered {
+        tasks,
+        goes_on: Some(going).filter(|going| !going.is_empty()),
+    }
 }
 
 /// Tasks, with or without all that follow them, and all that they follow.

@@ -118,9 +118,11 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         }
         RunFact::Released { tasks } => release(state, tasks),
         RunFact::Rerun { tasks } => rerun(state, plan, tasks, at),
-        RunFact::Recovered { tasks } => {
+        RunFact::Recovered { tasks, goes_on } => {
             rerun(state, plan, tasks, at);
-            child::recover(state, tasks);
+            if let Some(tasks) = goes_on {
+                child::recover(state, tasks);
+            }
         }
         RunFact::WentOn { attempt } => parent::went_on(state, *attempt, at),
         RunFact::Edited(edited) => {

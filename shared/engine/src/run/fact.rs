@@ -437,12 +437,15 @@ pub enum RunFact {
         #[n(0)]
         tasks: Ranges,
     },
-    /// These run again, and those that are other workflows go on with the runs that they had.
+    /// What did not succeed runs again, from where it was.
     #[n(45)]
     Recovered {
         /// These tasks: none of them is under way.
         #[n(0)]
         tasks: Ranges,
+        /// Of these, those that go on with what their last attempt had made below.
+        #[n(1)]
+        goes_on: Option<Ranges>,
     },
     /// The run goes on for another attempt of the run above than the one that has made it.
     #[n(46)]

@@ -193,7 +193,7 @@ fn again(state: &State, plan: &Plan) -> Option<RunFact> {
     } else {
         failed
     };
-    (!tasks.is_empty()).then_some(RunFact::Recovered { tasks })
+    (!tasks.is_empty()).then(|| command::recovered(state, plan, tasks))
 }
 
 /// The fold of that.

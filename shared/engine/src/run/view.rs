@@ -261,7 +261,7 @@ impl View {
                 self.decided.insert(*task, (at, Cause::Chose { branch }));
             }
             RunFact::Stopping { cause } => self.stopped = Some((at, cause.clone())),
-            RunFact::Rerun { tasks } | RunFact::Recovered { tasks } => {
+            RunFact::Rerun { tasks } | RunFact::Recovered { tasks, .. } => {
                 tasks.iter().for_each(|task| {
                     self.decided.remove(&task);
                 });
