@@ -1,4 +1,4 @@
-//! What is asked, and in which order: projects, then the workflows and schedules of each, then what ids are called.
+//! What is asked, and in which order: projects, then the workflows, schedules and parameters of each, then what ids are called.
 
 use serde_json::{Value, json};
 
