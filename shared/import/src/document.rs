@@ -260,6 +260,7 @@ pub(crate) fn import(
         sizes.map_err(|problems| vec![located(document, &problems)])?;
     }
     let parameters = project_parameter::collect(documents, &owners, &mut notes);
+    project_parameter::say_secrets_in_scripts(documents, &mapped, &parameters, &mut notes);
     for (number, (document, mapped)) in documents.iter().zip(&mapped).enumerate() {
         notes.file = number;
         let names = mapped.iter().map(|(_, workflow)| workflow.name.as_str());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use porpoise_definition::fits;
 use porpoise_model::limits::{ENTRIES_MAX, PROJECT_PARAMETERS_BYTES_MAX, VALUE_BYTES_MAX};
+use porpoise_model::workflow::{Kind, Task};
 use porpoise_model::{Name, Value, ValueType};
 
 use crate::ProjectParameters;
@@ -13,9 +14,10 @@ use crate::document::Document;
 use crate::fault::short;
 use crate::file_name;
 use crate::json::{At, Content, NodeId, Tree};
-use crate::map::{Owners, TYPES, known_word};
+use crate::map::{Mapped, Owners, TYPES, known_word};
 use crate::mapping::{List, items};
 use crate::report::{Notes, Rule, Topic};
+use crate::version::Version;
 
 /// Of the row in its database, of nothing else.
 /// Source: `ProjectParameter` of 3.2 and 3.3.
@@ -29,6 +31,9 @@ const OF_ROW: [&str; 8] = [
     "createUser",
     "modifyUser",
 ];
+
+/// What a reference to a secret begins with.
+const SECRET: &str = "${secret:";
 
 /// A parameter as it is listed.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +65,48 @@ pub(crate) fn collect(
     });
     all.filter(|parameters| !parameters.values.is_empty())
         .collect()
+}
+
+/// Says which scripts name a parameter that holds a secret: they would find the reference in their text.
+pub(crate) fn say_secrets_in_scripts(
+    documents: &[Document<'_>],
+    mapped: &[Mapped],
+    parameters: &[ProjectParameters],
+    notes: &mut Notes,
+) {
+    for (file, (document, mapped)) in documents.iter().zip(mapped).enumerate() {
+        notes.file = file;
+        for (element, (version, workflow)) in document.elements.iter().zip(mapped) {
+            let of_project = parameters.iter().find(|of| of.project == workflow.project);
+            // before, a project has none
+            let Some(of_project) = of_project.filter(|_| *version >= Version::V3_2) else {
+                continue;
+            };
+            notes.workflow = Some(workflow.name.as_str().into());
+            let secret = of_project.values.iter();
+            let secret = secret.filter(|(_, value)| value.text.contains(SECRET));
+            for (name, _) in secret.filter(|(name, _)| !workflow.parameters.contains_key(*name)) {
+                for task in workflow.tasks.iter().filter(|task| reads(task, name)) {
+                    let message = format!(
+                        "the script of `{}` names `{}` of its project, which is a reference to a secret",
+                        task.name,
+                        short(name)
+                    );
+                    let at = document.tree.at(element.at);
+                    notes.add(at, Topic::SecretInScript, name, message);
+                }
+            }
+        }
+    }
+    notes.workflow = None;
+}
+
+/// Whether a script names something that its task does not know itself.
+fn reads(task: &Task, name: &str) -> bool {
+    let (Kind::Shell { script } | Kind::Python { script }) = &task.kind else {
+        return false;
+    };
+    !task.parameters.contains_key(name) && script.contains(&format!("${{{name}}}"))
 }
 
 /// By project and name: the last one of a name.

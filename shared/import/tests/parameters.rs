@@ -146,3 +146,27 @@ fn what_is_too_long_is_left_out_and_said() {
     ");
     assert_eq!(Topic::ProjectParameterTooLong.level(), Level::NotCarried);
 }
+
+#[test]
+fn a_script_that_names_a_secret_of_its_project_is_said() {
+    let page = page(42, &[("api_token", "hunter22"), ("region", "eu")]);
+    let import = |workflow: &Value| {
+        let text = workflow.to_string();
+        let inputs = [
+            Input::new("workflow.json", text.as_bytes()),
+            Input::new("page.json", page.as_bytes()),
+        ];
+        let imported = import_all(&inputs, &Options::default()).unwrap();
+        said(&imported, Topic::SecretInScript)
+    };
+    let mut workflow = minimal();
+    workflow["taskDefinitionList"][0]["taskParams"]["rawScript"] =
+        json!("curl -H \"${api_token}\" https://shop.example.com/${region}");
+    // before 3.2 a script means a variable of its own
+    assert!(import(&workflow).is_empty());
+    let definition = workflow["processDefinition"].as_object_mut().unwrap();
+    definition.remove("tenantId");
+    let expected =
+        "the script of `first` names `api_token` of its project, which is a reference to a secret";
+    assert_eq!(import(&workflow), [expected]);
+}
