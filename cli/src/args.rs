@@ -524,7 +524,7 @@ pub(crate) enum Import {
         /// Directory for the definition files [default: the current one, unless `--apply` is given].
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// Store the workflows on the server.
+        /// Store the workflows on the server, and those parameters of projects that it does not have.
         #[arg(long)]
         apply: bool,
         /// List every entry of the report.
@@ -555,7 +555,8 @@ pub(crate) enum Import {
         /// A mapping file that somebody filled in.
         #[arg(long, value_name = "FILE")]
         mapping: Option<PathBuf>,
-        /// Lists of the REST API (data sources, resources …) that tell what ids are called; files or folders.
+        /// Lists of the REST API (data sources, resources, parameters of projects …), for what files of workflows do not
+        /// tell; files or folders.
         #[arg(long, value_name = "PATH")]
         catalogue: Vec<PathBuf>,
         #[arg(
@@ -568,7 +569,7 @@ pub(crate) enum Import {
         /// Where the answers of a running DolphinScheduler are kept [default: dolphinscheduler-HOST].
         #[arg(long, value_name = "DIR", conflicts_with = "files")]
         answers: Option<PathBuf>,
-        /// Overwrite definition files that are there and differ.
+        /// Overwrite files that are there and differ.
         #[arg(long)]
         replace: bool,
     },

@@ -1,6 +1,7 @@
 //! Reading from a running DolphinScheduler, with a server of our own in its place: pages of three generations of its
 //! API, slow and broken answers, tokens that expire, and kills.
 
+mod parameters;
 mod server;
 use std::path::Path;
 use std::process::Output;

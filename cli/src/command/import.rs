@@ -2,6 +2,7 @@
 
 pub(crate) mod live;
 mod mapping;
+mod parameters;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +16,10 @@ use porpoise_model::workflow::{Kind, Task, Workflow};
 use serde_json::json;
 
 use crate::failure::{Failure, REFUSED, USAGE};
-use crate::output::{Session, lines, note};
+use crate::output::{Session, lines, note, print};
 
 use super::define;
+use parameters::Outcome;
 use source::Sources;
 
 /// Workflows and files that the steps after an import name.
@@ -72,7 +74,7 @@ pub(crate) fn dolphinscheduler(
             (&here.1, &*here.0)
         }
     };
-    let imported = read(session, files, options)?;
+    let mut imported = read(session, files, options)?;
     if let Some(path) = &options.plan {
         let file = mapping::write(&imported.plan, path)?;
         write_page(&imported, options)?;
@@ -81,17 +83,19 @@ pub(crate) fn dolphinscheduler(
     }
     let here = (!options.apply).then(|| PathBuf::from("."));
     let out = options.out.clone().or(here);
-    let written = match &out {
+    let mut written = match &out {
         Some(out) => write(&imported, out, options.replace)?,
         None => Vec::new(),
     };
+    let of_parameters = written.split_off(written.len().min(imported.workflows.len()));
     let beside = out.filter(|_| options.mapping.is_none());
     let beside = beside.and_then(|out| mapping::beside(&imported, &out));
     let to_fill_in = beside.map(|path| mapping::write(&imported.plan, &path));
     let to_fill_in = to_fill_in.transpose()?;
-    let mut applied = Vec::new();
+    let (mut applied, mut put) = (Vec::new(), Vec::new());
     if options.apply {
         let client = session.client()?;
+        put = parameters::put(&client, &mut imported)?;
         for each in &imported.workflows {
             let text = each.definition();
             applied.extend(define::apply_text(
@@ -106,6 +110,7 @@ pub(crate) fn dolphinscheduler(
     let value = json!({
         "files": names, "applied": applied, "report": imported.report, "plan": imported.plan,
         "mapping": to_fill_in.as_ref().map(Written::name),
+        "parameters": parameters::as_data(&imported, &of_parameters, &put),
     });
     let as_data = options.report == ReportForm::Json && !session.json;
     session.result(&value, || {
@@ -121,13 +126,14 @@ pub(crate) fn dolphinscheduler(
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        text + &lines(written.iter().map(Written::line))
+        text + &lines(written.iter().chain(&of_parameters).map(Written::line))
     });
     if as_data {
-        for file in &written {
+        for file in written.iter().chain(&of_parameters) {
             note(&file.line());
         }
     } else if !session.json {
+        print(&lines(put.iter().map(Outcome::line)));
         define::print_applied(&applied);
         note("next:");
         if let Some(file) = &to_fill_in {
@@ -138,7 +144,9 @@ pub(crate) fn dolphinscheduler(
                 quoted(&file.name())
             ));
         }
-        for step in next(&imported, &written) {
+        let of_parameters = parameters::steps(&imported, &of_parameters);
+        let to_put = of_parameters.into_iter().filter(|_| !options.apply);
+        for step in to_put.chain(next(&imported, &written)) {
             note(&format!("  {step}"));
         }
     }
@@ -272,15 +280,21 @@ impl Written {
     }
 }
 
-/// Writes all files, or none if another one is there under the name of any and may not be replaced.
+/// Writes all files, those of workflows first, or none if another one is there under the name of any and may not be
+/// replaced.
 fn write(imported: &Imported, out: &Path, replace: bool) -> Result<Vec<Written>, Failure> {
-    let files = imported.workflows.iter().map(|each| {
-        let (path, text) = (out.join(&each.file_name), each.definition());
+    let of_workflows = imported.workflows.iter();
+    let of_workflows = of_workflows.map(|each| (out.join(&each.file_name), each.definition()));
+    let files = of_workflows.chain(parameters::files(imported, out));
+    let files = files.map(|(path, text)| {
         let unchanged = same(&path, text.as_bytes(), replace)?;
         Ok((Written { path, unchanged }, text))
     });
     let files = files.collect::<Result<Vec<_>, Failure>>()?;
-    std::fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
+    let folders = files.iter().filter_map(|(file, _)| file.path.parent());
+    for folder in folders.chain([out]).collect::<BTreeSet<_>>() {
+        std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
+    }
     for (file, text) in files.iter().filter(|(file, _)| !file.unchanged) {
         let path = &file.path;
         let written = if replace {

@@ -21,6 +21,8 @@ pub struct Ds {
     /// Code, name, workflows.
     projects: Vec<(i64, String, Vec<Value>)>,
     schedules: Vec<Value>,
+    /// With the codes of their projects.
+    parameters: Vec<Value>,
     lists: Vec<(&'static str, Value)>,
 }
 
@@ -41,8 +43,36 @@ impl Ds {
                 (2, "ops".to_owned(), of(2, 3)),
             ],
             schedules: schedules.collect(),
+            parameters: parameters(generation),
             lists: lists(generation),
         }
+    }
+
+    /// With one more workflow in the project `ops`: a script in `${name}`s of the project.
+    pub fn with_script(mut self, script: &str) -> Self {
+        let mut workflow = workflow(self.generation, 2, 4);
+        let tasks = workflow["taskDefinitionList"].as_array_mut().unwrap();
+        tasks.truncate(1);
+        tasks[0]["taskParams"]["rawScript"] = json!(script);
+        tasks[0]["taskGroupId"] = json!(0);
+        tasks[0]["environmentCode"] = json!(-1);
+        let key = match self.generation {
+            Generation::V3_1 | Generation::V3_2 => "processTaskRelationList",
+            Generation::V3_3 => "workflowTaskRelationList",
+        };
+        workflow[key].as_array_mut().unwrap().truncate(1);
+        self.projects[1].2.push(workflow);
+        self
+    }
+
+    /// With the type and the value of a parameter changed, or a parameter more.
+    pub fn with_parameter(mut self, project: i64, name: &str, value: &str) -> Self {
+        self.parameters.retain(|each| {
+            (&each["projectCode"], &each["paramName"]) != (&json!(project), &json!(name))
+        });
+        self.parameters
+            .push(parameter(project, name, "VARCHAR", value));
+        self
     }
 
     /// With the workflows that somebody recorded.
@@ -58,6 +88,7 @@ impl Ds {
             generation,
             projects: vec![(project, "recorded".to_owned(), workflows.to_vec())],
             schedules: Vec::new(),
+            parameters: Vec::new(),
             lists: self::lists(generation),
         };
         for (path, list) in lists {
@@ -128,6 +159,11 @@ impl Ds {
                         r#"{"code":50003,"msg":"workflow definition does not exist","data":null}"#,
                     ),
                 }
+            }
+            ["projects", project, "project-parameter"] if self.generation != Generation::V3_1 => {
+                let of = self.parameters.iter();
+                let of = of.filter(|each| each["projectCode"].as_i64() == project.parse().ok());
+                page(&of.cloned().collect::<Vec<_>>(), query)
             }
             ["projects", project, "schedules"] => {
                 let codes: Vec<_> = self
@@ -288,6 +324,34 @@ fn schedule(generation: Generation, code: i64, online: bool) -> Value {
         schedule["environmentName"] = Value::Null;
     }
     schedule
+}
+
+/// 230 in one project, some in another.
+fn parameters(generation: Generation) -> Vec<Value> {
+    let many = (1..=230).map(|number| parameter(1, &format!("参数{number}"), "VARCHAR", "值"));
+    let some = [
+        ("region", "VARCHAR", "eu"),
+        ("folder", "VARCHAR", "/data/${region}"),
+        ("batch", "INTEGER", "500"),
+        ("api_token", "VARCHAR", "sesame77"),
+    ];
+    let some = some.map(|(name, kind, value)| parameter(2, name, kind, value));
+    let mut all: Vec<Value> = many.chain(some).collect();
+    if generation == Generation::V3_2 {
+        // 3.2.0 has no types
+        for each in &mut all {
+            each.as_object_mut().unwrap().remove("paramDataType");
+        }
+    }
+    all
+}
+
+fn parameter(project: i64, name: &str, kind: &str, value: &str) -> Value {
+    json!({
+        "id": 5, "userId": 1, "operator": 1, "code": 14_371_285_440_001_i64, "projectCode": project, "paramName": name, "paramValue": value,
+        "paramDataType": kind, "createTime": "2024-12-05 08:42:35", "updateTime": "2024-12-05 08:42:35", "createUser": "admin",
+        "modifyUser": null
+    })
 }
 
 fn lists(generation: Generation) -> Vec<(&'static str, Value)> {

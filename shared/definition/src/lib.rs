@@ -35,9 +35,9 @@ mod write;
 pub use calendar::read_calendar;
 pub use fault::{Fault, FaultKind, Faults, Note, Place};
 pub use parameters::read_parameters;
-pub use read::{Checked, read};
+pub use read::{Checked, fits, read};
 pub use schema::schema;
-pub use write::write;
+pub use write::{write, write_parameters};
 
 #[doc(no_inline)]
 pub use porpoise_model::workflow::Workflow;

@@ -57,6 +57,57 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_reads_back_as_the_same() {
+        let names = ["region", "null", "1", "<<", "- a", "a: b", "参数", "x # y"];
+        let texts = [
+            "",
+            "eu",
+            "null",
+            "~",
+            "500",
+            "0.5",
+            "true",
+            "2026-01-01",
+            "a: b # c",
+            " x ",
+            "a\nb\n",
+            "${secret:project-x}",
+            "$[yyyyMMdd-1]",
+            "[1, 2]",
+            "\t\"'\\",
+        ];
+        for kind in [
+            ValueType::Varchar,
+            ValueType::Integer,
+            ValueType::Boolean,
+            ValueType::Date,
+            ValueType::List,
+        ] {
+            for text in texts.into_iter().filter(|text| crate::fits(kind, text)) {
+                let value = |()| Value {
+                    kind,
+                    text: text.to_owned(),
+                };
+                let given: BTreeMap<String, Value> =
+                    names.map(|name| (name.to_owned(), value(()))).into();
+                let written = crate::write_parameters(&given);
+                let read = read_parameters("p.yaml", written.as_bytes()).unwrap();
+                let expected: BTreeMap<_, _> = given
+                    .into_iter()
+                    .map(|(name, value)| (name, Some(value)))
+                    .collect();
+                assert_eq!(read, expected, "{written}");
+            }
+        }
+        let none = crate::write_parameters(&BTreeMap::new());
+        assert!(
+            read_parameters("p.yaml", none.as_bytes())
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
     fn every_fault_of_a_file_is_told_at_once() {
         let file = "a: [1]\n\"b\\0\": x\nc: { typ: date }\n";
         let faults = read_parameters("p.yaml", file.as_bytes()).unwrap_err();

@@ -27,6 +27,7 @@ use crate::fault::{Fault, FaultKind, Faults, Note, Place};
 use crate::tree::{self, Spot, TreeError, View};
 use context::{At, Reader};
 use path::Path;
+pub use value::fits;
 pub(crate) use value::of_plain;
 
 /// The dialect of a workflow that names none.

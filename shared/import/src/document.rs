@@ -18,7 +18,7 @@ use crate::shape::Element;
 use crate::shape::python::{Python, Remark};
 use crate::version::Form;
 use crate::{Imported, ImportedWorkflow, Input, Options};
-use crate::{attach, envelope, file_name, json, map, shape, sweep};
+use crate::{attach, envelope, file_name, json, map, project_parameter, shape, sweep};
 
 /// A file whose workflows are in the one shape.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Document<'f> {
     pub(crate) elements: Vec<Element>,
     /// Texts with more in them than their JSON.
     pub(crate) trailing: Vec<NodeId>,
-    /// The secrets of each element, which are in the tree no more.
+    /// The secrets of each element, or of the list, which are in the tree no more.
     pub(crate) hidden: Vec<Vec<Hidden>>,
     /// What there was to say before anything was mapped.
     pub(crate) remarks: Vec<Remark>,
@@ -95,6 +95,11 @@ fn read<'f>(
     if let Some(list) = List::of(&tree) {
         let mut document = finished(input, text, (tree, Vec::new()), Vec::new(), secrets);
         document.list = Some(list);
+        if list == List::Parameters {
+            let values = project_parameter::values(&document.tree);
+            let hidden = secrets.hide_values(&mut document.tree, &values);
+            document.hidden.push(hidden);
+        }
         return Ok(document);
     }
     let raw = match envelope::elements(&tree) {
@@ -254,6 +259,8 @@ pub(crate) fn import(
         let sizes = mapped.iter().try_for_each(|(_, workflow)| fits(workflow));
         sizes.map_err(|problems| vec![located(document, &problems)])?;
     }
+    let parameters = project_parameter::collect(documents, &owners, &mut notes);
+    project_parameter::say_secrets_in_scripts(documents, &mapped, &parameters, &mut notes);
     for (number, (document, mapped)) in documents.iter().zip(&mapped).enumerate() {
         notes.file = number;
         let names = mapped.iter().map(|(_, workflow)| workflow.name.as_str());
@@ -281,6 +288,7 @@ pub(crate) fn import(
         report,
         plan,
         pools: applied.pools,
+        parameters,
     })
 }
 

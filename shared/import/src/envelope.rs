@@ -33,6 +33,15 @@ pub(crate) fn elements(tree: &Tree) -> Result<Vec<NodeId>, Problems> {
     Ok(elements)
 }
 
+/// Marks what an answer of the REST API wraps a list in.
+pub(crate) fn unwrap(tree: &Tree) {
+    let mut at = tree.root();
+    while let Some(inner) = wrapped(at) {
+        at = inner;
+    }
+    mark_wrapping(tree.root(), at);
+}
+
 /// Whether a file holds nothing at all, or is an answer that does.
 pub(crate) fn is_nothing(tree: &Tree) -> bool {
     let root = tree.root();

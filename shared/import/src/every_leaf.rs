@@ -64,17 +64,22 @@ fn change(value: &mut Value, steps: &[Step]) {
     }
 }
 
-fn read(name: &str, text: &str) -> Option<(Imported, Tree)> {
+/// Files that are read with another one.
+type Beside = [(&'static str, &'static str)];
+
+fn read(name: &str, text: &str, beside: &Beside) -> Option<(Imported, Tree)> {
     let options = Options::default();
-    let input = Input::new(name, text.as_bytes());
-    let mut documents = document::read_all(&[input], &options).ok()?;
+    let beside = beside.iter().copied();
+    let inputs = beside.chain([(name, text)]);
+    let inputs = inputs.map(|(name, text)| Input::new(name, text.as_bytes()));
+    let mut documents = document::read_all(&inputs.collect::<Vec<_>>(), &options).ok()?;
     let imported = document::import(&documents, &options).ok()?;
     Some((imported, documents.pop()?.tree))
 }
 
 /// Checks every leaf, and changes every `stride`th one that is used. Gives how many it changed.
-fn check(name: &str, text: &str, stride: usize) -> usize {
-    let (imported, tree) = read(name, text).unwrap_or_else(|| panic!("{name} is refused"));
+fn check(name: &str, text: &str, beside: &Beside, stride: usize) -> usize {
+    let (imported, tree) = read(name, text, beside).unwrap_or_else(|| panic!("{name} is refused"));
     let report = &imported.report;
     let ignored: usize = report.ignored.values().sum();
     assert_eq!(
@@ -85,7 +90,8 @@ fn check(name: &str, text: &str, stride: usize) -> usize {
     // What is changed is JSON, which is YAML as well; its aliases are written out there.
     let original: Value = serde_json::from_str(text).unwrap_or_else(|_| tree.root().to_value());
     let text = original.to_string();
-    let (imported, tree) = read(name, &text).unwrap_or_else(|| panic!("{name} is refused as JSON"));
+    let (imported, tree) =
+        read(name, &text, beside).unwrap_or_else(|| panic!("{name} is refused as JSON"));
     let report = &imported.report;
     let mut changed = 0;
     for (number, leaf) in tree.leaves().enumerate() {
@@ -105,11 +111,12 @@ fn check(name: &str, text: &str, stride: usize) -> usize {
                 let mut other = original.clone();
                 change(&mut other, &steps(leaf));
                 assert_ne!(other, original, "{name}: {path} was not changed");
-                let Some((other, _)) = read(name, &other.to_string()) else {
+                let Some((other, _)) = read(name, &other.to_string(), beside) else {
                     continue;
                 };
-                let same =
-                    other.workflows == imported.workflows && other.report.entries == report.entries;
+                let same = other.workflows == imported.workflows
+                    && other.parameters == imported.parameters
+                    && other.report.entries == report.entries;
                 assert!(!same, "{name}: a change of {path} changes nothing");
                 changed += 1;
             }
@@ -121,7 +128,20 @@ fn check(name: &str, text: &str, stride: usize) -> usize {
 #[test]
 fn every_leaf_of_our_fixtures_is_used_ignored_by_rule_or_reported() {
     for (name, text) in FIXTURES {
-        assert!(check(name, text, 1) > 5, "{name}");
+        assert!(check(name, text, &[], 1) > 5, "{name}");
+    }
+}
+
+#[test]
+fn every_leaf_of_a_list_of_parameters_is_used_ignored_by_rule_or_reported() {
+    let text = include_str!("../tests/fixtures/project-parameters.json");
+    let projects = r#"[{"code":42,"name":"retail","perm":7},{"code":43,"name":"other","perm":7}]"#;
+    let minimal = include_str!("../tests/fixtures/minimal.json");
+    for beside in [
+        &[("minimal", minimal)][..],
+        &[("minimal", minimal), ("projects", projects)],
+    ] {
+        assert!(check("parameters", text, beside, 1) > 5);
     }
 }
 
@@ -165,7 +185,7 @@ fn every_leaf_of_every_input_of_others_is_used_ignored_by_rule_or_reported() {
             let text = text.trim_start_matches('\u{feff}');
             // A change means a further import: of large files only some leaves are changed, all are checked.
             let stride = 1 + text.len() / 12_000 * text.len() / 12_000;
-            assert!(check(&name, text, stride) > 0, "{name}");
+            assert!(check(&name, text, &[], stride) > 0, "{name}");
             files += 1;
         }
     }

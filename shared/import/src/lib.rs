@@ -12,7 +12,7 @@
 //! workflows in it, `version` what wrote them and `shape` brings them into one form, in which the nodes of the file keep
 //! their places; `attach` gives workflows the
 //! schedules that a list has; `secret` puts references in the place of secrets, `map` turns each into a [`Workflow`], `mapping` puts in
-//! what people filled in, and `sweep` looks at what is left. No value of a parameter ever enters the report.
+//! what people filled in, `project_parameter` takes parameters of projects from lists, and `sweep` looks at what is left. No value of a parameter ever enters the report.
 //!
 //! Left out on purpose: file access (callers pass bytes), and the running of task types that have no executor here (they
 //! are kept whole as [`Kind::External`], with names in the place of the codes that the files explain).
@@ -32,6 +32,7 @@ mod file_name;
 mod json;
 mod map;
 mod mapping;
+mod project_parameter;
 mod report;
 mod secret;
 mod shape;
@@ -44,6 +45,7 @@ use std::fmt::Debug;
 
 use jiff::civil::Date;
 use porpoise_model::workflow::Workflow;
+use porpoise_model::{Name, Value};
 
 pub use archive::Archive;
 pub use fault::{ImportFault, ImportFaults, Position};
@@ -81,6 +83,26 @@ pub struct Imported {
     pub plan: Plan,
     /// Slots of pools that the mapping file tells, as `PROJECT/NAME`.
     pub pools: BTreeMap<String, u32>,
+    /// What all workflows of a project can name, for each project that has any, in the order of their names.
+    pub parameters: Vec<ProjectParameters>,
+}
+
+/// The parameters of a project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectParameters {
+    /// As of workflows; unique among those of parameters.
+    pub file_name: String,
+    /// What the project is called here.
+    pub project: Name,
+    /// By their names.
+    pub values: BTreeMap<String, Value>,
+}
+
+impl ProjectParameters {
+    /// The text of a file that puts them.
+    pub fn text(&self) -> String {
+        porpoise_definition::write_parameters(&self.values)
+    }
 }
 
 /// A workflow, and the name of the definition file for it.

@@ -35,6 +35,8 @@ use crate::shape::Element;
 use crate::version::Version;
 use index::Index;
 pub(crate) use kind::is_logic;
+pub(crate) use parameter::TYPES;
+pub(crate) use scalar::known_word;
 pub(crate) use sql::target_of_source;
 
 /// Maps the workflows of some files.
@@ -126,8 +128,12 @@ impl Owners {
     fn of(&self, element: At<'_>) -> &Name {
         let definition = element.get("processDefinition");
         let code = definition.and_then(|at| at.get("projectCode")?.integer());
-        let known = code.and_then(|code| self.by_code.get(&code));
-        known.unwrap_or(&self.default)
+        self.of_code(code).unwrap_or(&self.default)
+    }
+
+    /// Who owns what a project has there, if that is known of the project.
+    pub(crate) fn of_code(&self, code: Option<i64>) -> Option<&Name> {
+        self.by_code.get(&code?)
     }
 }
 

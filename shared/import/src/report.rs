@@ -88,6 +88,23 @@ impl Report {
         Full(self)
     }
 
+    /// Adds what was found out after the import, about a thing that has no place in the files.
+    pub fn add(&mut self, topic: Topic, path: String, subject: String, message: String) {
+        let entry = Entry {
+            level: topic.level(),
+            topic,
+            file: None,
+            workflow: None,
+            path,
+            subject,
+            message,
+            advice: topic.advice(),
+        };
+        let before = |other: &Entry| (other.level, other.topic) <= (entry.level, entry.topic);
+        let at = self.entries.partition_point(before);
+        self.entries.insert(at, entry);
+    }
+
     /// The entries of a level.
     pub fn of(&self, level: Level) -> impl Iterator<Item = &Entry> {
         self.entries

@@ -13,6 +13,12 @@ use find::{Part, in_text, is_literal, is_secret_name};
 /// Characters of a part of a name.
 const PART_CHARS_MAX: usize = 40;
 
+/// What the names of secrets in parameters of projects begin with.
+const OF_PROJECT: &str = "project";
+
+/// Where the name of a value stands beside it, by the key of the value.
+const NAMES: [(&str, &str); 2] = [("value", "prop"), ("paramValue", "paramName")];
+
 /// Secrets by their values, so that one that stands at several places has one name.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
@@ -73,6 +79,18 @@ impl Secrets {
             }
         }
         let mut hidden = Vec::new();
+        for found in found {
+            self.replace(tree, found, &mut hidden);
+        }
+        hidden
+    }
+
+    /// Puts references in the place of the secrets of parameters of projects, whose nodes are given.
+    pub(crate) fn hide_values(&mut self, tree: &mut Tree, values: &[NodeId]) -> Vec<Hidden> {
+        let (mut found, mut hidden) = (Vec::new(), Vec::new());
+        for id in values {
+            look(tree.at(*id), OF_PROJECT, &mut found);
+        }
         for found in found {
             self.replace(tree, found, &mut hidden);
         }
@@ -175,14 +193,12 @@ fn parts(at: At<'_>, text: &str) -> Vec<Part> {
     in_text(text)
 }
 
-/// The name of a value: that of its parameter where it is the `value` of one.
+/// The name of a value: that of its parameter where it is the value of one.
 fn name_of(at: At<'_>) -> String {
     let key = at.key().unwrap_or_default();
-    let prop = at
-        .parent()
-        .and_then(|parent| parent.get("prop"))
-        .and_then(At::text);
-    prop.filter(|_| key == "value").unwrap_or(key).to_owned()
+    let beside = NAMES.iter().find(|(value, _)| *value == key);
+    let name = beside.and_then(|(_, name)| at.parent()?.get(name)?.text());
+    name.unwrap_or(key).to_owned()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What the mapping left: defaults, unknown fields, and texts that look like secrets.
 
 use crate::document::Document;
+use crate::envelope;
 use crate::fault::short;
 use crate::json::{At, Mark, Tree};
+use crate::mapping::List;
 use crate::report::{Notes, Rule, Topic};
 use crate::shape::Element;
 
@@ -15,7 +17,12 @@ pub(crate) fn sweep<'n>(
     notes: &mut Notes,
 ) {
     let tree = &document.tree;
-    if let Some(list) = document.list {
+    if document.list == Some(List::Parameters) {
+        envelope::unwrap(tree);
+        for hidden in document.hidden.iter().flatten() {
+            hidden.say(tree, notes);
+        }
+    } else if let Some(list) = document.list {
         let noun = list.noun();
         let message = format!("the file is a list of {noun}");
         notes.cover(tree.root(), Topic::Catalogue, noun, message);

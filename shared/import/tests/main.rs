@@ -20,5 +20,6 @@ mod http;
 mod import;
 mod mapping;
 mod outputs;
+mod parameters;
 mod refused;
 mod sql;

@@ -244,7 +244,7 @@ pub(crate) fn of_plain(text: &str) -> Value {
 }
 
 /// Whether a text is of a type. What is empty or holds an expression is told at run time.
-fn fits(kind: ValueType, text: &str) -> bool {
+pub fn fits(kind: ValueType, text: &str) -> bool {
     if text.is_empty() || text.contains('$') {
         return true;
     }

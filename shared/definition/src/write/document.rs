@@ -162,6 +162,16 @@ fn names(workflow: &Workflow, indices: &[u32]) -> Document {
     Document::Texts(indices.iter().filter_map(name).collect())
 }
 
+/// A map of names to values.
+pub(super) fn parameters(parameters: &BTreeMap<String, Value>) -> Document {
+    let entries = parameters.iter();
+    Document::Map(
+        entries
+            .map(|(name, value)| (name.clone(), parameter(value)))
+            .collect(),
+    )
+}
+
 /// The short form where it says the same.
 fn parameter(value: &Value) -> Document {
     if value.kind == ValueType::Varchar {

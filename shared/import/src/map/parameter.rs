@@ -34,7 +34,7 @@ pub(super) enum Direction {
 
 pub(super) const DIRECTIONS: Words<Direction> = &[("IN", Direction::In), ("OUT", Direction::Out)];
 
-pub(super) const TYPES: Words<ValueType> = &[
+pub(crate) const TYPES: Words<ValueType> = &[
     ("VARCHAR", ValueType::Varchar),
     ("INTEGER", ValueType::Integer),
     ("LONG", ValueType::Long),

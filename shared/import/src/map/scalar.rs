@@ -13,7 +13,7 @@ use crate::json::At;
 use crate::report::{Rule, Topic};
 
 /// The words of an enumeration, in the order of the numbers that databases and create calls use.
-pub(super) type Words<T> = &'static [(&'static str, T)];
+pub(crate) type Words<T> = &'static [(&'static str, T)];
 
 /// The first part of labels that keep what has no field of its own.
 pub(super) const LABEL: &str = "dolphinscheduler.";
@@ -146,7 +146,7 @@ impl Mapper<'_> {
 }
 
 /// What a word, or the number of one, stands for. The node is not marked.
-pub(super) fn known_word<T: Copy>(at: At<'_>, words: Words<T>) -> Option<T> {
+pub(crate) fn known_word<T: Copy>(at: At<'_>, words: Words<T>) -> Option<T> {
     let by_word = at.text().and_then(|text| {
         words
             .iter()

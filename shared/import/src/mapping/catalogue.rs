@@ -29,12 +29,15 @@ pub(crate) enum List {
     Schedules,
     /// Definitions without their tasks, as pages list them.
     Definitions,
+    /// Parameters of projects, which are read elsewhere (`project_parameter`).
+    Parameters,
 }
 
 /// Keys of the objects of a list, all of which they have, and what the list is of. The first that fits counts.
 /// Source: the entities that the REST API of 3.1, 3.2 and 3.3 answers.
-const SHAPES: [(&[&str], List); 17] = [
+const SHAPES: [(&[&str], List); 18] = [
     (&["crontab", "releaseState"], List::Schedules),
+    (&["paramName", "projectCode"], List::Parameters),
     (&["connectionParams", "name", "type"], List::DataSources),
     (&["funcName", "className"], List::Udfs),
     (&["fullName", "type", "alias"], List::Resources),
@@ -84,6 +87,7 @@ impl List {
             Self::WorkerGroups => "worker groups",
             Self::Schedules => "schedules",
             Self::Definitions => "workflows",
+            Self::Parameters => "parameters of projects",
         }
     }
 }
@@ -191,7 +195,7 @@ impl Catalogue {
             List::Queues => (Section::Queues, text("queue"), text("queueName")),
             List::WorkerGroups => (Section::WorkerGroups, text("name"), text("description")),
             List::Definitions => (Section::Workflows, text("code"), text("name")),
-            List::Schedules => return,
+            List::Schedules | List::Parameters => return,
         };
         if let (Some(key), Some(about)) = (key, about) {
             self.about.entry((section, key)).or_insert(about);

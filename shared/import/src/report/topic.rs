@@ -96,6 +96,12 @@ topics! {
     /// Notifications.
     Alerts, CarriedWithDifference, "alerts, told by a topic that people subscribe to",
         "subscribe who is in the alert groups (docs/users/notices.md); a group's id is kept as a label";
+    /// Parameters of a project that cannot be kept here.
+    ProjectParameterTooLong, NotCarried, "parameters of projects that are too long or too many",
+        "put what they hold into the workflows that name them, or into a file that their tasks fetch";
+    /// A parameter of a project that is here already.
+    ProjectParameterKept, NotCarried, "parameters of projects that have another value here, which stays",
+        "compare the two; `porpoise parameters --project PROJECT --set NAME=VALUE` takes the one from there";
     /// A file that a file of the Python SDK names.
     MissingFile, NotCarried, "files that others name and that are not there",
         "import the folder that holds all of them, or put the text where `$FILE{...}` stands";
@@ -242,6 +248,12 @@ topics! {
     /// A word that DolphinScheduler would not know.
     UnknownWord, CarriedWithDifference, "words that are not known, read as the default",
         "check the field; DolphinScheduler reads them as null";
+    /// Parameters of a project.
+    ProjectParameters, CarriedWithDifference, "parameters of projects, which a run keeps as they were when it was created",
+        "start a run anew that is to see a change: there the next attempt of a task does";
+    /// A parameter of a project that is not of its type.
+    ProjectParameterType, CarriedWithDifference, "parameters of projects that are not of their type, texts here",
+        "correct the value if it is to be bound as a number in SQL; scripts see the same";
     /// What looks like a secret.
     Secret, CarriedWithDifference, "secrets, replaced by references",
         "store each where its task runs, under the name that is shown; scripts read them from variables, which `env` sets";

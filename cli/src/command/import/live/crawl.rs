@@ -1,4 +1,4 @@
-//! What is asked, and in which order: projects, then the workflows and schedules of each, then what ids are called.
+//! What is asked, and in which order: projects, then the workflows, schedules and parameters of each, then what ids are called.
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,19 @@ const PAGE: usize = 100;
 const PAGES_MAX: usize = 10_000;
 /// What is kept of the parameters of a connection: nothing that lets anybody in.
 const OF_CONNECTIONS: [&str; 4] = ["address", "database", "host", "port"];
+
+const NO_SUCH_LIST: &str = "this version has no such list";
+
+/// What became of a list.
+#[derive(Debug)]
+enum Pages {
+    /// Its entries.
+    Read(Vec<Value>),
+    /// The server has none.
+    Missing,
+    /// The user may not read it, or the server cannot: in its own words.
+    Declined(String),
+}
 
 /// A project, or a workflow in one.
 #[derive(Debug)]
@@ -107,6 +120,7 @@ impl Crawl<'_> {
         let workflows = named(&self.pages(&path, &format!("{code}/workflows"))?);
         let schedules = format!("projects/{code}/schedules");
         self.pages(&schedules, &format!("{code}/schedules"))?;
+        self.parameters(project)?;
         let what = format!(
             "reading project `{name}`: {}",
             many(workflows.len(), "workflow")
@@ -116,6 +130,20 @@ impl Crawl<'_> {
             self.workflow(&path, *code, workflow)?;
             self.progress.step();
         }
+        Ok(())
+    }
+
+    /// What all workflows of the project can name; versions before 3.2 have no such thing.
+    fn parameters(&mut self, Named { code, name, .. }: &Named) -> Result<(), Failure> {
+        let path = format!("projects/{code}/project-parameter");
+        let why = match self.pages_if_there(&path, &format!("{code}/parameters"))? {
+            Pages::Read(_) => return Ok(()),
+            Pages::Missing if self.words == Some(Words::Process) => return Ok(()),
+            Pages::Missing => NO_SUCH_LIST.to_owned(),
+            Pages::Declined(why) => why,
+        };
+        let text = format!("parameters of project `{name}` are not read: {why}");
+        self.progress.say(&text);
         Ok(())
     }
 
@@ -181,37 +209,38 @@ impl Crawl<'_> {
 
     /// A list that may be missing: then ids keep their numbers.
     fn list(&mut self, list: &super::words::List) -> Result<(), Failure> {
-        let result = if list.paged {
-            self.pages_if_allowed(list.path, list.file)?.map(|_| ())
+        let why = if list.paged {
+            match self.pages_if_there(list.path, list.file)? {
+                Pages::Read(_) => return Ok(()),
+                Pages::Missing => NO_SUCH_LIST.to_owned(),
+                Pages::Declined(why) => why,
+            }
         } else {
             match self.asker.ask(list.path)? {
                 Answer::Said(bytes, _) => {
-                    self.store.keep(&format!("{}.json", list.file), &bytes)?;
-                    Ok(())
+                    return self.store.keep(&format!("{}.json", list.file), &bytes);
                 }
-                Answer::NoSuchPath => Err("this version has no such list".to_owned()),
-                Answer::Declined(said) => Err(said),
+                Answer::NoSuchPath => NO_SUCH_LIST.to_owned(),
+                Answer::Declined(said) => said,
             }
         };
-        if let Err(why) = result {
-            self.progress
-                .say(&format!("{} keep their ids: {why}", list.noun));
-        }
+        self.progress
+            .say(&format!("{} keep their ids: {why}", list.noun));
         Ok(())
     }
 
     /// The entries of all pages of a list.
     fn pages(&mut self, path: &str, file: &str) -> Result<Vec<Value>, Failure> {
-        self.pages_if_allowed(path, file)?.map_err(|why| {
-            Failure::new(REFUSED, format!("DolphinScheduler does not list `{path}`")).cause(why)
-        })
+        let why = match self.pages_if_there(path, file)? {
+            Pages::Read(items) => return Ok(items),
+            Pages::Missing => NO_SUCH_LIST.to_owned(),
+            Pages::Declined(why) => why,
+        };
+        let message = format!("DolphinScheduler does not list `{path}`");
+        Err(Failure::new(REFUSED, message).cause(why))
     }
 
-    fn pages_if_allowed(
-        &mut self,
-        path: &str,
-        file: &str,
-    ) -> Result<Result<Vec<Value>, String>, Failure> {
+    fn pages_if_there(&mut self, path: &str, file: &str) -> Result<Pages, Failure> {
         let mut all = Vec::new();
         for number in 1..=PAGES_MAX {
             let page = format!(
@@ -220,8 +249,8 @@ impl Crawl<'_> {
             );
             let (bytes, value) = match self.asker.ask(&page)? {
                 Answer::Said(bytes, value) => (bytes, value),
-                Answer::NoSuchPath => return Ok(Err("this version has no such list".to_owned())),
-                Answer::Declined(said) => return Ok(Err(said)),
+                Answer::NoSuchPath => return Ok(Pages::Missing),
+                Answer::Declined(said) => return Ok(Pages::Declined(said)),
             };
             let bytes = without_secrets(&value).unwrap_or(bytes);
             self.store.keep(&format!("{file}-{number}.json"), &bytes)?;
@@ -239,7 +268,7 @@ impl Crawl<'_> {
                 break;
             }
         }
-        Ok(Ok(all))
+        Ok(Pages::Read(all))
     }
 }
 
