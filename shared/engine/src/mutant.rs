@@ -64,13 +64,15 @@ pub enum Mutant {
     DependentsAtOnce,
     /// Runs of a mapped task start however many of them are there.
     WindowIgnored,
+    /// Another attempt of a mapped task runs all elements again.
+    ElementsAnew,
     /// A task that an edit has put somewhere else counts its attempts from there on as if it were new.
     EditedCountsAnew,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -100,6 +102,7 @@ impl Mutant {
         Self::BackfillCountsCreated,
         Self::DependentsAtOnce,
         Self::WindowIgnored,
+        Self::ElementsAnew,
         Self::EditedCountsAnew,
     ];
 }

@@ -56,7 +56,7 @@ pub struct Run;
 
 impl Aggregate for Run {
     const KIND: AggregateKind = AggregateKind::Run;
-    const FOLD_VERSION: u32 = 5;
+    const FOLD_VERSION: u32 = 6;
 
     type State = State;
     type Context = Plan;

@@ -141,7 +141,10 @@ fn run_facts() -> Vec<RunFact> {
             until: Some(at(99)),
         },
         RunFact::Released { tasks: tasks() },
-        RunFact::Rerun { tasks: tasks() },
+        RunFact::Rerun {
+            tasks: tasks(),
+            goes_on: None,
+        },
         RunFact::Ended {
             state: RunState::Failed,
             cause: Some(Cause::TasksFailed { count: 2 }),
@@ -185,6 +188,8 @@ fn records_of_run_facts_of_reader_1_still_read() {
     let said = said.replacen(", only: None", "", 1);
     // And before projects had parameters.
     let said = said.replacen(", project_parameters: None", "", 1);
+    // And before mapped tasks could go on.
+    let said = said.replacen(", goes_on: None", "", 1);
     assert_eq!(said, std::fs::read_to_string(&says).unwrap());
     assert_eq!(
         record.to_bytes(),
@@ -340,6 +345,7 @@ fn records_of_edits_still_read() {
             )],
             written_back,
             project_parameters: None,
+            goes_on: None,
         }))
     };
     let place = Placement {
@@ -386,6 +392,7 @@ fn records_of_mapped_tasks_still_read() {
             RunFact::Mapped {
                 task: 7,
                 elements: Elements::expand(lists, &[], 5).unwrap(),
+                kept: None,
             },
             RunFact::ElementsStarted { task: 7, to: 4 },
             RunFact::Element {
@@ -404,6 +411,49 @@ fn records_of_mapped_tasks_still_read() {
         ],
     };
     let bytes = golden("run-mapped-1.cbor");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
+        std::fs::write(&bytes, record.to_bytes()).unwrap();
+    }
+    let stored = std::fs::read(&bytes).unwrap();
+    assert_eq!(Record::<RunFact>::from_bytes(&stored).unwrap(), record);
+    assert_eq!(record.to_bytes(), stored);
+}
+
+#[test]
+fn records_of_mapped_tasks_that_go_on_still_read() {
+    let days = vec![("day".to_owned(), vec!["1".to_owned(); 1_000])];
+    let plan = |tasks: &str| {
+        let workflow = crate::support::workflow(tasks);
+        porpoise_engine::Plan::compile(std::sync::Arc::new(workflow)).unwrap()
+    };
+    let record = Record {
+        at: at(100),
+        facts: vec![
+            RunFact::Rerun {
+                tasks: Ranges::of([1, 2, 7]),
+                goes_on: Some(Ranges::one(7)),
+            },
+            RunFact::Mapped {
+                task: 7,
+                elements: Elements::expand(days, &[], 1_024).unwrap(),
+                kept: Some(Ranges::of((0..400).chain(401..1_000))),
+            },
+            RunFact::Edited(Box::new(Edited {
+                before: VersionHash::of(b"before"),
+                version: VersionHash::of(b"after"),
+                moves: Moves::between(&plan("a; b"), &plan("b; a")),
+                tasks: Ranges::of([0, 1]),
+                actor: actor(),
+                parameters: Vec::new(),
+                placement: Placement::default(),
+                pools: Vec::new(),
+                written_back: false,
+                project_parameters: None,
+                goes_on: Some(Ranges::one(1)),
+            })),
+        ],
+    };
+    let bytes = golden("run-mapped-goes-on-1.cbor");
     if std::env::var_os("UPDATE_GOLDEN").is_some() && !bytes.exists() {
         std::fs::write(&bytes, record.to_bytes()).unwrap();
     }

@@ -6,6 +6,7 @@ use porpoise_model::{Actor, Cause, RunState};
 
 use super::edit;
 use super::fact::{After, RunFact};
+use super::mapped;
 use super::ranges::Ranges;
 use super::selection::{Reach, select};
 use super::state::State;
@@ -104,14 +105,18 @@ fn obey(
                 !phase.is_success() && !matches!(phase, Phase::Skipped | Phase::LeftOut)
             })
         }
-        RunCommand::RerunFailed => rerun(state, failed(state, plan)),
+        RunCommand::RerunFailed => {
+            let tasks = failed(state, plan);
+            let goes_on = mapped::goes_on(state, plan, &tasks);
+            rerun(state, tasks, goes_on)
+        }
         RunCommand::Rerun {
             tasks,
             downstream,
             upstream,
         } => {
             known(plan, tasks)?;
-            rerun(state, selected(plan, tasks, *downstream, *upstream))
+            rerun(state, selected(plan, tasks, *downstream, *upstream), None)
         }
         RunCommand::Answer {
             tasks,
@@ -384,7 +389,7 @@ pub fn selected(plan: &Plan, tasks: &[u32], downstream: bool, upstream: bool) ->
     Ranges::of(below.iter().chain(above.iter()))
 }
 
-fn rerun(state: &State, tasks: Ranges) -> Result<Vec<RunFact>, String> {
+fn rerun(state: &State, tasks: Ranges, goes_on: Option<Ranges>) -> Result<Vec<RunFact>, String> {
     begun(state)?;
     if state.run_state() == RunState::Queued {
         return Err("the run waits to be let in: rerun tasks once it runs".to_owned());
@@ -392,7 +397,7 @@ fn rerun(state: &State, tasks: Ranges) -> Result<Vec<RunFact>, String> {
     if tasks.is_empty() {
         return Err(NOTHING_AGAIN.to_owned());
     }
-    Ok(vec![RunFact::Rerun { tasks }])
+    Ok(vec![RunFact::Rerun { tasks, goes_on }])
 }
 
 /// What a rerun would do, exactly: for a preview.
@@ -430,7 +435,7 @@ pub fn preview(state: &State, plan: &Plan, command: &RunCommand) -> Result<Rerun
         | RunCommand::Answer { .. }
         | RunCommand::Edit(_) => return Err(format!("`{}` has no preview", word(command))),
     };
-    rerun(state, tasks.clone())?;
+    rerun(state, tasks.clone(), None)?;
     let runs: Vec<u32> = tasks
         .iter()
         .filter(|task| !plan.is_disabled(*task))

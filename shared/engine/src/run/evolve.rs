@@ -109,7 +109,11 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
             held(state, tasks, &hold);
         }
         RunFact::Released { tasks } => release(state, tasks),
-        RunFact::Rerun { tasks } => rerun(state, plan, tasks, at),
+        RunFact::Rerun { tasks, goes_on } => {
+            let past = mapped::put_aside(state, goes_on.as_ref());
+            rerun(state, plan, tasks, at);
+            mapped::put_back(state, past);
+        }
         RunFact::Edited(edited) => {
             if edit::evolve(state, plan, edited, at) {
                 reopen(state, plan, at);
@@ -375,6 +379,9 @@ fn finish(state: &mut State, plan: &Plan, task: u32, event: TaskEvent, at: Times
     forget_waits(state, task, at);
     free_slot(state, task, at);
     state.tasks.set_phase(task, next);
+    if matches!(event, TaskEvent::Succeeded | TaskEvent::Skipped) {
+        mapped::begin_anew(state, task);
+    }
     if !was.is_terminal() {
         upstream::propagate(state, plan, task, at);
     }
@@ -552,6 +559,7 @@ fn reopen(state: &mut State, plan: &Plan, at: Timestamp) {
 /// Tasks without a job go back to the beginning, and what waits below them waits again.
 fn reset(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
     let mut again: Vec<u32> = Vec::new();
+    mapped::reset(state, plan, tasks);
     for task in tasks.iter() {
         state
             .base

@@ -261,6 +261,9 @@ pub enum RunFact {
         /// These tasks.
         #[n(0)]
         tasks: Ranges,
+        /// Of these, mapped ones that go on with the elements that have succeeded.
+        #[n(1)]
+        goes_on: Option<Ranges>,
     },
     /// The run is over.
     #[n(29)]
@@ -369,6 +372,9 @@ pub enum RunFact {
         /// As they were found when it began; nothing is evaluated again.
         #[n(1)]
         elements: Elements,
+        /// These have succeeded in attempts before, over the same elements: they are not run again.
+        #[n(2)]
+        kept: Option<Ranges>,
     },
     /// Runs are to be made for more elements of its current attempt.
     #[n(40)]
