@@ -147,7 +147,7 @@ impl Mappings {
             RunFact::Rerun { tasks, goes_on } => {
                 let idle = tasks.iter().filter(|task| !naive.again(*task).0);
                 let goes_on = goes_on.clone().unwrap_or_default();
-                self.rerun(run, plan, idle.collect(), &goes_on)?;
+                self.rerun(run, plan, &idle.collect::<Vec<_>>(), &goes_on)?;
             }
             RunFact::Edited(edited) => {
                 let goes_on = edited.goes_on.clone().unwrap_or_default();
@@ -198,7 +198,7 @@ impl Mappings {
         | RunFact::Canceled { task, .. } = fact
             && naive.again(*task) == (true, true)
         {
-            self.rerun(run, plan, vec![*task], &Ranges::default())?;
+            self.rerun(run, plan, &[*task], &Ranges::default())?;
         }
         Ok(None)
     }
@@ -216,11 +216,11 @@ impl Mappings {
         &mut self,
         run: RunId,
         plan: &Plan,
-        tasks: Vec<u32>,
+        tasks: &[u32],
         goes_on: &Ranges,
     ) -> Result<(), Wrong> {
         self.recovered(run, goes_on)?;
-        let anew = plan.with_downstream(&tasks);
+        let anew = plan.with_downstream(tasks);
         let anew: BTreeSet<u32> = anew.into_iter().collect();
         let stays = |task: &u32| !anew.contains(task) || goes_on.contains(*task);
         self.past.retain(|(of, task), _| *of != run || stays(task));
