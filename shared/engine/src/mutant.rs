@@ -64,6 +64,8 @@ pub enum Mutant {
     DependentsAtOnce,
     /// Runs of a mapped task start however many of them are there.
     WindowIgnored,
+    /// Another attempt of a mapped task runs all elements again.
+    ElementsAnew,
     /// A task that an edit has put somewhere else counts its attempts from there on as if it were new.
     EditedCountsAnew,
     /// A run that is to go on below is made anew.
@@ -72,7 +74,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::NoResend,
         Self::StaleCopyTrusted,
         Self::ContentAsDeduplication,
@@ -102,6 +104,7 @@ impl Mutant {
         Self::BackfillCountsCreated,
         Self::DependentsAtOnce,
         Self::WindowIgnored,
+        Self::ElementsAnew,
         Self::EditedCountsAnew,
         Self::RecoveredAnew,
     ];

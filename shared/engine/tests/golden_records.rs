@@ -357,6 +357,7 @@ fn records_of_edits_still_read() {
             )],
             written_back,
             project_parameters: None,
+            goes_on: None,
         }))
     };
     let place = Placement {
@@ -396,6 +397,7 @@ fn records_of_mapped_tasks_still_read() {
             RunFact::Mapped {
                 task: 7,
                 elements: Elements::expand(lists, &[], 5).unwrap(),
+                kept: None,
             },
             RunFact::ElementsStarted { task: 7, to: 4 },
             RunFact::Element {
@@ -413,6 +415,36 @@ fn records_of_mapped_tasks_still_read() {
             },
         ],
     );
+}
+
+#[test]
+fn records_of_mapped_tasks_that_go_on_still_read() {
+    let days = vec![("day".to_owned(), vec!["1".to_owned(); 1_000])];
+    let plan = |tasks: &str| {
+        let workflow = crate::support::workflow(tasks);
+        porpoise_engine::Plan::compile(std::sync::Arc::new(workflow)).unwrap()
+    };
+    let facts = vec![
+        RunFact::Mapped {
+            task: 7,
+            elements: Elements::expand(days, &[], 1_024).unwrap(),
+            kept: Some(Ranges::of((0..400).chain(401..1_000))),
+        },
+        RunFact::Edited(Box::new(Edited {
+            before: VersionHash::of(b"before"),
+            version: VersionHash::of(b"after"),
+            moves: Moves::between(&plan("a; b"), &plan("b; a")),
+            tasks: Ranges::of([0, 1]),
+            actor: actor(),
+            parameters: Vec::new(),
+            placement: Placement::default(),
+            pools: Vec::new(),
+            written_back: false,
+            project_parameters: None,
+            goes_on: Some(Ranges::one(1)),
+        })),
+    ];
+    still_read("run-mapped-goes-on-1.cbor", facts);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use porpoise_engine::Plan;
 use porpoise_engine::effect::{Attempt, NewRun};
 use porpoise_engine::elements::Elements;
 use porpoise_engine::run::RunFact;
+use porpoise_engine::run::ranges::Ranges;
 use porpoise_model::workflow::{Items, Kind};
 use porpoise_model::{Cause, RunId, RunState};
 
@@ -22,6 +23,10 @@ struct Mapping {
     parallel: usize,
     started: usize,
     open: BTreeSet<usize>,
+    /// Succeeded, in this attempt or before.
+    done: BTreeSet<usize>,
+    /// Of those, the ones that had when it began.
+    kept: BTreeSet<usize>,
     bad: usize,
     /// Runs that were made and have not ended, whether the run above knows it or not.
     living: BTreeSet<RunId>,
@@ -33,6 +38,10 @@ pub(crate) struct Mappings {
     all: BTreeMap<(RunId, u32, u32), Mapping>,
     /// Whose runs they are.
     of: BTreeMap<RunId, (RunId, u32, u32)>,
+    /// What attempts that are over have come to, where another one has to go on with it.
+    past: BTreeMap<(RunId, u32), (Vec<Values>, BTreeSet<usize>)>,
+    /// Whose latest command recovers what failed.
+    recovers: BTreeSet<RunId>,
 }
 
 fn wrong(what: String) -> Result<(), Wrong> {
@@ -81,6 +90,9 @@ impl Mappings {
         let Some(values) = mapping.elements.get(element) else {
             return wrong(format!("{at:?} of {above} is beyond all elements"));
         };
+        if mapping.kept.contains(&element) {
+            return wrong(format!("{at:?} of {above} had succeeded, and runs again"));
+        }
         let given = |(name, value): &(String, String)| new.parameters.get(name) == Some(value);
         if !values.iter().all(given) {
             let what = format!("{at:?} of {above} is {values:?}, not {:?}", new.parameters);
@@ -116,9 +128,42 @@ impl Mappings {
         naive: &Naive,
     ) -> Result<Option<(Attempt, RunState)>, Wrong> {
         match fact {
-            RunFact::Mapped { task, elements } => {
+            RunFact::Mapped {
+                task,
+                elements,
+                kept,
+            } => {
                 let number = naive.stake(*task).0 + 1;
-                self.mapped((run, *task, number), plan, elements)?;
+                let kept = kept.iter().flat_map(Ranges::iter);
+                let kept = kept.map(|element| element as usize).collect();
+                self.mapped((run, *task, number), plan, elements, kept)?;
+            }
+            RunFact::Commanded { what, .. } => {
+                self.recovers.remove(&run);
+                if what == "edit" {
+                    self.recovers.insert(run);
+                }
+            }
+            RunFact::Rerun { tasks } => {
+                let idle = tasks.iter().filter(|task| !naive.again(*task).0);
+                self.rerun(run, plan, &idle.collect::<Vec<_>>(), &Ranges::default());
+            }
+            RunFact::Recovered { tasks, goes_on } => {
+                let goes_on = goes_on.clone().unwrap_or_default();
+                self.rerun(run, plan, &tasks.iter().collect::<Vec<_>>(), &goes_on);
+            }
+            RunFact::Edited(edited) => {
+                let goes_on = edited.goes_on.clone().unwrap_or_default();
+                self.recovered(run, &goes_on)?;
+                let mut moved = BTreeMap::new();
+                for (from, to) in edited.moves.pairs() {
+                    let past = self.past.remove(&(run, from));
+                    moved.extend(past.filter(|_| goes_on.contains(to)).map(|it| (to, it)));
+                }
+                self.past.retain(|(of, _), _| *of != run);
+                let moved = moved.into_iter();
+                self.past
+                    .extend(moved.map(|(task, past)| ((run, task), past)));
             }
             RunFact::ElementsStarted { task, to } => self.started(run, *task, *to, naive)?,
             RunFact::Element { task, element, .. } => {
@@ -133,7 +178,11 @@ impl Mappings {
             } => {
                 let mapping = self.open(run, *task, *element, naive)?;
                 mapping.open.remove(&(*element as usize));
-                mapping.bad += usize::from(*state != RunState::Succeeded);
+                if *state == RunState::Succeeded {
+                    mapping.done.insert(*element as usize);
+                } else {
+                    mapping.bad += 1;
+                }
                 let attempt = Attempt::of(*task, naive.stake(*task).0).with_element(*element);
                 let made = !matches!(cause, Some(Cause::Rejected { .. }));
                 return Ok(made.then_some((attempt, *state)));
@@ -146,7 +195,31 @@ impl Mappings {
             RunFact::Canceled { task, .. } => self.over(run, *task, naive, false)?,
             _ => {}
         }
+        // What is to run again once it is over does so now.
+        if let RunFact::Succeeded { task, .. }
+        | RunFact::Failed { task, .. }
+        | RunFact::Canceled { task, .. } = fact
+            && naive.again(*task) == (true, true)
+        {
+            self.rerun(run, plan, &[*task], &Ranges::default());
+        }
         Ok(None)
+    }
+
+    /// Nobody but who edits a run lets its tasks go on in another version.
+    fn recovered(&self, run: RunId, goes_on: &Ranges) -> Result<(), Wrong> {
+        if goes_on.is_empty() || self.recovers.contains(&run) {
+            return Ok(());
+        }
+        wrong(format!("{run} goes on with {goes_on:?} unasked"))
+    }
+
+    /// Tasks are begun anew, and so is all that comes after them, but for those that go on.
+    fn rerun(&mut self, run: RunId, plan: &Plan, tasks: &[u32], goes_on: &Ranges) {
+        let anew = plan.with_downstream(tasks);
+        let anew: BTreeSet<u32> = anew.into_iter().collect();
+        let stays = |task: &u32| !anew.contains(task) || goes_on.contains(*task);
+        self.past.retain(|(of, task), _| *of != run || stays(task));
     }
 
     fn mapped(
@@ -154,6 +227,7 @@ impl Mappings {
         key: (RunId, u32, u32),
         plan: &Plan,
         elements: &Elements,
+        kept: BTreeSet<usize>,
     ) -> Result<(), Wrong> {
         let (wanted, parallel) = combinations(plan, key.1);
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -164,11 +238,19 @@ impl Mappings {
         if found != wanted {
             return wrong(format!("{key:?} is mapped over {found:?}, not {wanted:?}"));
         }
+        let past = self.past.remove(&(key.0, key.1));
+        let done = past.filter(|(over, _)| *over == wanted);
+        let done = done.map(|(_, done)| done).unwrap_or_default();
+        if kept != done {
+            return wrong(format!("{key:?} keeps {kept:?}, not {done:?}"));
+        }
         let mapping = Mapping {
             elements: wanted,
             parallel,
             started: 0,
             open: BTreeSet::new(),
+            done,
+            kept,
             bad: 0,
             living: BTreeSet::new(),
         };
@@ -188,7 +270,8 @@ impl Mappings {
         let free = naive.may_go_on(task);
         let mapping = self.current(run, task, naive)?;
         let to = to as usize;
-        mapping.open.extend(mapping.started..to);
+        let new = (mapping.started..to).filter(|element| !mapping.kept.contains(element));
+        mapping.open.extend(new);
         let forward = to > mapping.started && to <= mapping.elements.len();
         let fits = mapping.open.len() <= mapping.parallel;
         if !free || !forward || !fits || mapping.bad > 0 {
@@ -220,7 +303,7 @@ impl Mappings {
         let Some(mapping) = self.all.get(&key) else {
             return Ok(());
         };
-        let all = mapping.started == mapping.elements.len() && mapping.bad == 0;
+        let all = mapping.done.len() == mapping.elements.len() && mapping.bad == 0;
         let stopped = !naive.may_go_on(task);
         let right = if well {
             all
@@ -228,6 +311,11 @@ impl Mappings {
             mapping.bad > 0 || stopped
         };
         if right && mapping.open.is_empty() {
+            self.past.remove(&(run, task));
+            if !well && !mapping.done.is_empty() && mapping.done.len() < mapping.elements.len() {
+                let past = (mapping.elements.clone(), mapping.done.clone());
+                self.past.insert((run, task), past);
+            }
             return Ok(());
         }
         wrong(format!("{key:?} is said to end, well {well}: {mapping:?}"))

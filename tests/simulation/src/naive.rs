@@ -126,6 +126,14 @@ impl Naive {
         })
     }
 
+    /// Whether a task is under way, and whether it runs again after that.
+    pub(crate) fn again(&self, task: u32) -> (bool, bool) {
+        let task = self.tasks.get(task as usize);
+        task.map_or((false, false), |task| {
+            (task.active, matches!(task.then, Some(Then::Rerun)))
+        })
+    }
+
     pub(crate) fn read(&mut self, fact: &RunFact, target: &Target) -> Result<(), Wrong> {
         if self.ended {
             Self::may_follow_the_end(fact)?;

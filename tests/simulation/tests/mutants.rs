@@ -82,6 +82,11 @@ fn runs_of_a_mapped_task_beyond_its_window_are_found() {
 }
 
 #[test]
+fn elements_of_a_mapped_task_that_are_run_again_are_found() {
+    is_found(Mutant::ElementsAnew);
+}
+
+#[test]
 fn a_backfill_whose_kill_spares_runs_under_way_is_found() {
     is_found(Mutant::BackfillSparesUncreated);
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use porpoise_app::view::RunView;
-use porpoise_engine::effect::Attempt;
 use porpoise_engine::run::view::{ElementView, MappedView};
 use porpoise_model::TaskState;
 use serde::Serialize;
@@ -70,37 +69,34 @@ pub(crate) struct Element {
 }
 
 /// What the latest attempt of a task is about, if it is mapped.
-fn latest(view: &RunView, task: u32) -> Option<(Attempt, &MappedView)> {
+fn latest(view: &RunView, task: u32) -> Option<&MappedView> {
     let attempt = view.view.attempts.get(&task)?.last()?;
-    let made = Attempt::of(attempt.task, attempt.number);
-    Some((made, attempt.mapped.as_deref()?))
+    attempt.mapped.as_deref()
 }
 
 /// How far the latest attempt of a task is, if it is mapped.
 pub(super) fn counts(view: &RunView, task: u32) -> Option<ElementCounts> {
-    latest(view, task).map(|(_, mapped)| ElementCounts::from(mapped))
+    latest(view, task).map(ElementCounts::from)
 }
 
-/// The elements of the latest attempt of a task that have started, in order.
+/// The elements of the latest attempt of a task that have started, in order, and those that had succeeded before, each with
+/// the run that it has from the attempt that ran it.
 pub(super) fn all(view: &RunView, task: u32) -> Option<Vec<Element>> {
-    let (attempt, mapped) = latest(view, task)?;
-    let shown = |(element, started): (u32, &ElementView)| {
-        let parameters = mapped.elements.get(element).unwrap_or_default();
+    let mapped = latest(view, task)?;
+    let shown = |(element, started): (&u32, &ElementView)| {
+        let parameters = mapped.elements.get(*element).unwrap_or_default();
         let parameters = parameters.into_iter();
         Element {
             number: element.saturating_add(1),
             parameters: parameters
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
-            run_id: attempt
-                .with_element(element)
-                .child(view.run.run)
-                .to_string(),
+            run_id: started.attempt.child(view.run.run).to_string(),
             state: started.state.as_str(),
             started: started.started,
             ended: started.ended,
             cause: started.cause.as_ref().map(CauseView::from),
         }
     };
-    Some((0_u32..).zip(&mapped.started).map(shown).collect())
+    Some(mapped.started.iter().map(shown).collect())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use porpoise_app::view::Pin;
 use porpoise_engine::Plan;
 use porpoise_engine::commands::Outcome;
+use porpoise_engine::elements::Elements;
 use porpoise_engine::family::ChildStage;
 use porpoise_engine::record::Record;
 use porpoise_engine::run::dependent;
@@ -463,12 +465,13 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
             started: *started,
             ..plain(stage_word(*stage))
         },
-        RunFact::Mapped { task, elements } => Fact {
+        RunFact::Mapped {
+            task,
+            elements,
+            kept,
+        } => Fact {
             tasks: one(*task),
-            text: Some(match (elements.count(), elements.cut()) {
-                (count, 0) => format!("{count} elements"),
-                (count, cut) => format!("{count} elements; {cut} beyond its limit"),
-            }),
+            text: Some(expanded(elements, kept.as_ref())),
             ..plain("mapped")
         },
         RunFact::ElementsStarted { task, to } => Fact {
@@ -512,6 +515,18 @@ fn told(plan: &Plan, fact: &RunFact) -> Fact {
         },
         RunFact::Done { .. } => plain("done"),
     }
+}
+
+/// What a mapped task has runs made for.
+fn expanded(elements: &Elements, kept: Option<&Ranges>) -> String {
+    let mut text = format!("{} elements", elements.count());
+    if let Some(kept) = kept {
+        let _ = write!(text, ", {} of them done before", kept.len());
+    }
+    if elements.cut() > 0 {
+        let _ = write!(text, "; {} beyond its limit", elements.cut());
+    }
+    text
 }
 
 fn texts(outputs: &Outputs) -> BTreeMap<String, String> {

@@ -340,10 +340,11 @@ pub(super) fn can_go_on(state: &State, task: u32) -> bool {
 }
 
 /// The next attempts of tasks go on with the runs that were the last to begin.
-pub(super) fn recover(state: &mut State, tasks: &Ranges) {
+pub(super) fn recover(state: &mut State, tasks: Option<&Ranges>) {
+    let tasks = tasks.into_iter().flat_map(Ranges::iter);
     if let Some(family) = state.family.as_deref_mut() {
         let ran = |task: u32| Some((task, *family.ran.get(&task)?));
-        family.goes_on.extend(tasks.iter().filter_map(ran));
+        family.goes_on.extend(tasks.filter_map(ran));
     }
 }
 

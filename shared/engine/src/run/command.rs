@@ -1,7 +1,5 @@
 //! What people may do with a run, and what follows. A command that changes nothing is refused with its reason.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use porpoise_model::workflow::Kind;
 use porpoise_model::{Actor, Cause, RunState};
@@ -9,8 +7,9 @@ use porpoise_model::{Actor, Cause, RunState};
 use super::child;
 use super::edit;
 use super::fact::{After, RunFact};
+use super::mapped;
 use super::ranges::Ranges;
-use super::selection::{Reach, select};
+use super::selection::{Reach, firsts, select};
 use super::state::State;
 use super::tasks::Phase;
 use crate::Plan;
@@ -387,11 +386,8 @@ pub fn failed(state: &State, plan: &Plan) -> Ranges {
 /// These run again, and go on with what they had made below where that is what they would make again: nothing above them is
 /// rerun that might hand them something else.
 pub(super) fn recovered(state: &State, plan: &Plan, tasks: Ranges) -> RunFact {
-    let next = tasks.iter().flat_map(|task| plan.downstream(task)).copied();
-    let below = plan.with_downstream(&next.collect::<Vec<_>>());
-    let below: BTreeSet<u32> = below.into_iter().collect();
-    let going = tasks.iter().filter(|task| !below.contains(task));
-    let going = Ranges::of(going.filter(|task| child::can_go_on(state, *task)));
+    let can = |task: &u32| child::can_go_on(state, *task) || mapped::can_go_on(state, *task);
+    let going = Ranges::of(firsts(plan, &tasks).iter().filter(can));
     RunFact::Recovered {
         tasks,
         goes_on: Some(going).filter(|going| !going.is_empty()),

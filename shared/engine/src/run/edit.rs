@@ -17,9 +17,11 @@ use porpoise_model::{Actor, PoolId, Value, VersionHash};
 
 use super::command;
 use super::fact::RunFact;
+use super::mapped;
 use super::moves::Moves;
 use super::parameters;
 use super::ranges::Ranges;
+use super::selection::firsts;
 use super::state::State;
 use super::tasks::{Phase, Tasks};
 use super::upstream;
@@ -103,6 +105,9 @@ pub struct Edited {
     /// Parameters of the project that it can name: those that it kept are what they were.
     #[n(9)]
     pub project_parameters: Option<BTreeMap<String, Value>>,
+    /// Of those that run again, mapped ones that go on with the elements that have succeeded.
+    #[n(10)]
+    pub goes_on: Option<Ranges>,
 }
 
 /// What a run keeps of the versions that it had.
@@ -299,7 +304,20 @@ pub(super) fn decide(
         pools: pools(state, plan),
         written_back: edit.written_back,
         project_parameters: edit.project_parameters.clone(),
+        goes_on: goes_on(state, plan, edit),
     }))])
+}
+
+/// Mapped tasks that nobody has named, and that are what they were, as the new version counts them.
+fn goes_on(state: &State, plan: &Plan, edit: &Edit) -> Option<Ranges> {
+    if edit.again.is_some() {
+        return None;
+    }
+    let failed = firsts(plan, &command::failed(state, plan));
+    let going = failed.iter().filter(|task| mapped::can_go_on(state, *task));
+    let going = edit.moves.follow(&Ranges::of(going));
+    let same = going.iter().filter(|task| !edit.changed.contains(*task));
+    Some(Ranges::of(same)).filter(|tasks| !tasks.is_empty())
 }
 
 /// Whether a run of this version may be edited now.
@@ -396,6 +414,7 @@ pub(super) fn evolve(state: &mut State, plan: &Plan, edited: &Edited, at: Timest
         return false;
     }
     let floor = pin(state, edited);
+    mapped::moved(state, edited);
     let again: BTreeSet<u32> = edited.tasks.iter().collect();
     let mut tasks = Tasks::new(plan.len(), |_| 0);
     let begins = if mutant::on(Mutant::EditedCountsAnew) {

@@ -119,10 +119,10 @@ pub fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
         RunFact::Released { tasks } => release(state, tasks),
         RunFact::Rerun { tasks } => rerun(state, plan, tasks, at),
         RunFact::Recovered { tasks, goes_on } => {
+            let past = mapped::put_aside(state, goes_on.as_ref());
             rerun(state, plan, tasks, at);
-            if let Some(tasks) = goes_on {
-                child::recover(state, tasks);
-            }
+            mapped::put_back(state, past);
+            child::recover(state, goes_on.as_ref());
         }
         RunFact::WentOn { attempt } => parent::went_on(state, *attempt, at),
         RunFact::Edited(edited) => {
@@ -392,6 +392,9 @@ fn finish(state: &mut State, plan: &Plan, task: u32, event: TaskEvent, at: Times
     forget_waits(state, task, at);
     free_slot(state, task, at);
     state.tasks.set_phase(task, next);
+    if matches!(event, TaskEvent::Succeeded | TaskEvent::Skipped) {
+        mapped::begin_anew(state, task);
+    }
     if !was.is_terminal() {
         upstream::propagate(state, plan, task, at);
     }

@@ -369,6 +369,9 @@ pub enum RunFact {
         /// As they were found when it began; nothing is evaluated again.
         #[n(1)]
         elements: Elements,
+        /// These have succeeded in attempts before, over the same elements: they are not run again.
+        #[n(2)]
+        kept: Option<Ranges>,
     },
     /// Runs are to be made for more elements of its current attempt.
     #[n(40)]
@@ -443,7 +446,7 @@ pub enum RunFact {
         /// These tasks: none of them is under way.
         #[n(0)]
         tasks: Ranges,
-        /// Of these, those that go on with what their last attempt had made below.
+        /// Of these, those that go on with the run that they had, or with the elements that have succeeded.
         #[n(1)]
         goes_on: Option<Ranges>,
     },

@@ -2,9 +2,11 @@
 //!
 //! Each of those runs is to its element what the run of a task is to its attempt (`super::child`): its id is hashed from
 //! the attempt and the element, it says how it stands, and it is told to pause or to stop. All of them have to succeed;
-//! after the first that does not no more start, and the attempt is over when those that are there are.
+//! after the first that does not no more start, and the attempt is over when those that are there are. Another attempt
+//! goes on with those that have succeeded (`past`).
 
 mod outputs;
+mod past;
 
 use jiff::Timestamp;
 use porpoise_model::{Cause, Outputs, RunId, RunState};
@@ -14,7 +16,7 @@ use super::decide::{canceled, failed};
 use super::evolve::{start, take_off};
 use super::fact::{After, RunFact};
 use super::ranges::Ranges;
-use super::state::{Child, Mapped, State, Time};
+use super::state::{Child, Mapped, Past, State, Time};
 use super::tasks::Phase;
 use crate::Plan;
 use crate::effect::{Attempt, EffectKey, NewRun};
@@ -23,6 +25,7 @@ use crate::family::{ChildStage, ChildState, ChildWord};
 use crate::mutant::{self, Mutant};
 
 pub(super) use outputs::{dynamic_of, is_dynamic};
+pub(super) use past::{begin, begin_anew, can_go_on, moved, put_aside, put_back, reset};
 
 /// Characters of an element in a cause.
 const ELEMENT_CHARS_MAX: usize = 200;
@@ -155,8 +158,7 @@ fn next(state: &State, plan: &Plan, task: u32, mapped: &Mapped, now: Timestamp) 
     let all = mapped.started >= mapped.elements.count();
     let stops = mapped.why.is_some() || state.canceling.contains_key(&task);
     if !all && !stops {
-        let to = mapped.started.saturating_add(room(plan, task, mapped));
-        let to = to.min(mapped.elements.count());
+        let to = reach(mapped, room(plan, task, mapped));
         let starts = state.may_start() && to > mapped.started;
         let fact = starts.then_some(RunFact::ElementsStarted { task, to });
         return fact.into_iter().collect();
@@ -194,6 +196,21 @@ fn next(state: &State, plan: &Plan, task: u32, mapped: &Mapped, now: Timestamp) 
     }
 }
 
+/// Up to which element so many more can start. Those that are done take no room.
+fn reach(mapped: &Mapped, mut room: u32) -> u32 {
+    let mut to = mapped.started;
+    while to < mapped.elements.count() {
+        if !mapped.done.contains(to) {
+            let Some(left) = room.checked_sub(1) else {
+                break;
+            };
+            room = left;
+        }
+        to += 1;
+    }
+    to
+}
+
 /// How many more runs there may be at this time.
 fn room(plan: &Plan, task: u32, mapped: &Mapped) -> u32 {
     let parallel = plan.each(task).map_or(1, |(_, each)| each.parallel.max(1));
@@ -206,8 +223,13 @@ fn room(plan: &Plan, task: u32, mapped: &Mapped) -> u32 {
 
 /// The fold of facts about mapped tasks.
 pub(super) fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timestamp) {
-    if let RunFact::Mapped { task, elements } = fact {
-        map(state, *task, elements);
+    if let RunFact::Mapped {
+        task,
+        elements,
+        kept,
+    } = fact
+    {
+        map(state, *task, elements, kept.as_ref());
     } else if let RunFact::ElementsStarted { task, to } = fact {
         started(state, *task, *to, at);
     } else if let RunFact::Element {
@@ -246,22 +268,28 @@ pub(super) fn evolve(state: &mut State, plan: &Plan, fact: &RunFact, at: Timesta
         close(state, attempt);
         if let Some(mapped) = of(state, *task) {
             mapped.open.remove(element);
-            count(mapped, *how, cause.as_ref());
+            count(mapped, *element, *how, cause.as_ref());
             let outputs = outputs.iter().cloned().map(|set| (*element, set));
             mapped.outputs.extend(outputs);
         }
     }
 }
 
-fn map(state: &mut State, task: u32, elements: &Elements) {
+fn map(state: &mut State, task: u32, elements: &Elements, kept: Option<&Ranges>) {
     if take_off(state, task).is_none() {
         return;
     }
+    let family = state.family.get_or_insert_default();
+    let past = family.past.remove(&task).unwrap_or_default();
+    let done = kept.cloned().unwrap_or_default();
+    let mut outputs = past.outputs;
+    outputs.retain(|element, _| done.contains(*element));
     let mapped = Mapped {
         elements: elements.clone(),
+        outputs,
+        done,
         ..Mapped::default()
     };
-    let family = state.family.get_or_insert_default();
     family.mapped.insert(task, mapped);
 }
 
@@ -277,7 +305,9 @@ fn started(state: &mut State, task: u32, to: u32, at: Timestamp) {
     let from = mapped.started;
     let to = to.min(mapped.elements.count());
     mapped.started = to.max(from);
-    for element in from..to {
+    let done = mapped.done.clone();
+    let new = || (from..to).filter(|element| !done.contains(*element));
+    for element in new() {
         let silent = Child {
             said: 0,
             stage: ChildStage::Waiting,
@@ -285,7 +315,7 @@ fn started(state: &mut State, task: u32, to: u32, at: Timestamp) {
         };
         mapped.open.insert(element, silent);
     }
-    for element in from..to {
+    for element in new() {
         let key = EffectKey::Dispatch(attempt.with_element(element));
         state.outbox.add(key, at);
     }
@@ -299,9 +329,9 @@ fn began(state: &mut State, task: u32, started: Timestamp) {
     }
 }
 
-fn count(mapped: &mut Mapped, how: RunState, cause: Option<&Cause>) {
+fn count(mapped: &mut Mapped, element: u32, how: RunState, cause: Option<&Cause>) {
     match how {
-        RunState::Succeeded => {}
+        RunState::Succeeded => mapped.done.insert(element),
         RunState::Canceled => {
             mapped.canceled += 1;
             if mapped.why.is_none() {
@@ -347,13 +377,24 @@ pub(super) fn stop(state: &mut State, task: u32, at: Timestamp) -> bool {
     state.mapped(task).is_some()
 }
 
-/// The attempt is over.
+/// The attempt is over. What has succeeded is kept for another one, unless that is all.
 pub(super) fn forget(state: &mut State, task: u32) {
     for attempt in attempts(state, task) {
         close(state, attempt);
     }
-    if let Some(family) = &mut state.family {
-        family.mapped.remove(&task);
+    let Some(family) = &mut state.family else {
+        return;
+    };
+    let Some(mapped) = family.mapped.remove(&task) else {
+        return;
+    };
+    if !mapped.done.is_empty() && mapped.done.len() < mapped.elements.count() {
+        let past = Past {
+            elements: mapped.elements,
+            done: mapped.done,
+            outputs: mapped.outputs,
+        };
+        family.past.insert(task, past);
     }
 }
 

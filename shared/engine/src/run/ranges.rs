@@ -33,6 +33,25 @@ impl Ranges {
         ranges.get(at).is_some_and(|(from, _)| *from <= task)
     }
 
+    /// One more, or nothing if it is there.
+    pub fn insert(&mut self, task: u32) {
+        let ranges = &mut self.0;
+        let at = ranges.partition_point(|(_, to)| *to < task);
+        let end = task.saturating_add(1);
+        let follows = ranges.get(at + 1).copied().filter(|(from, _)| *from == end);
+        match ranges.get_mut(at) {
+            Some((from, to)) if *from <= task => {
+                *to = (*to).max(end);
+                if let Some((_, more)) = follows {
+                    *to = more;
+                    ranges.remove(at + 1);
+                }
+            }
+            Some((from, _)) if *from == end => *from = task,
+            Some(_) | None => ranges.insert(at, (task, end)),
+        }
+    }
+
     /// None at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -105,7 +124,22 @@ mod tests {
             let read: Ranges = minicbor::decode(&bytes).unwrap();
             proptest::prop_assert_eq!(read.iter().collect::<Vec<_>>(), tasks.iter().copied().collect::<Vec<_>>());
             proptest::prop_assert_eq!(usize::try_from(ranges.len()).unwrap(), tasks.len());
+            let half = tasks.len() / 2;
+            let mut one_by_one = Ranges::of(tasks.iter().copied().step_by(2));
+            tasks.iter().rev().chain(tasks.iter().take(half)).for_each(|task| one_by_one.insert(*task));
+            proptest::prop_assert_eq!(&one_by_one, &ranges);
             proptest::prop_assert!((0..510).all(|task| ranges.contains(task) == tasks.contains(&task)));
+        }
+    }
+
+    #[test]
+    fn no_elements_of_a_mapped_task_take_more_than_two_kibibytes() {
+        for step in 2..40 {
+            let some = Ranges::of((0..1_024).step_by(step));
+            let others = Ranges::of((0..1_024).filter(|task| !some.contains(*task)));
+            for ranges in [some, others] {
+                assert!(minicbor::to_vec(ranges).unwrap().len() < 2_048);
+            }
         }
     }
 

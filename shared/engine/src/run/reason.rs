@@ -224,7 +224,7 @@ fn elements(state: &State, workflow: &Name, mapped: &Mapped, rests: bool) -> Rea
         Some(_) | None => Reason::Elements {
             workflow: workflow.clone(),
             open,
-            ended: mapped.started.saturating_sub(open),
+            ended: mapped.over(),
             count: mapped.elements.count(),
             paused: rests,
         },

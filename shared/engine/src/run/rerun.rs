@@ -7,6 +7,7 @@ use super::child;
 use super::dependent;
 use super::evolve::{ask_cancel, reopen};
 use super::fact::After;
+use super::mapped;
 use super::ranges::Ranges;
 use super::slot::free_slot;
 use super::state::State;
@@ -34,6 +35,7 @@ pub(super) fn rerun(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestam
 /// Tasks without a job go back to the beginning, and what waits below them waits again.
 pub(super) fn reset(state: &mut State, plan: &Plan, tasks: &Ranges, at: Timestamp) {
     let mut again: Vec<u32> = Vec::new();
+    mapped::reset(state, plan, tasks);
     for task in tasks.iter() {
         state
             .base

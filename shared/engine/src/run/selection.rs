@@ -22,6 +22,19 @@ pub enum Reach {
     Downstream,
 }
 
+/// All that comes after any of these.
+pub(super) fn below(plan: &Plan, tasks: &Ranges) -> BTreeSet<u32> {
+    let next = tasks.iter().flat_map(|task| plan.downstream(task));
+    let next: Vec<u32> = next.copied().collect();
+    plan.with_downstream(&next).into_iter().collect()
+}
+
+/// Those of the tasks that come after none of the others.
+pub(super) fn firsts(plan: &Plan, tasks: &Ranges) -> Ranges {
+    let below = below(plan, tasks);
+    Ranges::of(tasks.iter().filter(|task| !below.contains(task)))
+}
+
 /// The tasks, and what is within reach of them. Indices that the plan does not have are left out.
 pub fn select(plan: &Plan, tasks: &[u32], reach: Reach) -> Ranges {
     match reach {

@@ -164,7 +164,7 @@ fn starting(state: &State, plan: &Plan, now: Timestamp) -> Vec<RunFact> {
             facts.push(unresolved(task, message, now));
         } else if let Some((_, each)) = plan.each(task) {
             facts.push(match parameters::elements(state, plan, task, each) {
-                Ok(elements) => RunFact::Mapped { task, elements },
+                Ok(elements) => mapped::begin(state, task, elements),
                 Err(message) => unresolved(task, message, now),
             });
         } else {

@@ -9,6 +9,7 @@ use porpoise_model::{Actor, Cause, Outputs, RunState};
 
 use super::edit::Edits;
 use super::fact::After;
+use super::ranges::Ranges;
 use super::tasks::Tasks;
 use super::timed::Timed;
 use crate::Plan;
@@ -152,6 +153,10 @@ pub struct Family {
     /// The attempt above for which this run goes on: not the one that has made it.
     #[n(7)]
     pub attempt: Option<Attempt>,
+    /// What attempts of mapped tasks have come to that did not succeed, by task: another one may go on with it.
+    #[n(8)]
+    #[cbor(default)]
+    pub past: BTreeMap<u32, Past>,
 }
 
 impl Family {
@@ -168,8 +173,22 @@ impl Family {
     }
 }
 
+/// What is left of the attempts of a mapped task that are over: the elements that have succeeded.
+#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
+pub struct Past {
+    /// What they had runs made for.
+    #[n(0)]
+    pub elements: Elements,
+    /// Those that have succeeded.
+    #[n(1)]
+    pub done: Ranges,
+    /// What their runs have handed up, by element.
+    #[n(2)]
+    pub outputs: BTreeMap<u32, Outputs>,
+}
+
 /// A current attempt of a mapped task. Elements are counted from 0, and start in their order: those from `started` on
-/// have not, of the others those that are not open are over.
+/// have not, of the others those that are not open are over. Those that were done when it began do not start.
 #[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
 pub struct Mapped {
     /// What it has runs made for.
@@ -196,6 +215,18 @@ pub struct Mapped {
     /// When the first of its runs began.
     #[n(7)]
     pub began: Option<Time>,
+    /// Those that have succeeded, in this attempt or in one before.
+    #[n(8)]
+    #[cbor(default)]
+    pub done: Ranges,
+}
+
+impl Mapped {
+    /// How many elements are over.
+    pub fn over(&self) -> u32 {
+        let bad = self.failed.saturating_add(self.canceled);
+        self.done.len().saturating_add(bad)
+    }
 }
 
 /// A run of the current attempt of a task, or of an element of that.

@@ -17,6 +17,7 @@ use super::state::State;
 use super::tasks::Phase;
 use crate::Plan;
 use crate::commands::Outcome;
+use crate::effect::Attempt;
 use crate::elements::Elements;
 use crate::family::ChildStage;
 
@@ -71,21 +72,24 @@ pub struct AttemptView {
 pub struct MappedView {
     /// What runs are made for.
     pub elements: Elements,
-    /// Those that have started, in order.
-    pub started: Vec<ElementView>,
+    /// Those that have started, and those that had succeeded before.
+    pub started: BTreeMap<u32, ElementView>,
+    reached: u32,
 }
 
 impl MappedView {
     /// How many elements are in a state.
     pub fn count(&self, state: TaskState) -> usize {
         let same = |element: &&ElementView| element.state == state;
-        self.started.iter().filter(same).count()
+        self.started.values().filter(same).count()
     }
 }
 
 /// An element of a mapped task as people see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ElementView {
+    /// The attempt that its run was made in, as the run was made: its task may be somewhere else since.
+    pub attempt: Attempt,
     /// Of its run: dispatched before that began.
     pub state: TaskState,
     /// When its run began.
@@ -365,15 +369,24 @@ impl View {
     }
 
     fn mapped(&mut self, fact: &RunFact, at: Timestamp) {
-        if let RunFact::Mapped { task, elements } = fact {
+        if let RunFact::Mapped {
+            task,
+            elements,
+            kept,
+        } = fact
+        {
+            let started = kept.as_ref().map(|kept| self.done(*task, kept));
             self.dispatched(*task, at);
             let mapped = MappedView {
                 elements: elements.clone(),
-                started: Vec::new(),
+                started: started.unwrap_or_default(),
+                reached: 0,
             };
             self.update(*task, |attempt| attempt.mapped = Some(Box::new(mapped)));
         } else if let RunFact::ElementsStarted { task, to } = fact {
-            let new = ElementView {
+            let attempt = self.state.current(*task);
+            let new = |element| ElementView {
+                attempt: attempt.with_element(element),
                 state: TaskState::Dispatched,
                 started: None,
                 ended: None,
@@ -382,8 +395,11 @@ impl View {
             self.update(*task, |attempt| {
                 if let Some(mapped) = &mut attempt.mapped {
                     let to = (*to).min(mapped.elements.count());
-                    let to = usize::try_from(to).unwrap_or_default();
-                    mapped.started.resize(to, new);
+                    for element in mapped.reached..to {
+                        let before = mapped.started.entry(element);
+                        before.or_insert_with(|| new(element));
+                    }
+                    mapped.reached = to;
                 }
             });
         } else if let RunFact::Element {
@@ -431,15 +447,24 @@ impl View {
         }
     }
 
+    /// Elements that have succeeded before the attempt that begins.
+    fn done(&self, task: u32, kept: &Ranges) -> BTreeMap<u32, ElementView> {
+        let before = self.attempts.get(&task).into_iter().flatten().rev();
+        let mut before = before.filter_map(|attempt| attempt.mapped.as_deref());
+        let started = before.next().map(|mapped| mapped.started.clone());
+        let mut done = started.unwrap_or_default();
+        done.retain(|element, _| kept.contains(*element));
+        done
+    }
+
     fn update_element(
         &mut self,
         (task, element): (u32, u32),
         change: impl FnOnce(&mut ElementView),
     ) {
-        let at = usize::try_from(element).unwrap_or(usize::MAX);
         self.update(task, |attempt| {
             let mapped = attempt.mapped.as_deref_mut();
-            if let Some(view) = mapped.and_then(|mapped| mapped.started.get_mut(at)) {
+            if let Some(view) = mapped.and_then(|mapped| mapped.started.get_mut(&element)) {
                 change(view);
             }
         });
