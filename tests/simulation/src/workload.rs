@@ -137,7 +137,9 @@ impl Profile {
                 commands: 30,
                 ..Self::SMALL
             },
-            M::ChildOfTask | M::ParentUnheard | M::WindowIgnored => Self::FAMILIES,
+            M::ChildOfTask | M::ParentUnheard | M::WindowIgnored | M::ElementsAnew => {
+                Self::FAMILIES
+            }
             M::RecoveredAnew => Self {
                 commands: 30,
                 ..Self::FAMILIES
