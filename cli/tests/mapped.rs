@@ -87,6 +87,45 @@ fn a_server_that_is_killed_goes_on_with_the_elements_that_are_left() {
     assert_eq!(listed.matches("below").count(), 5, "{listed}");
 }
 
+/// `us` fails until a file is there.
+#[test]
+fn a_recovery_runs_only_the_elements_that_had_not_succeeded_also_across_a_kill() {
+    let mut place = Place::up();
+    let done = place.work().join("done").display().to_string();
+    let script = format!("test \"$region\" != us -o -f \"{done}\" && sleep 1");
+    place.file(
+        "below.yaml",
+        &format!(
+            "workflow: below\nparameters: {{ region: '' }}\ntasks: {{ b: {{ shell: '{script}' }} }}\n"
+        ),
+    );
+    place.file(
+        "above.yaml",
+        "workflow: above\ntasks:\n  load: { workflow: { name: below, for_each: { region: [eu, us, ap] }, parallel: 3 } }\n",
+    );
+    place.ok(&["apply", "below.yaml", "above.yaml"]);
+    let run = place.ok(&["run", "above", "--no-watch"]).trim().to_owned();
+    place.wait_for(&run, None, "failed");
+    let runs = |place: &Place| -> Vec<String> {
+        let task = place.json(&["show", &run, "load"]);
+        let elements = task["started_elements"].as_array().unwrap().iter();
+        let run_id = |element: &Value| element["run_id"].as_str().unwrap().to_owned();
+        elements.map(run_id).collect()
+    };
+    let before = runs(&place);
+    place.file("done", "");
+    place.ok(&["rerun", &run, "--from-failed"]);
+    place.wait_for(&run, Some("load"), "running");
+    place.stop(Signal::KILL);
+    place.start();
+    place.wait_for(&run, None, "succeeded");
+    let after = runs(&place);
+    assert_eq!((&before[0], &before[2]), (&after[0], &after[2]));
+    assert_ne!(before[1], after[1]);
+    let listed = place.ok(&["runs", "--workflow", "below"]);
+    assert_eq!(listed.matches("below").count(), 4, "{listed}");
+}
+
 #[test]
 fn an_element_that_fails_fails_the_task_and_a_kill_stops_those_that_are_there() {
     let (place, run) = begun("[bad, eu, us]", "0");

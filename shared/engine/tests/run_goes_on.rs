@@ -6,8 +6,9 @@ use porpoise_engine::effect::{Attempt, Effect, EffectKey, Trigger};
 use porpoise_engine::family::{ChildStage, ChildState, ChildWord, Turn};
 use porpoise_engine::input::{Input, RunCommand, RunInput};
 use porpoise_engine::run::{Run, RunFact};
+use porpoise_model::limits::VALUE_BYTES_MAX;
 use porpoise_model::workflow::{Kind, TriggerRule};
-use porpoise_model::{Address, Cause, Outputs, RunId, RunState, TaskState, WorkflowId};
+use porpoise_model::{Address, Cause, Outputs, RunId, RunState, TaskState, Value, WorkflowId};
 
 use crate::support::{Scenario, me, scenario, start_of_day};
 
@@ -259,6 +260,28 @@ fn a_run_goes_on_with_what_did_not_succeed() {
             }
         ))
     ));
+}
+
+#[test]
+fn a_run_that_handed_up_too_much_runs_all_of_it_again() {
+    let mut run = below().with("a", |task| {
+        task.outputs = [("rows".to_owned(), Value::default())].into();
+        task.kind = Kind::Shell {
+            script: "true".to_owned(),
+        };
+    });
+    let twice = Value::text("${a.rows}${a.rows}");
+    run.workflow.outputs = [("all".to_owned(), twice)].into();
+    let long = Value::text("x".repeat(VALUE_BYTES_MAX));
+    let rows = Outputs::from([("rows".to_owned(), long)]);
+    let run = run.start().succeeds_with("a", rows);
+    let run = run.succeeds("b").succeeds("c");
+    assert_eq!(run.state.run_state(), RunState::Succeeded);
+    let failed = RunState::Failed;
+    assert!(matches!(told(&run), Some((2, ChildState::Ended { state, .. })) if state == failed));
+    let run = go_on(run, 3, false);
+    assert_eq!(run.state.run_state(), RunState::Running);
+    assert_eq!(run.state_of("a"), TaskState::Dispatched);
 }
 
 #[test]

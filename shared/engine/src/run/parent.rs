@@ -182,10 +182,16 @@ pub(super) fn go_on(
     facts
 }
 
-/// What did not succeed, unless the run goes on already; all of it, if nothing says what that would be.
+/// What did not succeed, unless the run goes on already; all of it, if nothing says what that would be, as where only what
+/// it hands up could not be made.
 fn again(state: &State, plan: &Plan) -> Option<RunFact> {
-    if !matches!(state.run_state(), RunState::Failed | RunState::Canceled) {
-        return None;
+    match standing(state, plan) {
+        ChildState::Open { .. }
+        | ChildState::Ended {
+            state: RunState::Succeeded,
+            ..
+        } => return None,
+        ChildState::Ended { .. } => {}
     }
     let failed = command::failed(state, plan);
     let tasks = if failed.is_empty() {

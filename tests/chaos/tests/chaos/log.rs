@@ -96,11 +96,12 @@ impl<'a> Log<'a> {
             | "slots_granted" | "slot_freed" | "accepted" | "waiting" | "held" | "released"
             | "done" => {}
             "dispatched" | "started" | "succeeded" | "failed" | "canceled" | "cancel_asked"
-            | "rerun" => {
+            | "rerun" | "recovered" => {
                 for task in texts(&fact["tasks"]) {
                     self.task(&task, word, fact);
                 }
-                if word == "rerun" && self.state.is_some_and(RunState::is_terminal) {
+                let again = matches!(word, "rerun" | "recovered");
+                if again && self.state.is_some_and(RunState::is_terminal) {
                     self.turn(fact, RunEvent::Reopened);
                 }
             }
