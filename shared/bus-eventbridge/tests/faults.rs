@@ -57,7 +57,7 @@ fn intents(count: u8, bytes: usize) -> Vec<Bytes> {
         .collect()
 }
 
-const SECONDS: Duration = Duration::from_secs(10);
+const SECONDS: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn what_is_not_taken_is_sent_again_and_nothing_else_is() {
@@ -114,7 +114,7 @@ async fn what_the_bus_refuses_for_good_is_an_error_that_says_so() {
 #[tokio::test]
 async fn a_bus_that_never_takes_is_given_up_in_time_and_says_why() {
     let canned = taking(|| Some("ThrottlingException"));
-    let bus = bus(&canned, Duration::from_millis(400));
+    let bus = bus(&canned, Duration::from_secs(3));
     let given_up = bus.send("eu", intents(1, 1)).await;
     let said = chain(&given_up.unwrap_err());
     let wanted = "did not take an event (ThrottlingException)";

@@ -44,7 +44,7 @@ fn intents(count: u8, bytes: usize) -> Vec<Bytes> {
         .collect()
 }
 
-const SECONDS: Duration = Duration::from_secs(10);
+const SECONDS: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn the_dispatcher_is_invoked_and_nobody_waits_for_it() {
@@ -112,7 +112,7 @@ async fn what_lambda_refuses_for_good_is_an_error_that_says_so() {
 #[tokio::test]
 async fn a_function_that_never_takes_is_given_up_in_time_and_says_why() {
     let canned = Canned::start(|_| Answer::error(429, "TooManyRequestsException")).unwrap();
-    let bus = bus(&canned, Duration::from_millis(400));
+    let bus = bus(&canned, Duration::from_secs(3));
     let given_up = bus.send("eu", intents(1, 1)).await;
     let said = chain(&given_up.unwrap_err());
     let wanted = format!("function `{ARN}` did not take an invocation: ");

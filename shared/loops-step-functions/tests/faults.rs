@@ -22,7 +22,7 @@ fn scripted(answers: Vec<Answer>) -> (StepFunctionsLoops, Canned) {
     let config = config(canned.endpoint()).retry_config(RetryConfig::disabled());
     let settings = Settings {
         machine_arn: MACHINE.to_owned(),
-        patience: Duration::from_millis(500),
+        patience: Duration::from_secs(5),
     };
     let loops = StepFunctionsLoops::new(Client::from_conf(config.build()), settings);
     (loops.unwrap(), canned)

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
-use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use bytes::Bytes;
 use porpoise_canned::{Answer, Canned, Request, chain};
 use porpoise_model::{Address, ProjectId, RunId};
@@ -28,9 +27,7 @@ fn settings(canned: &Canned, patience: Duration) -> Settings {
 
 fn client(canned: &Canned) -> Client {
     let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_millis(300));
-    let config = config(canned.endpoint()).retry_config(retries);
-    Client::from_conf(config.timeout_config(timeouts.build()).build())
+    Client::from_conf(config(canned.endpoint()).retry_config(retries).build())
 }
 
 fn queue(canned: &Canned, patience: Duration) -> SqsQueue {
@@ -94,7 +91,8 @@ fn taking(
     .unwrap()
 }
 
-const SECONDS: Duration = Duration::from_secs(10);
+/// Longer than any answer takes, however busy the machine is: what times out is sent again, and these tests count.
+const SECONDS: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn what_is_not_taken_is_sent_again_before_anything_later_of_its_group() {
@@ -179,7 +177,7 @@ async fn what_the_queue_refuses_for_good_is_an_error_that_says_so() {
 #[tokio::test]
 async fn a_queue_that_never_takes_is_given_up_in_time_and_says_why() {
     let canned = taking(|_| Some(("ServiceUnavailable", false)));
-    let queue = queue(&canned, Duration::from_millis(400));
+    let queue = queue(&canned, Duration::from_secs(2));
     let given_up = queue.send(messages(&[1, 2], 3)).await;
     let said = chain(&given_up.unwrap_err());
     assert!(said.contains("did not take a message for"), "{said}");
@@ -307,17 +305,27 @@ async fn dead_letters_are_counted_whether_somebody_looks_at_them_or_not() {
 
 #[tokio::test]
 async fn a_queue_of_dead_letters_that_says_nothing_is_no_empty_one() {
-    for (answer, wanted) in [
-        (Answer::json(200, "{}"), "does not say how many messages"),
+    let moment = Duration::from_millis(250);
+    for (answer, patience, wanted) in [
+        (
+            Answer::json(200, "{}"),
+            SECONDS,
+            "does not say how many messages",
+        ),
         (
             Answer::error(500, "InternalFailure"),
+            SECONDS,
             "cannot look at queue",
         ),
-        (Answer::error(403, "AccessDenied"), "cannot look at queue"),
-        (Answer::Silence, "did not answer in time"),
+        (
+            Answer::error(403, "AccessDenied"),
+            SECONDS,
+            "cannot look at queue",
+        ),
+        (Answer::Silence, moment, "did not answer in time"),
     ] {
         let canned = Canned::start(move |_| answer.clone()).unwrap();
-        let counted = dead(&canned, Duration::from_millis(250)).count().await;
+        let counted = dead(&canned, patience).count().await;
         let said = chain(&counted.unwrap_err());
         assert!(said.contains(wanted), "{wanted}: {said}");
     }

@@ -20,7 +20,7 @@ fn secrets(canned: &Canned) -> SecretsManager {
     let settings = Settings {
         prefix: "porpoise".to_owned(),
         age_max: Duration::from_hours(1),
-        patience: Duration::from_millis(800),
+        patience: Duration::from_secs(5),
     };
     let client = Client::from_conf(config.build());
     SecretsManager::new(client, settings, Arc::new(SystemClock))

@@ -39,7 +39,7 @@ fn timers(canned: &Canned) -> (SchedulerTimers, Arc<Near>) {
         queue_arn: "arn:aws-cn:sqs:cn-north-1:111122223333:timers".to_owned(),
         role_arn: "arn:aws-cn:iam::111122223333:role/wakes".to_owned(),
         dead_letter_arn: Some("arn:aws-cn:sqs:cn-north-1:111122223333:dead".to_owned()),
-        patience: Duration::from_millis(800),
+        patience: Duration::from_secs(5),
     };
     let near = Arc::new(Near::default());
     let client = Client::from_conf(config.build());
