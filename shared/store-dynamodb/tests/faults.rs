@@ -148,9 +148,10 @@ async fn what_fails_otherwise_is_unavailable_and_says_why() {
     ];
     for (answer, why) in outages {
         // only silence is waited for, and whatever answers has long to do so, however busy the machine is
-        let attempt = match answer {
-            Answer::Silence => Duration::from_millis(300),
-            _ => PATIENCE.attempt,
+        let attempt = if matches!(answer, Answer::Silence) {
+            Duration::from_millis(300)
+        } else {
+            PATIENCE.attempt
         };
         let patience = Patience {
             tries_max: 2,
