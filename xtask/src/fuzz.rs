@@ -16,6 +16,9 @@ const MEMORY_MIB_MAX: u32 = 256;
 /// One input may take so long, instrumented and on a busy machine.
 const INPUT_SECONDS_MAX: u32 = 10;
 const INPUT_BYTES_MAX: u32 = 16 * 1024;
+/// Optimised frames are small, inputs are short, and threads have two MiB: what descends once for each byte of an input
+/// must not go unnoticed.
+const STACK_KIB_MAX: u32 = 512;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fuzz {
@@ -53,6 +56,9 @@ pub(crate) fn fuzz(args: &Fuzz) -> anyhow::Result<()> {
                 .with_context(|| format!("cannot make {}", folder.display()))?;
         }
         eprintln!("xtask: fuzzes {target} for {} s", args.seconds);
+        let built = fuzzer(&cargo_fuzz, "build", &root, &work, target).status();
+        let built = built.context("cannot start cargo-fuzz")?;
+        anyhow::ensure!(built.success(), "{target} cannot be built");
         let mut run = run(&cargo_fuzz, &root, &work, target, &[&found, &kept]);
         run.arg(format!("-max_total_time={}", args.seconds))
             .arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"))
@@ -77,17 +83,30 @@ pub(crate) fn fuzz(args: &Fuzz) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `cargo fuzz run`, up to the options of libFuzzer itself.
+/// `cargo fuzz run`, up to the options of libFuzzer itself, with little stack.
 fn run(cargo_fuzz: &Path, root: &Path, work: &Path, target: &str, corpora: &[&Path]) -> Command {
-    let mut run = Command::new(cargo_fuzz);
-    run.args(["fuzz", "run", "--sanitizer", "none", "--fuzz-dir"])
+    let fuzzer = fuzzer(cargo_fuzz, "run", root, work, target);
+    let mut run = Command::new("sh");
+    run.args(["-c", r#"ulimit -s "$0" && exec "$@""#])
+        .arg(STACK_KIB_MAX.to_string())
+        .arg(fuzzer.get_program())
+        .args(fuzzer.get_args())
+        .args(corpora)
+        .arg("--")
+        .env_remove("CARGO_TARGET_DIR");
+    run
+}
+
+/// `cargo fuzz run` or `build` of a target.
+fn fuzzer(cargo_fuzz: &Path, verb: &str, root: &Path, work: &Path, target: &str) -> Command {
+    let mut fuzzer = Command::new(cargo_fuzz);
+    fuzzer
+        .args(["fuzz", verb, "--sanitizer", "none", "--fuzz-dir"])
         .arg(root.join("tests/fuzz/targets"))
         .arg("--target-dir")
         .arg(work.join("build"))
         .arg(target)
-        .args(corpora)
-        .arg("--")
         // What cargo says of this build is not what the targets are built for.
         .env_remove("CARGO_TARGET_DIR");
-    run
+    fuzzer
 }

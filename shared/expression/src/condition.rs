@@ -24,6 +24,12 @@ use parse::Node;
 /// How deep parentheses and signs may be nested.
 pub const CONDITION_NESTING_MAX: usize = 64;
 
+/// The longest condition, in bytes: a hundred times what people write.
+pub const CONDITION_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest text that comes up while a condition is evaluated, in bytes.
+pub const CONDITION_TEXT_BYTES_MAX: usize = 256 * 1024;
+
 /// A condition that has been understood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition(Node);
@@ -50,7 +56,8 @@ impl Condition {
     /// Whether it holds. `value_of` gives the value of a name; `None`: there is none.
     ///
     /// # Errors
-    /// A name has no value, a value is not of its type, or the outcome is neither true nor false.
+    /// A name has no value, a value is not of its type, a text becomes too long, or the outcome is neither true nor
+    /// false.
     pub fn holds(
         &self,
         value_of: impl Fn(&str) -> Option<Operand>,

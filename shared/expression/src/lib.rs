@@ -37,7 +37,10 @@ mod scan;
 mod scope;
 mod template;
 
-pub use condition::{CONDITION_NESTING_MAX, Condition, ConditionError, ConditionFault, Operand};
+pub use condition::{
+    CONDITION_BYTES_MAX, CONDITION_NESTING_MAX, CONDITION_TEXT_BYTES_MAX, Condition,
+    ConditionError, ConditionFault, Operand,
+};
 pub use dialect::{Dialect, UnknownDialect};
 pub use fault::{DateProblem, ExpressionError, UnknownName};
 pub use instant::{Instant, builtin};

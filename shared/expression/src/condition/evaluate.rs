@@ -2,9 +2,11 @@
 
 use std::cmp::Ordering;
 
+use super::CONDITION_TEXT_BYTES_MAX;
 use super::lex::Part;
 use super::parse::{Node, Operator};
 use super::value::Value;
+use crate::fault::shortened;
 
 /// The value of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,9 @@ pub enum ConditionError {
         /// The value.
         text: String,
     },
+    /// A text that is put together grows without end.
+    #[error("a text in the condition is longer than {CONDITION_TEXT_BYTES_MAX} bytes")]
+    TooLong,
     /// The outcome is no truth value.
     #[error("the condition gives {0}, not true or false")]
     NoTruth(String),
@@ -56,7 +61,10 @@ pub(super) fn holds(node: &Node, value_of: ValueOf<'_>) -> Result<bool, Conditio
             "the number {}",
             Value::Number(number).text()
         ))),
-        Value::Text(text) => Err(ConditionError::NoTruth(format!("the text `{text}`"))),
+        Value::Text(text) => Err(ConditionError::NoTruth(format!(
+            "the text `{}`",
+            shortened(&text)
+        ))),
         Value::Null => Err(ConditionError::NoTruth("nothing".to_owned())),
     }
 }
@@ -67,43 +75,61 @@ fn evaluate(node: &Node, value_of: ValueOf<'_>) -> Result<Value, ConditionError>
         Node::Number(number) => Value::Number(*number),
         Node::Bool(value) => Value::Bool(*value),
         Node::Null => Value::Null,
-        Node::Text(parts) => {
-            let mut text = String::new();
-            for part in parts {
-                match part {
-                    Part::Plain(plain) => text.push_str(plain),
-                    Part::Name(name) => text.push_str(known(name, value_of)?.text()),
-                }
-            }
-            Value::Text(text)
-        }
+        Node::Text(parts) => Value::Text(text(parts, value_of)?),
         Node::Name(name) => typed(name, known(name, value_of)?)?,
         Node::Not(inner) => Value::Bool(!evaluate(inner, value_of)?.is_true()),
         Node::Minus(inner) => Value::Number(-evaluate(inner, value_of)?.number()),
         Node::Plus(inner) => Value::Number(evaluate(inner, value_of)?.number()),
-        Node::Two(operator, left, right) => {
-            let left = evaluate(left, value_of)?;
-            match operator {
-                Operator::Or if left.is_true() => left,
-                Operator::And if !left.is_true() => left,
-                Operator::Or
-                | Operator::And
-                | Operator::Same
-                | Operator::NotSame
-                | Operator::Equal
-                | Operator::NotEqual
-                | Operator::Less
-                | Operator::LessOrEqual
-                | Operator::Greater
-                | Operator::GreaterOrEqual
-                | Operator::Add
-                | Operator::Subtract
-                | Operator::Multiply
-                | Operator::Divide
-                | Operator::Remainder => two(*operator, &left, evaluate(right, value_of)?),
+        Node::Chain(first, rest) => {
+            let mut left = evaluate(first, value_of)?;
+            for (operator, right) in rest {
+                if !decided(*operator, &left) {
+                    left = two(*operator, left, evaluate(right, value_of)?)?;
+                }
             }
+            left
         }
     })
+}
+
+/// Whether what stands behind an operator is not looked at.
+fn decided(operator: Operator, left: &Value) -> bool {
+    match operator {
+        Operator::Or => left.is_true(),
+        Operator::And => !left.is_true(),
+        Operator::Same
+        | Operator::NotSame
+        | Operator::Equal
+        | Operator::NotEqual
+        | Operator::Less
+        | Operator::LessOrEqual
+        | Operator::Greater
+        | Operator::GreaterOrEqual
+        | Operator::Add
+        | Operator::Subtract
+        | Operator::Multiply
+        | Operator::Divide
+        | Operator::Remainder => false,
+    }
+}
+
+fn text(parts: &[Part], value_of: ValueOf<'_>) -> Result<String, ConditionError> {
+    let mut text = String::new();
+    for part in parts {
+        match part {
+            Part::Plain(plain) => append(&mut text, plain)?,
+            Part::Name(name) => append(&mut text, known(name, value_of)?.text())?,
+        }
+    }
+    Ok(text)
+}
+
+fn append(text: &mut String, more: &str) -> Result<(), ConditionError> {
+    if text.len() + more.len() > CONDITION_TEXT_BYTES_MAX {
+        return Err(ConditionError::TooLong);
+    }
+    text.push_str(more);
+    Ok(())
 }
 
 fn known(name: &str, value_of: ValueOf<'_>) -> Result<Operand, ConditionError> {
@@ -130,17 +156,17 @@ fn typed(name: &str, operand: Operand) -> Result<Value, ConditionError> {
         (Some(Err(kind)), operand) => Err(ConditionError::NotOfItsType {
             name: name.to_owned(),
             kind,
-            text: operand.text().to_owned(),
+            text: shortened(operand.text()),
         }),
     }
 }
 
-fn two(operator: Operator, left: &Value, right: Value) -> Value {
+fn two(operator: Operator, left: Value, right: Value) -> Result<Value, ConditionError> {
     let order = |accepted: &[Ordering]| {
         let order = left.order(&right);
         Value::Bool(order.is_some_and(|order| accepted.contains(&order)))
     };
-    match operator {
+    Ok(match operator {
         Operator::Or | Operator::And => right,
         Operator::Same => Value::Bool(left.is_same(&right)),
         Operator::NotSame => Value::Bool(!left.is_same(&right)),
@@ -150,17 +176,23 @@ fn two(operator: Operator, left: &Value, right: Value) -> Value {
         Operator::LessOrEqual => order(&[Ordering::Less, Ordering::Equal]),
         Operator::Greater => order(&[Ordering::Greater]),
         Operator::GreaterOrEqual => order(&[Ordering::Greater, Ordering::Equal]),
-        Operator::Add => match (left, &right) {
-            (Value::Text(_), _) | (_, Value::Text(_)) => {
-                Value::Text(format!("{}{}", left.text(), right.text()))
-            }
-            (Value::Number(_) | Value::Bool(_) | Value::Null, _) => {
-                Value::Number(left.number() + right.number())
-            }
-        },
+        Operator::Add => return sum(left, &right),
         Operator::Subtract => Value::Number(left.number() - right.number()),
         Operator::Multiply => Value::Number(left.number() * right.number()),
         Operator::Divide => Value::Number(left.number() / right.number()),
         Operator::Remainder => Value::Number(left.number() % right.number()),
-    }
+    })
+}
+
+/// `+` of two texts, one behind the other, or of two numbers. ECMA-262, 13.15.3.
+fn sum(left: Value, right: &Value) -> Result<Value, ConditionError> {
+    let mut text = match (left, right) {
+        (Value::Text(text), _) => text,
+        (left, Value::Text(_)) => left.text(),
+        (left, Value::Number(_) | Value::Bool(_) | Value::Null) => {
+            return Ok(Value::Number(left.number() + right.number()));
+        }
+    };
+    append(&mut text, &right.text())?;
+    Ok(Value::Text(text))
 }

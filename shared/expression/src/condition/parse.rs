@@ -1,7 +1,10 @@
 //! The tree of a condition: operators by their precedence, each from left to right.
+//!
+//! Operators of one precedence that follow each other are one node, however many they are. So the tree is as deep as
+//! parentheses and signs are nested, and whatever descends it needs a stack of a known size.
 
 use super::lex::{Part, Token, What, fault, tokens};
-use super::{CONDITION_NESTING_MAX, ConditionFault};
+use super::{CONDITION_BYTES_MAX, CONDITION_NESTING_MAX, ConditionFault};
 
 /// A node of the tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +17,8 @@ pub(super) enum Node {
     Not(Box<Self>),
     Minus(Box<Self>),
     Plus(Box<Self>),
-    Two(Operator, Box<Self>, Box<Self>),
+    /// Its first operand, and what follows it: operators of one level, and what stands behind each.
+    Chain(Box<Self>, Vec<(Operator, Self)>),
 }
 
 /// What stands between two operands.
@@ -63,6 +67,10 @@ const LEVELS: [&[(&str, Operator)]; 6] = [
 
 /// Reads a text.
 pub(super) fn parse(text: &str) -> Result<Node, ConditionFault> {
+    if text.len() > CONDITION_BYTES_MAX {
+        let message = format!("longer than {CONDITION_BYTES_MAX} bytes");
+        return Err(fault(message, 0..text.len()));
+    }
     let tokens = tokens(text)?;
     let mut reader = Reader {
         tokens: tokens.into_iter().peekable(),
@@ -90,12 +98,16 @@ impl Reader {
         let Some(operators) = LEVELS.get(level) else {
             return self.unary();
         };
-        let mut node = self.level(level + 1)?;
+        let first = self.level(level + 1)?;
+        let mut rest = Vec::new();
         while let Some(operator) = self.operator(operators) {
-            let right = self.level(level + 1)?;
-            node = Node::Two(operator, Box::new(node), Box::new(right));
+            rest.push((operator, self.level(level + 1)?));
         }
-        Ok(node)
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            Node::Chain(Box::new(first), rest)
+        })
     }
 
     fn operator(&mut self, operators: &[(&str, Operator)]) -> Option<Operator> {

@@ -160,8 +160,42 @@ fn depth_is_bounded() {
     let deep = |levels: usize| format!("{}1 == 1{}", "(".repeat(levels), ")".repeat(levels));
     assert_eq!(outcome(&deep(CONDITION_NESTING_MAX - 1)), Ok(true));
     let message = format!("{CONDITION_NESTING_MAX}: more than {CONDITION_NESTING_MAX} levels deep");
-    assert_eq!(outcome(&deep(100_000)), Err(message.clone()));
-    assert_eq!(outcome(&"!".repeat(100_000)), Err(message));
+    assert_eq!(outcome(&deep(10_000)), Err(message.clone()));
+    assert_eq!(outcome(&"!".repeat(10_000)), Err(message));
+}
+
+/// Found by fuzzing: as a tree of pairs, a row of operators is as deep as it is long.
+#[test]
+fn a_row_of_operators_needs_no_stack() {
+    let row = |part: &str| {
+        format!(
+            "1{} > 0",
+            part.repeat((CONDITION_BYTES_MAX - 10) / part.len())
+        )
+    };
+    let small = std::thread::Builder::new().stack_size(512 * 1024);
+    let parts = ["+1", "*2", "||1", "&&1", "==1", ">=0", "- -1"];
+    let played = small.spawn(move || parts.map(|part| outcome(&row(part))));
+    let wanted = parts.map(|part| outcome(&format!("1{} > 0", part.repeat(4))));
+    assert_eq!(played.unwrap().join().unwrap(), wanted);
+}
+
+#[test]
+fn length_is_bounded() {
+    let long = format!("{} == 1", "1".repeat(CONDITION_BYTES_MAX));
+    let message = format!("0: longer than {CONDITION_BYTES_MAX} bytes");
+    assert_eq!(outcome(&long), Err(message));
+    let value = |_: &str| Some(Operand::Text("x".repeat(4096)));
+    for grown in [
+        format!("{} == ''", vec!["${a}"; 65].join(" + ")),
+        format!("'{}' == ''", "${a}".repeat(65)),
+        format!("1 + {} == ''", vec!["${a}"; 65].join(" + ")),
+    ] {
+        let condition = Condition::parse(&grown).unwrap();
+        assert_eq!(condition.holds(value), Err(ConditionError::TooLong));
+    }
+    let said = Condition::parse("${a}").unwrap().holds(value).unwrap_err();
+    assert!(said.to_string().len() < 400, "{said}");
 }
 
 proptest! {
