@@ -1,6 +1,6 @@
 //! Statements by the real server and its wrappers: the promises of executors, data sources, outputs, and stopping.
 
-use porpoise_databases::{Database, Engine};
+use porpoise_databases::{Database, Engine, WithTls};
 use porpoise_model::job::Work;
 use porpoise_model::{Cause, Place as Where, Target};
 use porpoise_ports::conformance::executor::Works;
@@ -302,6 +302,70 @@ fn a_connection_test_says_who_answers_or_why_nobody_does() {
         said.contains("a connection test is for data sources"),
         "{said}"
     );
+}
+
+#[test]
+fn tls_is_used_where_it_is_wanted_and_only_with_servers_that_prove_who_they_are() {
+    let [postgresql, mariadb] =
+        [Engine::Postgresql, Engine::Mariadb].map(|engine| WithTls::start(engine).unwrap());
+    for (itself, other, kind, database, is_encrypted) in [
+        (
+            &postgresql,
+            &mariadb,
+            "postgresql",
+            "postgres",
+            "select ssl as encrypted from pg_stat_ssl where pid = pg_backend_pid()",
+        ),
+        (
+            &mariadb,
+            &postgresql,
+            "mysql",
+            "mysql",
+            "select variable_value <> '' as encrypted from information_schema.session_status \
+             where variable_name = 'Ssl_cipher'",
+        ),
+    ] {
+        let WithTls {
+            database: found,
+            authority,
+            ..
+        } = itself;
+        let mut place = Place::new();
+        place.start_with(&[("SSL_CERT_FILE", authority)]);
+        secret(&place.data(), "db", &found.password);
+        let put = |place: &Place, tls: bool| {
+            let source = json!({"kind": kind, "place": "local", "settings": {
+                "host": "127.0.0.1", "port": found.port, "user": found.user, "database": database,
+                "password": "${secret:db}", "tls": tls,
+            }});
+            place.file("db.json", &source.to_string());
+            place.ok(&["target", "put", "db.json", "--name", "p/db"]);
+        };
+        let workflow = json!({"workflow": "w", "project": "p", "tasks": {"ask": {
+            "target": "db", "sql": is_encrypted, "outputs": ["encrypted"],
+        }}});
+        place.file("w.json", &workflow.to_string());
+        place.ok(&["apply", "w.json"]);
+        for (tls, encrypted) in [(true, ["t", "true", "1"]), (false, ["f", "false", "0"])] {
+            put(&place, tls);
+            place.ok(&["target", "test", "db"]);
+            place.ok(&["run", "w"]);
+            let told = place.json(&["show", "latest", "ask"]);
+            let said = told["outputs"]["encrypted"].to_string();
+            let said = said.trim_matches('"');
+            assert!(encrypted.contains(&said), "{kind} {tls}: {told}");
+        }
+
+        // nobody here vouches for it
+        place.stop(rustix::process::Signal::TERM);
+        place.start_with(&[("SSL_CERT_FILE", &other.authority)]);
+        put(&place, true);
+        let failed = place.run(&["target", "test", "db"]);
+        assert_eq!(failed.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&failed.stdout).into_owned();
+        let wanted = "the certificate of `127.0.0.1` proves nothing here";
+        assert!(said.contains(wanted), "{kind}: {said}");
+    }
 }
 
 #[test]

@@ -88,9 +88,15 @@ impl Place {
 
     /// Starts the server and waits until it says where it is; gives that line.
     pub fn start(&mut self) -> String {
+        self.start_with(&[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_with(&mut self, variables: &[(&str, &Path)]) -> String {
         assert!(self.server.is_none(), "a server runs already");
         let mut server = self
             .command(&["up", "--port", "0"])
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

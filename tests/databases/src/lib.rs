@@ -4,6 +4,7 @@
 //! that this process starts and shares until its end. Tests make databases in it whose names no other test has. The
 //! program `databases` installs and serves them; it stops when its standard input ends, and leaves nothing behind.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
@@ -47,7 +48,7 @@ impl Engine {
     }
 }
 
-/// A database that answers.
+/// A database that answers, without TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
     /// Its port on 127.0.0.1.
@@ -56,6 +57,40 @@ pub struct Database {
     pub user: String,
     /// What proves it.
     pub password: String,
+}
+
+/// A database with TLS and without, which nobody else uses. It stops when this is dropped.
+#[derive(Debug)]
+pub struct WithTls {
+    /// Where it answers.
+    pub database: Database,
+    /// The file of the authority that vouches for its certificate.
+    pub authority: PathBuf,
+    _process: Process,
+}
+
+impl WithTls {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// It is not installed, or does not start.
+    pub fn start(engine: Engine) -> anyhow::Result<Self> {
+        let (process, said) = start(engine, &["--tls"])?;
+        let (url, authority) = said
+            .split_once("?authority=")
+            .with_context(|| format!("no authority: {said}"))?;
+        Ok(Self {
+            database: Database::of_url(url)?,
+            authority: PathBuf::from(authority),
+            _process: process,
+        })
+    }
+}
+
+fn start(engine: Engine, options: &[&str]) -> anyhow::Result<(Process, String)> {
+    let arguments = [&["serve", engine.name()], options].concat();
+    Process::start("porpoise-databases", "databases", &arguments)
+        .with_context(|| format!("{} does not start", engine.name()))
 }
 
 /// What this process has started and shares, until its end.
@@ -75,9 +110,7 @@ impl Database {
         if let Some((_, database, _)) = started.iter().find(|(other, _, _)| *other == engine) {
             return Ok(database.clone());
         }
-        let (process, url) =
-            Process::start("porpoise-databases", "databases", &["serve", engine.name()])
-                .with_context(|| format!("{} does not start", engine.name()))?;
+        let (process, url) = start(engine, &[])?;
         let database = Self::of_url(&url)?;
         started.push((engine, database.clone(), process));
         Ok(database)

@@ -6,6 +6,8 @@
     reason = "a program for tests, which prints where it answers and waits in real time"
 )]
 
+mod certificate;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -34,15 +36,15 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["install"] => install(),
-        ["serve", name] => match Engine::ALL
+        ["serve", name] | ["serve", name, "--tls"] => match Engine::ALL
             .into_iter()
             .find(|engine| engine.name() == *name)
         {
-            Some(engine) => serve(engine),
+            Some(engine) => serve(engine, arguments.contains(&"--tls")),
             None => Err(anyhow::anyhow!("there is no database `{name}`")),
         },
         _ => Err(anyhow::anyhow!(
-            "usage: databases install | serve postgresql|mariadb"
+            "usage: databases install | serve postgresql|mariadb [--tls]"
         )),
     };
     match done {
@@ -136,19 +138,25 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Prints one line, where it answers, and stops it when standard input ends.
-fn serve(engine: Engine) -> anyhow::Result<()> {
+fn serve(engine: Engine, tls: bool) -> anyhow::Result<()> {
     let programs = folder(engine)?;
     let mut tried = 0;
     let mut server = loop {
         tried += 1;
-        match Server::start(engine, &programs) {
+        match Server::start(engine, &programs, tls) {
             Ok(server) => break server,
             Err(error) if tried == TRIES_MAX => return Err(error),
             Err(_) => {}
         }
     };
     let (port, password) = (server.port, &server.password);
-    println!("{}://{USER}:{password}@127.0.0.1:{port}", engine.name());
+    let url = format!("{}://{USER}:{password}@127.0.0.1:{port}", engine.name());
+    if tls {
+        let authority = server.folder.path().join(certificate::AUTHORITY);
+        println!("{url}?authority={}", authority.display());
+    } else {
+        println!("{url}");
+    }
     io::stdout().flush()?;
     let (ends, ended) = mpsc::channel();
     thread::spawn(move || {
@@ -176,13 +184,16 @@ struct Server {
 }
 
 impl Server {
-    fn start(engine: Engine, programs: &Path) -> anyhow::Result<Self> {
+    fn start(engine: Engine, programs: &Path, tls: bool) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("database-").tempdir()?;
         let password = password()?;
         let data = folder.path().join("data");
         let secret = folder.path().join("password");
         fs::write(&secret, &password)?;
         fs::create_dir(&data)?;
+        if tls {
+            certificate::make(folder.path())?;
+        }
         if engine == Engine::Mariadb {
             fs::create_dir(data.join("mysql"))?;
         }
@@ -235,6 +246,9 @@ impl Server {
                 command
             }
         };
+        if tls {
+            command.args(certificate::options(engine, folder.path()));
+        }
         let log = fs::File::create(folder.path().join("log"))?;
         let errors = log.try_clone()?;
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
