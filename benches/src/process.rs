@@ -141,5 +141,6 @@ fn job(run: RunId, task: u32) -> Job {
         target: None,
         residency: std::collections::BTreeSet::new(),
         labels: std::collections::BTreeMap::new(),
+        files: std::collections::BTreeMap::new(),
     }
 }

@@ -15,6 +15,7 @@ mod backfill;
 mod children;
 mod docs;
 mod edit;
+mod files;
 mod hardship;
 mod host;
 mod http;

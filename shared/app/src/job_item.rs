@@ -365,6 +365,7 @@ mod tests {
                 target: None,
                 residency: std::collections::BTreeSet::new(),
                 labels: std::collections::BTreeMap::new(),
+                files: std::collections::BTreeMap::new(),
             },
             rank: (2, 1),
             since: Timestamp::from_millisecond(1_000).unwrap(),

@@ -45,6 +45,7 @@ fn shell(task: u32, world: &World) -> Bytes {
             target: None,
             residency: std::collections::BTreeSet::new(),
             labels: BTreeMap::new(),
+            files: BTreeMap::new(),
         },
         rank: (2, 1),
         since: jiff::Timestamp::from_millisecond(world.now_millis()).unwrap(),

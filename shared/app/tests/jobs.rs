@@ -45,6 +45,7 @@ fn dispatch(task: u32, rank: u8, work: Work) -> Bytes {
             target: None,
             residency: std::collections::BTreeSet::new(),
             labels: std::collections::BTreeMap::new(),
+            files: std::collections::BTreeMap::new(),
         },
         rank: (2, rank),
         since: Timestamp::from_millisecond(1_000 + i64::from(task)).unwrap(),

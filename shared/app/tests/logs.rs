@@ -47,6 +47,7 @@ fn dispatch(app: &App, attempt: u32, residency: &[&str]) {
             target: None,
             residency: places(residency),
             labels: BTreeMap::new(),
+            files: BTreeMap::new(),
         },
         rank: (2, 2),
         since: Timestamp::from_millisecond(1_000).unwrap(),

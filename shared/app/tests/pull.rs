@@ -97,6 +97,7 @@ fn dispatch(task: u32, script: &str) -> Bytes {
             target: None,
             residency: BTreeSet::new(),
             labels: BTreeMap::new(),
+            files: BTreeMap::new(),
         },
         rank: (2, 1),
         since: Timestamp::UNIX_EPOCH,

@@ -298,6 +298,7 @@ fn dispatch(world: &World, app: &App, of: u8, task: u32) {
             target: None,
             residency: std::collections::BTreeSet::new(),
             labels: BTreeMap::new(),
+            files: BTreeMap::new(),
         },
         rank: (2, 1),
         since: Timestamp::from_millisecond(world.now_millis()).unwrap(),

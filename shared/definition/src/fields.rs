@@ -289,6 +289,11 @@ pub(crate) static TASK: Object = Object {
             "Environment variables of its process; may hold expressions, such as `${extract.rows}`.",
         ),
         field(
+            "files",
+            Shape::Map(&Shape::Text),
+            "Files that its script finds in its folder: relative names there, and the absolute path that each is copied from; may hold expressions.",
+        ),
+        field(
             "outputs",
             Shape::OneOf(&[Shape::List(&Shape::Name), Shape::Map(&OUTPUT)]),
             "The outputs that it may set: names, or names with their types.",

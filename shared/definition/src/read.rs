@@ -5,6 +5,7 @@ mod child;
 pub(crate) mod context;
 mod dependent;
 mod edge;
+mod files;
 mod http;
 mod kind;
 mod kind_on_target;

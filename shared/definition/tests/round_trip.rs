@@ -219,6 +219,15 @@ fn indexed<V: std::fmt::Debug>(
     vec((key, value), 0..3).prop_map(|entries| entries.into_iter().collect())
 }
 
+/// Relative names, and absolute paths.
+fn files() -> impl Strategy<Value = IndexMap<String, String>> {
+    let source = key().prop_map(|name| format!("/srv/{}", name.replace('$', "")));
+    indexed(
+        "[a-z]{1,5}(/[a-z 水.]{0,3}[a-z]){0,2}".prop_map(String::from),
+        source,
+    )
+}
+
 fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
     btree_map(key(), text(), 0..3)
 }
@@ -243,7 +252,7 @@ fn task() -> impl Strategy<Value = Task> {
     );
     let lists = (
         indexed(key(), value()),
-        indexed(variable(), text()),
+        (indexed(variable(), text()), files()),
         indexed(key(), value()),
         labels(),
     );
@@ -253,8 +262,13 @@ fn task() -> impl Strategy<Value = Task> {
         any::<bool>(),
     );
     (what, lists, rest).prop_map(
-        |(what, (parameters, env, outputs, labels), (pool, target, disabled))| {
+        |(what, (parameters, (env, files), outputs, labels), (pool, target, disabled))| {
             let (kind, description, trigger, retry, timeout, delay, priority) = what;
+            let files = if kind.has_folder() {
+                files
+            } else {
+                IndexMap::new()
+            };
             Task {
                 name: "task".parse().unwrap(),
                 description,
@@ -263,6 +277,7 @@ fn task() -> impl Strategy<Value = Task> {
                 trigger,
                 parameters,
                 env,
+                files,
                 outputs,
                 retry,
                 timeout,
@@ -326,7 +341,7 @@ fn call(task: &mut Task, bits: u32) {
         workflow: workflow.unwrap_or_else(|_| task.name.clone()),
         each: each::each(bits).map(Box::new),
     };
-    (task.env, task.target) = (IndexMap::new(), None);
+    (task.env, task.files, task.target) = (IndexMap::new(), IndexMap::new(), None);
 }
 
 /// Makes a task one that picks among those below it, as `bits` say.
@@ -344,6 +359,7 @@ fn pick(tasks: &mut [Task], at: usize, by_values: bool, bits: u32) {
         then,
     };
     let task = tasks.get_mut(at).unwrap();
+    task.files.clear();
     let kind = if by_values {
         Kind::Switch {
             cases: vec![case("1 > 2", some(0)), case("'a' == \"b\"", some(3))],

@@ -356,6 +356,7 @@ fn marks(workflow: &Workflow, task: &Task) -> u8 {
     );
     let texts = !plain
         || !task.env.is_empty()
+        || !task.files.is_empty()
         || !task.parameters.is_empty()
         || !workflow.parameters.is_empty();
     [

@@ -7,7 +7,7 @@
 //!     cancel   somebody asked to stop it
 //!     control  a pipe by which the wrapper is woken after `cancel` was written
 //!     script   the script of a shell or Python task
-//!     work/    where the job runs
+//!     work/    where the job runs, with copies of its files
 //!     output   $PORPOISE_OUTPUT, made if outputs are declared
 //!     log      both streams, each line with its time and its stream; made by the first line
 //!     tail.0, tail.1   the end of a log that grew too long, until the job is over

@@ -10,6 +10,7 @@
 //! itself is killed with SIGKILL, its job is ended by the server, which finds the processes by the attempt's key in
 //! their environment: one that cleared its environment is not found.
 
+mod files;
 mod log;
 mod outcome;
 mod outputs;

@@ -248,6 +248,7 @@ pub(crate) fn import(
                 met,
                 &document.tree,
                 mapping,
+                &catalogue,
                 &mut notes,
                 &mut applied,
             );

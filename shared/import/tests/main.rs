@@ -14,6 +14,7 @@ mod common;
 mod data;
 mod dependents;
 mod dynamic;
+mod files;
 mod folders;
 mod forms;
 mod http;

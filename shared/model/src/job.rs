@@ -60,6 +60,10 @@ pub struct Job {
     #[n(14)]
     #[cbor(default)]
     pub labels: BTreeMap<String, String>,
+    /// Files that it finds in its folder: names there, relative, and where each comes from.
+    #[n(15)]
+    #[cbor(default)]
+    pub files: BTreeMap<String, String>,
 }
 
 /// What an attempt does, with every expression resolved.

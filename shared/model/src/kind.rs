@@ -192,6 +192,14 @@ impl Kind {
         }
     }
 
+    /// Whether it is a process with a folder of its own.
+    pub const fn has_folder(&self) -> bool {
+        matches!(
+            self,
+            Self::Shell { .. } | Self::Python { .. } | Self::Command { .. }
+        )
+    }
+
     /// Whether it needs a target on AWS: no host runs it by itself.
     pub const fn needs_target(&self) -> bool {
         match self {

@@ -115,6 +115,9 @@ pub struct Task {
     /// Environment variables of its process; values may hold expressions.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub env: IndexMap<String, String>,
+    /// Files that a script finds in its folder: names there, and where each comes from, which may hold expressions.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub files: IndexMap<String, String>,
     /// The outputs that it may set, with their types.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub outputs: IndexMap<String, Value>,
@@ -155,6 +158,7 @@ impl Task {
             trigger: TriggerRule::default(),
             parameters: IndexMap::new(),
             env: IndexMap::new(),
+            files: IndexMap::new(),
             outputs: IndexMap::new(),
             retry: Retry::default(),
             timeout: None,

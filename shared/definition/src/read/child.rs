@@ -16,7 +16,7 @@ use crate::fields_of_kinds::{CALLED, ELEMENTS, PARALLEL, SEPARATED};
 use crate::tree::{Meaning, Scalar, View};
 
 /// Fields that say how a process is run.
-const OF_PROCESSES: &[&str] = &["env", "target"];
+const OF_PROCESSES: &[&str] = &["env", "files", "target"];
 /// Fields that say how runs are made for elements.
 const OF_MAPPED: &[&str] = &["without", "at_most", "parallel"];
 

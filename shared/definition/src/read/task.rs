@@ -19,6 +19,7 @@ const JOBLESS: &[&str] = &["switch", "conditions", "approval", "dependent"];
 /// Fields that say how a job is run.
 const OF_JOBS: &[&str] = &[
     "env",
+    "files",
     "outputs",
     "retries",
     "retry_delay",
@@ -135,6 +136,9 @@ impl Reader<'_> {
                 .and_then(|at| self.env(at, Some(index)))
                 .unwrap_or_default(),
         );
+        let files = fields
+            .get("files")
+            .and_then(|at| self.files(at, kind.as_ref(), index));
         let mut labels = defaults.labels.clone();
         labels.extend(
             fields
@@ -173,6 +177,7 @@ impl Reader<'_> {
             trigger: trigger.unwrap_or(defaults.trigger),
             parameters: parameters.unwrap_or_default(),
             env,
+            files: files.unwrap_or_default(),
             outputs: outputs.unwrap_or_default(),
             retry,
             timeout,

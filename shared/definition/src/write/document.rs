@@ -140,6 +140,7 @@ fn task(task: &Task, workflow: &Workflow) -> Document {
     }
     entries.map("parameters", &task.parameters, parameter);
     entries.map("env", &task.env, |text| Document::Text(text.clone()));
+    entries.map("files", &task.files, |text| Document::Text(text.clone()));
     kind::write(&mut entries, &task.kind, &|tasks| names(workflow, tasks));
     outputs(&mut entries, &task.outputs);
     retry(&mut entries, &task.retry);

@@ -207,6 +207,7 @@ fn does_the_same(before: &Task, after: &Task, to: &BTreeMap<u32, u32>) -> bool {
         && before.trigger == after.trigger
         && before.parameters == after.parameters
         && before.env == after.env
+        && before.files == after.files
         && before.outputs == after.outputs
         && before.target == after.target
         && before.disabled == after.disabled

@@ -148,6 +148,11 @@ fn intent(
         task_name: task.name.to_string(),
         work: if simulated { Work::Noop } else { rendered.work },
         env: rendered.env,
+        files: if simulated {
+            BTreeMap::new()
+        } else {
+            rendered.files
+        },
         outputs: task
             .outputs
             .iter()

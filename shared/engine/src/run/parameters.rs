@@ -35,6 +35,8 @@ pub struct Rendered {
     pub work: Work,
     /// Environment variables.
     pub env: BTreeMap<String, String>,
+    /// Files in its folder, and where they come from.
+    pub files: BTreeMap<String, String>,
 }
 
 impl Rendered {
@@ -46,6 +48,7 @@ impl Rendered {
         Self {
             work,
             env: BTreeMap::new(),
+            files: BTreeMap::new(),
         }
     }
 }
@@ -223,7 +226,12 @@ pub fn render(state: &State, plan: &Plan, task: u32) -> Result<Rendered, String>
         | Kind::Workflow { .. }
         | Kind::External { .. } => work,
     };
-    Ok(Rendered { work, env })
+    let files = definition.files.iter().map(|(name, address)| {
+        let address = value(address).map_err(|error| unresolved(name, &error))?;
+        Ok((name.clone(), address))
+    });
+    let files = files.collect::<Result<_, String>>()?;
+    Ok(Rendered { work, env, files })
 }
 
 /// The arguments of a statement, each with what it is declared as: one that is nothing but a name, as that is.
@@ -411,8 +419,12 @@ fn own(reading: &Reading, scope: &TaskScope<'_>, name: &str) -> Result<String, S
 fn named(name: &str, value: Result<String, String>) -> Result<(String, String), String> {
     match value {
         Ok(value) => Ok((name.to_owned(), value)),
-        Err(error) => Err(format!("cannot resolve `{name}`: {error}")),
+        Err(error) => Err(unresolved(name, &error)),
     }
+}
+
+fn unresolved(name: &str, error: &impl std::fmt::Display) -> String {
+    format!("cannot resolve `{name}`: {error}")
 }
 
 /// Parameters of the run and of the task, and what the task declares as its environment; later ones win.

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use porpoise_ports::executor::{Job, Work};
 
+use super::files;
 use crate::helper::is_helped;
 use crate::layout::{AttemptDir, private};
 use crate::secret::replace;
@@ -39,6 +40,7 @@ pub(super) fn spawn(
     if is_helped(&job.work) {
         return help(dir, job, helper, &work);
     }
+    files::put(job, &work)?;
     if !job.outputs.is_empty() {
         private(&dir.file("output")).map_err(io("make the file for outputs"))?;
     }

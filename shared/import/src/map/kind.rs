@@ -7,7 +7,9 @@ use super::dependent::DEPENDENT;
 use super::dynamic::DYNAMIC;
 use super::parameter::Parameters;
 use super::{Mapper, branch, child};
-use crate::json::At;
+use crate::fault::short;
+use crate::json::{At, Mark};
+use crate::mapping;
 use crate::report::{Rule, Topic};
 
 /// What kinds are called in [`Kind::External`].
@@ -150,13 +152,7 @@ impl<'t> Mapper<'t> {
                 _ if at.is_hollow() => at.ignored(Rule::Empty),
                 "resourceList" => {
                     with_files = true;
-                    let count = at.items().count();
-                    self.notes.cover(
-                        at,
-                        Topic::Resources,
-                        "",
-                        format!("{count} resource files are not there"),
-                    );
+                    self.files(at);
                 }
                 _ => self.notes.cover(
                     at,
@@ -175,6 +171,20 @@ impl<'t> Mapper<'t> {
             }
         }
         parameters
+    }
+
+    /// Files that a script looks for in its folder: a mapping file says where they are.
+    fn files(&mut self, list: At<'t>) {
+        list.mark_all(Mark::Reported);
+        for file in list.items() {
+            let (at, name) = match mapping::resource(file) {
+                Some((at, key, name)) if name.is_empty() => (at, key),
+                Some((at, key, name)) => (at, format!("{key} ({name})")),
+                None => (file, "without a name".to_owned()),
+            };
+            let message = format!("the resource file {} is not there", short(&name));
+            self.notes.add(at, Topic::Resources, "", message);
+        }
     }
 
     pub(super) fn external(

@@ -6,7 +6,7 @@ use porpoise_model::workflow::{Kind, Task, Workflow};
 use serde_json::Value;
 
 use super::read::nearest;
-use super::{Entry, Mapping, Met, Plan, Section};
+use super::{Catalogue, Entry, Mapping, Met, Plan, Section};
 use crate::fault::short;
 use crate::json::Tree;
 use crate::report::{Notes, Topic};
@@ -40,6 +40,7 @@ pub(crate) fn apply(
     met: &[Met],
     tree: &Tree,
     mapping: &Mapping,
+    catalogue: &Catalogue,
     notes: &mut Notes,
     applied: &mut Applied,
 ) {
@@ -50,6 +51,7 @@ pub(crate) fn apply(
     }
     let mut hand = Hand {
         tree,
+        catalogue,
         notes,
         applied,
     };
@@ -107,6 +109,7 @@ impl Met {
 #[derive(Debug)]
 struct Hand<'a> {
     tree: &'a Tree,
+    catalogue: &'a Catalogue,
     notes: &'a mut Notes,
     applied: &'a mut Applied,
 }
@@ -318,8 +321,11 @@ impl Hand<'_> {
         let Some(address) = &entry.address else {
             return;
         };
+        if task.kind.has_folder() {
+            return self.file(task, met, address);
+        }
         let Kind::External { parameters, .. } = &mut task.kind else {
-            return self.later(met, "scripts fetch their files themselves");
+            return self.later(met, "tasks of this kind have no folder with files");
         };
         let mut changed = false;
         for key in ["mainJar", "resourceList"] {
@@ -333,6 +339,49 @@ impl Hand<'_> {
             self.later(met, "the task names it in a way that has no address");
         }
     }
+
+    /// A file that a script looks for in its folder.
+    fn file(&mut self, task: &mut Task, met: &Met, address: &str) {
+        if !address.starts_with('/') {
+            let why = "scripts have their files from absolute paths of the machine that runs them";
+            return self.later(met, why);
+        }
+        // from 3.2 on, and where no id is known, the key is the path
+        let listed = self.catalogue.about(met.section, &met.key, "");
+        let path = match (&listed, met.key.parse::<i64>()) {
+            (Some(path), _) => path,
+            (None, Ok(_)) => &met.about,
+            (None, Err(_)) => &met.key,
+        };
+        let Some(name) = in_folder(path, address) else {
+            return self.later(met, "its path is none within the folder of a task");
+        };
+        task.files.insert(name.to_owned(), address.to_owned());
+        let what = format!("{} (as `{}`)", short(address), short(name));
+        let at = self.tree.at(met.node);
+        // several ids may stand in one text
+        let is_alone = at.scalar().is_none_or(|text| text.trim() == met.key);
+        self.done(met, &what, is_alone.then_some(Topic::Resources));
+    }
+}
+
+/// Where a script looks for a file. `path` is where the file is among the resources: its full name up to 3.1, where it is
+/// stored from 3.2 on (`s3a://bucket/dolphinscheduler/TENANT/resources/scripts/load.sh`), or empty.
+/// Source: `TaskExecutionContextUtils` and `AbstractStorageOperator`.
+fn in_folder<'a>(path: &'a str, address: &'a str) -> Option<&'a str> {
+    const RESOURCES: &str = "/resources/";
+    let path = match path.find(RESOURCES) {
+        Some(at) => &path[at + RESOURCES.len()..],
+        None => path.strip_prefix("file:").unwrap_or(path),
+    };
+    let path = path.trim_matches('/');
+    let path = if path.is_empty() {
+        address.rsplit('/').next()?
+    } else {
+        path
+    };
+    let is_inside = path.split('/').all(|part| !["", ".", ".."].contains(&part));
+    is_inside.then_some(path)
 }
 
 /// Puts the address of a file where its id or its path stands.

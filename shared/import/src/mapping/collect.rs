@@ -276,7 +276,7 @@ impl Collector<'_> {
 
 /// The key of a file, and its name if the key is its id. Files are `{id}` up to 3.1, `{resourceName}` later, and
 /// `{id, name, res}` in 1.x.
-fn resource(file: At<'_>) -> Option<(At<'_>, String, String)> {
+pub(crate) fn resource(file: At<'_>) -> Option<(At<'_>, String, String)> {
     let text = |key| {
         file.get(key)
             .and_then(At::text)

@@ -92,7 +92,7 @@ topics! {
         "look whether the script needs them";
     /// Resource files of a script task.
     Resources, NotCarried, "resource files that scripts expect in their folder",
-        "fetch the files in the script, or put them where it finds them; an export names them by id only";
+        "say in the mapping file where they are (`resources`), or fetch them in the script";
     /// Notifications.
     Alerts, CarriedWithDifference, "alerts, told by a topic that people subscribe to",
         "subscribe who is in the alert groups (docs/users/notices.md); a group's id is kept as a label";

@@ -59,6 +59,7 @@ pub fn job(number: u32, work: Work, target: Option<Target>) -> Job {
         target,
         residency: std::collections::BTreeSet::new(),
         labels: std::collections::BTreeMap::new(),
+        files: std::collections::BTreeMap::new(),
     }
 }
 

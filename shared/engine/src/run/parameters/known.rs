@@ -126,7 +126,7 @@ fn read_by(scope: &TaskScope<'_>) -> BTreeSet<String> {
     };
     // Whatever its kind makes of texts that are not resolved, they have been looked at.
     let _ = scope.task.kind.work(&script, &value);
-    for text in scope.task.env.values() {
+    for text in scope.task.env.values().chain(scope.task.files.values()) {
         let _ = value(text);
     }
     for own in scope.task.parameters.values() {

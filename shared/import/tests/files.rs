@@ -1,0 +1,75 @@
+//! Resource files of scripts, and where a mapping file says that they are.
+
+use porpoise_import::{Imported, Input, Mapping, Options, Topic, import_all};
+use serde_json::{Value, json};
+
+use crate::common::minimal;
+
+fn said(imported: &Imported, topic: Topic) -> String {
+    let entries = imported.report.entries.iter();
+    let entries = entries.filter(|entry| entry.topic == topic);
+    let lines: Vec<_> = entries
+        .map(|entry| format!("{}: {}", entry.path, entry.message))
+        .collect();
+    lines.join("\n")
+}
+
+#[test]
+fn scripts_find_the_files_that_a_mapping_file_says() {
+    let scripts = |files: Value, mapping: &str| {
+        let mut value = minimal();
+        value["taskDefinitionList"][0]["taskParams"]["resourceList"] = files;
+        let text = value.to_string();
+        let lists = r#"[{"id":9,"alias":"load.sh","fullName":"/scripts/load.sh","type":"FILE"}]"#;
+        let inputs = [
+            Input::new("x.json", text.as_bytes()),
+            Input {
+                is_found: true,
+                ..Input::new("resources.json", lists.as_bytes())
+            },
+        ];
+        let options = Options {
+            mapping: Some(Mapping::read("mapping.yaml", mapping.as_bytes()).unwrap()),
+            ..Options::default()
+        };
+        import_all(&inputs, &options).unwrap()
+    };
+    let all = "resources: { '9': { address: /srv/load.sh }, '10': { address: /srv/own/b.py }, \
+        '/conf/c.ini': { address: /srv/c.ini }, \
+        's3a://bucket/dolphinscheduler/etl/resources/sql/d.sql': { address: /srv/d.sql }, \
+        '/../e': { address: /srv/e }, '12': { address: 's3://code/f' } }\n";
+    let files = json!([
+        {"id": 9}, {"id": 10}, {"resourceName": "/conf/c.ini"},
+        {"resourceName": "s3a://bucket/dolphinscheduler/etl/resources/sql/d.sql"},
+        {"resourceName": "/../e"}, {"id": 12, "res": "f.sh"}, {"id": 13, "name": "g.sh"},
+    ]);
+    let imported = scripts(files, all);
+    let found = &imported.workflows[0].workflow.tasks[0].files;
+    let found: Vec<_> = found.iter().map(|(a, b)| (&**a, &**b)).collect();
+    assert_eq!(
+        found,
+        [
+            ("scripts/load.sh", "/srv/load.sh"),
+            ("b.py", "/srv/own/b.py"),
+            ("conf/c.ini", "/srv/c.ini"),
+            ("sql/d.sql", "/srv/d.sql"),
+        ]
+    );
+    // what is not there is said of each, and what cannot be
+    let missing = said(&imported, Topic::Resources);
+    assert!(
+        missing.contains("/../e") && missing.contains("12 (f.sh)"),
+        "{missing}"
+    );
+    assert!(missing.contains("13 (g.sh)"), "{missing}");
+    assert_eq!(missing.lines().count(), 3, "{missing}");
+    let without = said(&imported, Topic::MappingWithoutEffect);
+    assert!(without.contains("none within the folder"), "{without}");
+    assert!(
+        without.contains("absolute paths of the machine"),
+        "{without}"
+    );
+    let definition = imported.workflows[0].definition();
+    let read = porpoise_definition::read("x.yaml", definition.as_bytes()).unwrap();
+    assert_eq!(read[0].workflow, imported.workflows[0].workflow);
+}
