@@ -259,7 +259,7 @@ pub(crate) struct Run {
     /// Value of a parameter.
     #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
     pub(crate) parameters: Vec<String>,
-    /// Logical date, as `2026-03-01` or with time and offset [default: now].
+    /// Logical date, as `2026-03-01` in the workflow's time zone, or with time and offset [default: now].
     #[arg(long, value_name = "DATE")]
     pub(crate) date: Option<String>,
     /// Start with these tasks; no others but what follows them run.

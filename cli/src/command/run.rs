@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
 use porpoise_ports::Ids as _;
 use serde_json::{Map, Value, json};
 
@@ -88,6 +90,14 @@ pub(super) fn parameters(given: &[String]) -> Result<Map<String, Value>, Failure
     Ok(parameters)
 }
 
+/// Days and times without an offset are those of the workflow's time zone, which the server knows.
+fn logical_date(session: &Session, given: &str) -> Result<String, Failure> {
+    if given.parse::<Timestamp>().is_err() && given.parse::<DateTime>().is_ok() {
+        return Ok(given.to_owned());
+    }
+    instant(session, given).map(|at| at.to_string())
+}
+
 /// The body of the request.
 fn request(session: &Session, args: &RunArgs) -> Result<Value, Failure> {
     let parameters = parameters(&args.parameters)?;
@@ -96,17 +106,13 @@ fn request(session: &Session, args: &RunArgs) -> Result<Value, Failure> {
     let date = args
         .date
         .as_deref()
-        .map(|date| instant(session, date))
+        .map(|date| logical_date(session, date))
         .transpose()?;
     if !args.tasks.is_empty() {
         put(&mut body, "tasks", Some(args.tasks.clone().into()));
         put(&mut body, "reach", Some(args.reach.clone().into()));
     }
-    put(
-        &mut body,
-        "logical_date",
-        date.map(|date| date.to_string().into()),
-    );
+    put(&mut body, "logical_date", date.map(Into::into));
     Ok(body)
 }
 

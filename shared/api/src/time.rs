@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::WAIT_MAX;
 use crate::problem::Problem;
@@ -15,6 +16,59 @@ pub(crate) fn in_zone(at: Timestamp, zone: &str) -> String {
     };
     let local = at.to_zoned(zone);
     local.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
+}
+
+/// When something is, as people write it: an instant, or a day or a time that clocks of some zone show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// With its offset.
+    At(Timestamp),
+    /// Without one.
+    Local(civil::DateTime),
+}
+
+impl When {
+    /// The instant. A time that the clocks of the zone skip is taken for the one as much later as they skip, one that they
+    /// show twice for the first (RFC 5545, 3.3.5). A zone that is not known is taken for UTC.
+    pub(crate) fn in_zone(self, zone: &str) -> Timestamp {
+        let local = match self {
+            Self::At(at) => return at,
+            Self::Local(local) => local,
+        };
+        let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+        let at = zone.to_ambiguous_timestamp(local).compatible();
+        // at either end of all time
+        at.unwrap_or(if local.year() < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for When {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if let Ok(at) = text.parse() {
+            return Ok(Self::At(at));
+        }
+        let local = text.parse::<civil::DateTime>();
+        local.map(Self::Local).map_err(|_| {
+            let shown = short(&text);
+            de::Error::custom(format!(
+                "`{shown}` is no time: write `2026-03-01`, `2026-03-01T06:00` or `2026-03-01T06:00:00+01:00`"
+            ))
+        })
+    }
+}
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::At(at) => serializer.collect_str(at),
+            Self::Local(local) => serializer.collect_str(local),
+        }
+    }
 }
 
 /// `20s`, `500ms`, or a number of seconds; at most [`WAIT_MAX`].

@@ -23,7 +23,7 @@ use super::{task, workflow};
 use crate::access::Caller;
 use crate::extract::{Body, Segments, command_id};
 use crate::problem::{Problem, fault};
-use crate::time::short;
+use crate::time::{When, short};
 use crate::{Api, Code};
 
 /// A run to be started. Every field may be left out.
@@ -33,9 +33,10 @@ pub(crate) struct StartRun {
     /// Instead of the workflow's parameters of these names. Texts, numbers and booleans.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub(crate) parameters: BTreeMap<String, Value>,
-    /// The instant that the run stands for; now unless given.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub(crate) logical_date: Option<Timestamp>,
+    /// The instant that the run stands for: `2026-03-01T06:00:00+01:00`, or a day or a time of the workflow's time zone,
+    /// `2026-03-01`. Now unless given.
+    #[schema(value_type = Option<String>)]
+    pub(crate) logical_date: Option<When>,
     /// Only these tasks, and what is within `reach` of them; the others are left out. All unless given.
     pub(crate) tasks: Vec<String>,
     /// What runs beside `tasks`.
@@ -151,6 +152,8 @@ fn new_run(
     let now = api.app.ports().clock.now();
     let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let zone = workflow.schedule.as_ref();
+    let timezone = zone.map_or_else(|| "UTC".to_owned(), |schedule| schedule.timezone.clone());
+    let date = request.logical_date.map(|when| when.in_zone(&timezone));
     let new = NewRun {
         project,
         run,
@@ -158,8 +161,8 @@ fn new_run(
         workflow_name: head.name.to_string(),
         version: Some(head.version),
         trigger: trigger(caller),
-        logical_date: request.logical_date.unwrap_or(now),
-        timezone: zone.map_or_else(|| "UTC".to_owned(), |schedule| schedule.timezone.clone()),
+        logical_date: date.unwrap_or(now),
+        timezone,
         parameters,
         actor: caller.actor.clone(),
         priority: request.priority,
@@ -172,7 +175,7 @@ fn new_run(
         only: None,
         project_parameters: None,
     };
-    (new, request.logical_date.is_some())
+    (new, date.is_some())
 }
 
 /// How whoever asks has it run.

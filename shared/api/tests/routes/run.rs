@@ -118,6 +118,36 @@ async fn a_run_takes_what_it_is_started_with() {
 }
 
 #[tokio::test]
+async fn a_day_and_a_time_without_an_offset_are_those_of_the_workflows_zone() {
+    let kiev = "workflow: daily\nproject: shop\nschedule: { cron: '0 5 * * *', timezone: Europe/Kiev }\ntasks:\n  a: { noop: }\n";
+    for (definition, given, wanted) in [
+        (kiev, "2026-03-01", "2026-03-01T00:00:00+02:00"),
+        (kiev, "2026-03-01T06:30", "2026-03-01T06:30:00+02:00"),
+        // the clocks go from 3:00 to 4:00, and in autumn from 4:00 to 3:00
+        (kiev, "2026-03-29T03:30", "2026-03-29T04:30:00+03:00"),
+        (kiev, "2026-10-25T03:30", "2026-10-25T03:30:00+03:00"),
+        (kiev, "2026-03-01T06:30:00Z", "2026-03-01T08:30:00+02:00"),
+        (DAILY, "2026-03-01", "2026-03-01T00:00:00+00:00"),
+    ] {
+        let server = Server::still();
+        server.apply("shop", definition).await;
+        let request = json!({"logical_date": given});
+        let started = server.post(RUNS, request.to_string()).await.expect(202);
+        let run = started["run_id"].as_str().unwrap();
+        let shown = server.get(&format!("/v1/projects/shop/runs/{run}")).await;
+        assert_eq!(shown.expect(200)["logical_date"], wanted, "{given}");
+    }
+    let server = Server::still();
+    server.apply("shop", DAILY).await;
+    for wrong in ["", "tomorrow", "2026-02-30", "2026-03-01T25:00"] {
+        let request = json!({"logical_date": wrong}).to_string();
+        let refused = server.post(RUNS, request).await.expect(400);
+        let said = refused.to_string();
+        assert!(said.contains("is no time"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_of_some_tasks_leaves_the_others_out() {
     let server = Server::still();
     server.apply("shop", DAILY).await;
