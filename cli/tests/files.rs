@@ -27,7 +27,7 @@ fn an_imported_script_finds_its_resources_and_says_which_are_missing() {
     let import = ["import", "dolphinscheduler", "export.json"];
     let said = place.ok(&[&import[..], &["--out", "without"]].concat());
     assert!(
-        said.contains("1 × resource files that scripts expect"),
+        said.contains("1 × resource files that scripts expect in their folder: /scripts/greet.sh"),
         "{said}"
     );
     let with = ["--mapping", "mapping.yaml", "--out", "with"];

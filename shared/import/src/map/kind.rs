@@ -182,8 +182,9 @@ impl<'t> Mapper<'t> {
                 Some((at, key, name)) => (at, format!("{key} ({name})")),
                 None => (file, "without a name".to_owned()),
             };
-            let message = format!("the resource file {} is not there", short(&name));
-            self.notes.add(at, Topic::Resources, "", message);
+            let name = short(&name);
+            let message = format!("the resource file {name} is not there");
+            self.notes.add(at, Topic::Resources, name, message);
         }
     }
 
