@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand};
+use jiff::SignedDuration;
 
 /// Runs data pipelines as DAGs.
 #[derive(Debug, Parser)]
@@ -502,6 +503,9 @@ pub(crate) enum Target {
     Test {
         /// The target, as `NAME` or `PROJECT/NAME`.
         target: String,
+        /// How long to wait for the answer, as `30s` or `5m`.
+        #[arg(long, value_name = "DURATION", default_value = "2m")]
+        wait: SignedDuration,
     },
     /// Make a target, or change it for the runs that are created from then on.
     Put {

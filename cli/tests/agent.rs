@@ -406,3 +406,23 @@ fn statements_are_sent_from_the_site_and_so_are_connection_tests() {
     home.place.wait_for(&run, None, "succeeded");
     assert_eq!(site.jobs(), 3);
 }
+
+#[test]
+fn a_connection_test_does_not_wait_for_an_agent_for_ever() {
+    let home = Home::up();
+    let run = home.begin("  a: { noop: }\n");
+    home.place.wait_for(&run, None, "succeeded");
+    let till = json!({"kind": "sqlite", "place": "site.berlin", "settings": {"file": "/till.db"}});
+    home.place.file("till.json", &till.to_string());
+    home.place.ok(&["target", "put", "till.json", "--name", "shop/till"]);
+    let tested = home.place.run(&["target", "test", "till", "--wait", "1s"]);
+    let said = String::from_utf8_lossy(&tested.stdout);
+    let why = "does not answer: nobody at `site.berlin` has fetched the test within 1.0s: is its agent running?";
+    assert!(said.contains(why), "{said}");
+    assert!(!tested.status.success());
+    // whoever asks for the latest run means another
+    let latest = home.place.ok(&["show", "latest"]);
+    assert!(latest.contains(&run), "{latest}");
+    let listed = home.place.ok(&["runs"]);
+    assert!(listed.contains("canceling"), "{listed}");
+}

@@ -128,14 +128,16 @@ pub(crate) fn run(session: &Session, client: &Client, given: &str) -> Result<Run
     found.pop().ok_or_else(|| unknown(given))
 }
 
-/// The latest run that neither a task of another nor a backfill has made: people mean the one that they, or a schedule, started.
+/// The latest run that neither a task of another nor a backfill has made, and that is no connection test: people mean the
+/// one that they, or a schedule, started.
 fn latest(client: &Client, projects: &[String]) -> Result<RunAt, Failure> {
     let mut found = Vec::new();
     for project in projects {
         let path = format!("{}/runs", project_path(project));
         let runs = client.list(&path, LATEST_AMONG)?;
-        let made =
-            |run: &&serde_json::Value| ["parent", "backfill"].contains(&text(run, "trigger"));
+        let made = |run: &&serde_json::Value| {
+            ["parent", "backfill", "test"].contains(&text(run, "trigger"))
+        };
         let own = runs.iter().find(|run| !made(run));
         found.extend(
             own.or(runs.first())

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use porpoise_ports::Ids as _;
 use serde_json::{Map, Value, json};
 
@@ -9,9 +10,10 @@ use crate::args::Target;
 use crate::client::Client;
 use crate::failure::{Failure, REFUSED, RUN_FAILED, USAGE};
 use crate::host::OsIds;
-use crate::output::{Session, note, table};
+use crate::output::{Session, duration, note, now, table};
 use crate::view::{self, Run};
 
+use super::control::decided;
 use super::define::bytes;
 use super::entity::{TARGET, in_project};
 use super::find::{self, RunAt};
@@ -26,7 +28,7 @@ pub(crate) fn target(session: &Session, command: &Target) -> Result<u8, Failure>
     match command {
         Target::List => list(session, &client),
         Target::Show { target } => show(session, &client, target),
-        Target::Test { target } => test(session, &client, target),
+        Target::Test { target, wait } => test(session, &client, target, *wait),
         Target::Put { file, name } => put(session, &client, file, name.as_deref()),
     }
 }
@@ -58,7 +60,12 @@ fn show(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> 
 }
 
 /// Starts a connection test and waits for what it comes to.
-fn test(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> {
+fn test(
+    session: &Session,
+    client: &Client,
+    given: &str,
+    patience: SignedDuration,
+) -> Result<u8, Failure> {
     let (project, name) = TARGET.named(session, client, given)?;
     let key = format!("cli-{:032x}", OsIds::default().fresh());
     let test = format!("{}/test", TARGET.one(&project, &name));
@@ -71,7 +78,8 @@ fn test(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> 
         "run {} of {} connects; Ctrl-C stops waiting, not the run",
         at.id, at.project
     ));
-    let run: Run = view::read(&watch::wait(client, &at)?);
+    let until = now().checked_add(patience).unwrap_or(Timestamp::MAX);
+    let run: Run = view::read(&watch::wait(client, &at, until)?);
     let task = client.get(&at.path("/tasks/connect"))?;
     let version = text(field(&task, "outputs"), "version");
     let told = json!({
@@ -84,9 +92,28 @@ fn test(session: &Session, client: &Client, given: &str) -> Result<u8, Failure> 
         return Ok(0);
     }
     let cause = view::words(field(&task, "cause"));
-    let why = if cause.is_empty() { &run.state } else { &cause };
+    let why = if !view::is_over(&run.state) {
+        // nobody needs the answer any more
+        decided(client, &at, &json!({"command": "kill"}))?;
+        let target = client.get(&TARGET.one(&at.project, &name))?;
+        unanswered(&task, text(&target, "served_by"), patience)
+    } else if cause.is_empty() {
+        run.state
+    } else {
+        cause
+    };
     session.result(&told, || shown(&format!("does not answer: {why}")));
     Ok(RUN_FAILED)
+}
+
+/// Why there is no answer in time.
+fn unanswered(task: &Value, place: &str, patience: SignedDuration) -> String {
+    let patience = duration(patience);
+    if text(task, "started").is_empty() {
+        format!("nobody at `{place}` has fetched the test within {patience}: is its agent running?")
+    } else {
+        format!("it has not within {patience}")
+    }
 }
 
 /// Makes or changes a target. What `show --json` prints may be given as it is.

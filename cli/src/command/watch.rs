@@ -64,22 +64,21 @@ pub(crate) fn watch(
     }
 }
 
-/// Waits until the run is over, and shows nothing; gives the run as it ended.
-pub(crate) fn wait(client: &Client, at: &RunAt) -> Result<Value, Failure> {
+/// Waits until the run is over, and shows nothing; gives the run as it ended, or as it is at `until`.
+pub(crate) fn wait(client: &Client, at: &RunAt, until: Timestamp) -> Result<Value, Failure> {
     let client = &client.patient();
     let mut seen = 0;
     loop {
-        let path = format!(
-            "/facts?after={seen}&limit={RECORDS}&wait={}s",
-            WAIT.as_secs()
-        );
+        let left = until.duration_since(now()).as_secs();
+        let wait = left.clamp(0, WAIT.as_secs().cast_signed());
+        let path = format!("/facts?after={seen}&limit={RECORDS}&wait={wait}s");
         let answer = client.get(&at.path(&path))?;
         let records = field(&answer, "items").as_array();
         let last = records.and_then(|records| records.last());
         seen = last.map_or(seen, |last| view::read::<Record>(last).sequence);
         let answer = client.get(&at.path(""))?;
         let run: Run = view::read(&answer);
-        if view::is_over(&run.state) && run.sequence <= seen {
+        if view::is_over(&run.state) && run.sequence <= seen || now() >= until {
             return Ok(answer);
         }
         std::thread::sleep(BETWEEN);

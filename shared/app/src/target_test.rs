@@ -62,7 +62,7 @@ impl App {
         project: (ProjectId, &Name),
         target: &TargetSpec,
         run: RunId,
-        (trigger, actor): (Trigger, &Actor),
+        actor: &Actor,
     ) -> Result<Created, TestTargetError> {
         let Some(statement) = question(&target.kind) else {
             let (name, kind) = (target.name.clone(), target.kind.clone());
@@ -79,7 +79,7 @@ impl App {
             workflow: WorkflowId::first_named(project, &format!("\0test/{}", target.name)),
             workflow_name: workflow.name.to_string(),
             version: Some(version),
-            trigger,
+            trigger: Trigger::Test,
             logical_date: Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now),
             timezone: "UTC".to_owned(),
             parameters: BTreeMap::new(),

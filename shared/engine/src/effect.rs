@@ -463,6 +463,9 @@ pub enum Trigger {
         #[n(1)]
         dependent: Option<GoesAlong>,
     },
+    /// Somebody who asks whether a data source answers.
+    #[n(5)]
+    Test,
 }
 
 /// As what a run goes along with a backfill.
@@ -485,6 +488,7 @@ impl Trigger {
             Self::Api => "api",
             Self::Parent { .. } => "parent",
             Self::Backfill { .. } => "backfill",
+            Self::Test => "test",
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct RunDetail {
     pub(crate) cause: Option<CauseView>,
     /// Why it does not go on, if something keeps all of it.
     pub(crate) reason: Option<ReasonView>,
-    /// `schedule`, `manual`, `api`, `parent`, `backfill`.
+    /// `schedule`, `manual`, `api`, `parent`, `backfill`, `test`.
     pub(crate) trigger: &'static str,
     /// The run whose task has made it, if one has.
     pub(crate) parent: Option<ParentView>,
@@ -141,7 +141,8 @@ impl ParentView {
             Trigger::Schedule { .. }
             | Trigger::Manual
             | Trigger::Api
-            | Trigger::Backfill { .. } => None,
+            | Trigger::Backfill { .. }
+            | Trigger::Test => None,
         }
     }
 }
@@ -149,7 +150,11 @@ impl ParentView {
 fn backfill(trigger: &Trigger) -> Option<String> {
     match trigger {
         Trigger::Backfill { backfill, .. } => Some(backfill.to_string()),
-        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Parent { .. } => None,
+        Trigger::Schedule { .. }
+        | Trigger::Manual
+        | Trigger::Api
+        | Trigger::Parent { .. }
+        | Trigger::Test => None,
     }
 }
 

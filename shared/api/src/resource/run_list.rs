@@ -27,7 +27,7 @@ pub(crate) struct RunLine {
     pub(crate) workflow: String,
     /// `queued`, `running`, `pausing`, `paused`, `canceling`, `succeeded`, `failed`, `canceled`.
     pub(crate) state: &'static str,
-    /// `schedule`, `manual`, `api`, `parent`, `backfill`.
+    /// `schedule`, `manual`, `api`, `parent`, `backfill`, `test`.
     pub(crate) trigger: &'static str,
     /// The instant that it stands for.
     #[schema(value_type = String, format = DateTime)]
@@ -53,7 +53,7 @@ pub(crate) struct RunFilter {
     pub(crate) workflow: Option<String>,
     /// In this state only.
     pub(crate) state: Option<String>,
-    /// Created by this only: `schedule`, `manual`, `api`, `parent`, `backfill`.
+    /// Created by this only: `schedule`, `manual`, `api`, `parent`, `backfill`, `test`.
     pub(crate) trigger: Option<String>,
     /// At most this many: 1 to 500, 100 unless given.
     #[param(minimum = 1, maximum = 500)]
@@ -127,7 +127,7 @@ fn state(word: &str) -> Result<RunState, Problem> {
 }
 
 fn trigger(word: &str) -> Result<String, Problem> {
-    let words = ["schedule", "manual", "api", "parent", "backfill"];
+    let words = ["schedule", "manual", "api", "parent", "backfill", "test"];
     if words.contains(&word) {
         return Ok(word.to_owned());
     }

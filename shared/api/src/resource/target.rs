@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::outcome::Who;
 use super::project;
-use super::start::{Started, trigger};
+use super::start::Started;
 use crate::access::Caller;
 use crate::extract::{Body, Params, Segments, command_id};
 use crate::page::{Page, PageParams};
@@ -168,8 +168,11 @@ pub(crate) async fn test(
     let scope = format!("target-test/{id}/{}", found.spec.name);
     let (command, _) = command_id(&api, &headers, &scope)?;
     let run = RunId::of_command(command);
-    let by = (trigger(&caller), &caller.actor);
-    let tested = api.app.test_target((id, &name), &found.spec, run, by).await;
+    let project = (id, &name);
+    let tested = api
+        .app
+        .test_target(project, &found.spec, run, &caller.actor);
+    let tested = tested.await;
     tested.map_err(|error| match error {
         TestTargetError::NoSource(..) => Problem::refused(error.to_string())
             .hint("data sources are targets of the kinds `postgresql`, `mysql` and `sqlite`"),

@@ -37,9 +37,11 @@ fn new_run(
     };
     let mut above = match &new.trigger {
         Trigger::Parent { above, .. } => above.clone(),
-        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Backfill { .. } => {
-            Vec::new()
-        }
+        Trigger::Schedule { .. }
+        | Trigger::Manual
+        | Trigger::Api
+        | Trigger::Backfill { .. }
+        | Trigger::Test => Vec::new(),
     };
     above.push(new.workflow);
     Some(NewRun {

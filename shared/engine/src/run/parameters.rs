@@ -113,7 +113,11 @@ pub fn resolve(new: &NewRun, workflow: &Workflow) -> Result<Vec<(String, String)
         Trigger::Parent { .. } => {
             porpoise_expression::resolve_with_data(declared, given, instant, dialect)
         }
-        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Backfill { .. } => {
+        Trigger::Schedule { .. }
+        | Trigger::Manual
+        | Trigger::Api
+        | Trigger::Backfill { .. }
+        | Trigger::Test => {
             porpoise_expression::resolve_parameters(declared, given, instant, dialect)
         }
     };
@@ -357,7 +361,7 @@ fn base<'a>(
         Trigger::Manual | Trigger::Api | Trigger::Backfill { .. } => {
             !native && !dialect.is_before_3_2()
         }
-        Trigger::Schedule { .. } | Trigger::Parent { .. } => false,
+        Trigger::Schedule { .. } | Trigger::Parent { .. } | Trigger::Test => false,
     };
     let scope = TaskScope {
         state,

@@ -62,7 +62,7 @@ fn above(state: &State) -> Option<Above> {
             let to = Address::backfill(project, *backfill);
             Some(Above::Backfill(to, dependent.map(|along| along.number)))
         }
-        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api => None,
+        Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Test => None,
     }
 }
 

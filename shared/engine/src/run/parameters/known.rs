@@ -198,7 +198,8 @@ impl Look<'_> {
                 Trigger::Schedule { .. }
                 | Trigger::Manual
                 | Trigger::Api
-                | Trigger::Backfill { .. },
+                | Trigger::Backfill { .. }
+                | Trigger::Test,
             ) => (Source::Start, Some(text)),
             (None, _) => (Source::Workflow, declared.map(|declared| &declared.text)),
         };
