@@ -342,6 +342,7 @@ fn files_are_for_scripts_and_stay_in_their_folder() {
       /etc/passwd: /srv/b
       a/./b: /srv/c
       folder/: /srv/d
+      run.sh/a: /srv/d
       near: srv/e
       far: s3://code/f
       secret: /srv/${secret:x}
@@ -349,14 +350,16 @@ fn files_are_for_scripts_and_stay_in_their_folder() {
   b: { noop: , files: { x: /x } }
   c: { approval: ok?, files: { x: /x } }
 "), @r#"
+    f.yaml:7:7: tasks.a.files: `run.sh` cannot be a file and the folder of `run.sh/a`
     f.yaml:8:14: tasks.a.files."../up": `../up` does not name a file in the folder of the task; write a relative path without `..`: `scripts/load.sh`
     f.yaml:9:20: tasks.a.files."/etc/passwd": `/etc/passwd` does not name a file in the folder of the task; write a relative path without `..`: `scripts/load.sh`
+    f.yaml:10:14: tasks.a.files."a/./b": `a/./b` does not name a file in the folder of the task; write a relative path without `..`: `scripts/load.sh`
     f.yaml:11:16: tasks.a.files."folder/": `folder/` does not name a file in the folder of the task; write a relative path without `..`: `scripts/load.sh`
-    f.yaml:12:13: tasks.a.files.near: `srv/e` is no absolute path; name the file as the machine that runs the task knows it: `/srv/scripts/load.sh`
-    f.yaml:13:12: tasks.a.files.far: `s3://code/f` is no absolute path; name the file as the machine that runs the task knows it: `/srv/scripts/load.sh`
-    f.yaml:14:15: tasks.a.files.secret: the secret `x` is no part of a path
-    f.yaml:15:17: tasks.a.files.day: no parameter named `dya`
-    f.yaml:16:23: tasks.b.files: only `shell`, `python` and `command` have a folder, and so `files`
-    f.yaml:17:23: tasks.c.files: a task of this kind has no job, and so no `files`
+    f.yaml:13:13: tasks.a.files.near: `srv/e` is no absolute path; name the file as the machine that runs the task knows it: `/srv/scripts/load.sh`
+    f.yaml:14:12: tasks.a.files.far: `s3://code/f` is no absolute path; name the file as the machine that runs the task knows it: `/srv/scripts/load.sh`
+    f.yaml:15:15: tasks.a.files.secret: the secret `x` is no part of a path
+    f.yaml:16:17: tasks.a.files.day: no parameter named `dya`
+    f.yaml:17:23: tasks.b.files: only `shell`, `python` and `command` have a folder, and so `files`
+    f.yaml:18:23: tasks.c.files: a task of this kind has no job, and so no `files`
     "#);
 }

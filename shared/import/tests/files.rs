@@ -37,11 +37,11 @@ fn scripts_find_the_files_that_a_mapping_file_says() {
     let all = "resources: { '9': { address: /srv/load.sh }, '10': { address: /srv/own/b.py }, \
         '/conf/c.ini': { address: /srv/c.ini }, \
         's3a://bucket/dolphinscheduler/etl/resources/sql/d.sql': { address: /srv/d.sql }, \
-        '/../e': { address: /srv/e }, '12': { address: 's3://code/f' } }\n";
+        '/../e': { address: /srv/e }, '14': { address: /srv/other/b.py }, '15': { address: /srv/conf }, '12': { address: 's3://code/f' } }\n";
     let files = json!([
         {"id": 9}, {"id": 10}, {"resourceName": "/conf/c.ini"},
         {"resourceName": "s3a://bucket/dolphinscheduler/etl/resources/sql/d.sql"},
-        {"resourceName": "/../e"}, {"id": 12, "res": "f.sh"}, {"id": 13, "name": "g.sh"},
+        {"resourceName": "/../e"}, {"id": 14}, {"id": 15}, {"id": 12, "res": "f.sh"}, {"id": 13, "name": "g.sh"},
     ]);
     let imported = scripts(files, all);
     let found = &imported.workflows[0].workflow.tasks[0].files;
@@ -62,9 +62,11 @@ fn scripts_find_the_files_that_a_mapping_file_says() {
         "{missing}"
     );
     assert!(missing.contains("13 (g.sh)"), "{missing}");
-    assert_eq!(missing.lines().count(), 3, "{missing}");
+    assert_eq!(missing.lines().count(), 5, "{missing}");
     let without = said(&imported, Topic::MappingWithoutEffect);
     assert!(without.contains("none within the folder"), "{without}");
+    let taken = "another file has its place";
+    assert_eq!(without.matches(taken).count(), 2, "{without}");
     assert!(
         without.contains("absolute paths of the machine"),
         "{without}"

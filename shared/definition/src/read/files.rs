@@ -1,7 +1,5 @@
 //! Files that scripts find in their folders.
 
-use std::path::{Component, Path as FilePath};
-
 use indexmap::IndexMap;
 use porpoise_expression::Template;
 use porpoise_model::limits::VALUE_BYTES_MAX;
@@ -25,7 +23,7 @@ impl Reader<'_> {
             self.fault(at, FaultKind::Conflict, message, None);
             return None;
         }
-        self.named(at, |reader, at, _| {
+        let files = self.named(at, |reader, at, _| {
             if let Path::Key(_, name) = at.path {
                 reader.file_name(at, name);
             }
@@ -33,7 +31,21 @@ impl Reader<'_> {
             reader.source(at, text);
             reader.text_with(at, text, Some(task), Use::Value);
             Some(text.to_owned())
-        })
+        })?;
+        self.folders(at, &files);
+        Some(files)
+    }
+
+    /// A name cannot be that of a file, and of a folder with another.
+    fn folders(&mut self, at: At<'_>, files: &IndexMap<String, String>) {
+        for name in files.keys() {
+            let below = format!("{name}/");
+            if let Some(other) = files.keys().find(|other| other.starts_with(&below)) {
+                let (name, other) = (quoted(name), quoted(other));
+                let message = format!("{name} cannot be a file and the folder of {other}");
+                self.fault(at, FaultKind::Conflict, message, None);
+            }
+        }
     }
 
     fn file_name(&mut self, at: At<'_>, name: &str) {
@@ -63,7 +75,6 @@ impl Reader<'_> {
 
 /// Whether a path stays in the folder that it begins in.
 fn is_inside(name: &str) -> bool {
-    let path = FilePath::new(name);
-    let mut parts = path.components();
-    parts.all(|part| matches!(part, Component::Normal(_))) && !name.ends_with('/')
+    name.split('/')
+        .all(|part| !["", ".", ".."].contains(&part))
 }

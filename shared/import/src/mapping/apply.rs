@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use porpoise_model::Name;
 use porpoise_model::workflow::{Kind, Task, Workflow};
 use serde_json::Value;
 
@@ -356,6 +357,10 @@ impl Hand<'_> {
         let Some(name) = in_folder(path, address) else {
             return self.later(met, "its path is none within the folder of a task");
         };
+        let mut others = task.files.iter().filter(|(_, from)| *from != address);
+        if others.any(|(other, _)| is_in_the_way(other, name)) {
+            return self.later(met, "another file has its place in the folder of the task");
+        }
         task.files.insert(name.to_owned(), address.to_owned());
         let what = format!("{} (as `{}`)", short(address), short(name));
         let at = self.tree.at(met.node);
@@ -363,6 +368,15 @@ impl Hand<'_> {
         let is_alone = at.scalar().is_none_or(|text| text.trim() == met.key);
         self.done(met, &what, is_alone.then_some(Topic::Resources));
     }
+}
+
+/// Whether two files cannot be in one folder: they are of one name, or one would be a folder of the other.
+fn is_in_the_way(one: &str, other: &str) -> bool {
+    let below = |name: &str, folder: &str| {
+        let rest = name.strip_prefix(folder);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    one == other || below(one, other) || below(other, one)
 }
 
 /// Where a script looks for a file. `path` is where the file is among the resources: its full name up to 3.1, where it is
@@ -381,7 +395,8 @@ fn in_folder<'a>(path: &'a str, address: &'a str) -> Option<&'a str> {
         path
     };
     let is_inside = path.split('/').all(|part| !["", ".", ".."].contains(&part));
-    is_inside.then_some(path)
+    let name = path.parse::<Name>().ok()?;
+    (is_inside && name.as_str() == path).then_some(path)
 }
 
 /// Puts the address of a file where its id or its path stands.
