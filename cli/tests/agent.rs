@@ -414,7 +414,8 @@ fn a_connection_test_does_not_wait_for_an_agent_for_ever() {
     home.place.wait_for(&run, None, "succeeded");
     let till = json!({"kind": "sqlite", "place": "site.berlin", "settings": {"file": "/till.db"}});
     home.place.file("till.json", &till.to_string());
-    home.place.ok(&["target", "put", "till.json", "--name", "shop/till"]);
+    home.place
+        .ok(&["target", "put", "till.json", "--name", "shop/till"]);
     let tested = home.place.run(&["target", "test", "till", "--wait", "1s"]);
     let said = String::from_utf8_lossy(&tested.stdout);
     let why = "does not answer: nobody at `site.berlin` has fetched the test within 1.0s: is its agent running?";

@@ -318,7 +318,9 @@ impl App {
         let (below, awaited) = match new.trigger {
             Trigger::Parent { .. } => (true, true),
             Trigger::Backfill { .. } => (false, true),
-            Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Test => (false, false),
+            Trigger::Schedule { .. } | Trigger::Manual | Trigger::Api | Trigger::Test => {
+                (false, false)
+            }
         };
         match self.create_run(new).await {
             Ok(_) if below => Ok(Done::Unsaid),

@@ -370,6 +370,13 @@ async fn on_postgresql() {
     place.ok(&plain(made)).await;
     let call = with("call twice(?, null)", &[("21", ValueType::Integer)]);
     is(&place.ok(&call).await, &[("doubled", "42")]);
+    let made = "create or replace function thrice(given int) returns int language sql as 'select given * 3'";
+    place.ok(&plain(made)).await;
+    let call = with(
+        "select thrice(?) as \"inAll\"",
+        &[("21", ValueType::Integer)],
+    );
+    is(&place.ok(&call).await, &[("inAll", "63")]);
     is_told_apart(Engine::Postgresql, "postgres").await;
 }
 
@@ -423,5 +430,10 @@ async fn on_mariadb() {
         &[("21", ValueType::Integer)],
     );
     is(&place.ok(&call).await, &[("doubled", "42")]);
+    let made =
+        "create or replace function thrice(given int) returns int deterministic return given * 3";
+    place.ok(&plain(made)).await;
+    let call = with("select thrice(?) as `inAll`", &[("21", ValueType::Integer)]);
+    is(&place.ok(&call).await, &[("inAll", "63")]);
     is_told_apart(Engine::Mariadb, "mysql").await;
 }

@@ -172,6 +172,16 @@ fn a_procedure_is_called_and_what_it_gives_are_outputs() {
             "CALL load('${day}', ${rows})",
             "CALL load('${day}', null)",
         ),
+        (
+            "MYSQL",
+            "{${rows} = call rate(${day})}",
+            "select rate(${day}) as `rows`",
+        ),
+        (
+            "POSTGRESQL",
+            "{ ${rows}= CALL shop.rate('${day}') }",
+            "select shop.rate('${day}') as \"rows\"",
+        ),
     ] {
         let found = of(kind, method, &local);
         let task = task(&found);
@@ -186,11 +196,14 @@ fn a_procedure_is_called_and_what_it_gives_are_outputs() {
         );
         let own = found.report.entries.iter();
         let own = own.filter(|entry| entry.topic == Topic::Procedure).count();
-        assert_eq!(own, usize::from(kind == "POSTGRESQL"));
+        assert_eq!(own, usize::from(wanted.ends_with("null)")));
     }
     for (kind, method) in [
         ("ORACLE", "call load(?, ?)"),
         ("MYSQL", "? = call load(?)"),
+        ("MYSQL", "${day} = call load(${rows})"),
+        ("MYSQL", "${rows} = load(${day})"),
+        ("MYSQL", "${rows} = call "),
         ("MYSQL", "call load(?, ?, ?)"),
         ("MYSQL", "load"),
     ] {

@@ -75,6 +75,5 @@ impl Reader<'_> {
 
 /// Whether a path stays in the folder that it begins in.
 fn is_inside(name: &str) -> bool {
-    name.split('/')
-        .all(|part| !["", ".", ".."].contains(&part))
+    name.split('/').all(|part| !["", ".", ".."].contains(&part))
 }

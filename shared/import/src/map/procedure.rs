@@ -2,6 +2,7 @@
 //!
 //! Source: `ProcedureTask` of the versions 2.0 to 3.3: `method` is a call as JDBC has it, `call load(${day}, ${rows})`,
 //! also in braces, whose places are parameters of the task, IN or OUT; in 1.x they are `?`, in the order of the parameters.
+//! What a function gives is the first: `${rate} = call rate(${day})`.
 
 use porpoise_model::limits::SCRIPT_BYTES_MAX;
 use porpoise_model::workflow::Kind;
@@ -66,8 +67,7 @@ fn call(params: At<'_>, method: &str) -> Option<Call> {
         .strip_prefix('{')
         .and_then(|text| text.strip_suffix('}'));
     let text = inner.unwrap_or(text).trim();
-    let word = text.split_whitespace().next()?;
-    if !word.eq_ignore_ascii_case("call") || text.len() > SCRIPT_BYTES_MAX {
+    if text.len() > SCRIPT_BYTES_MAX {
         return None;
     }
     let parameters: Vec<(String, bool)> = params
@@ -81,6 +81,15 @@ fn call(params: At<'_>, method: &str) -> Option<Call> {
         })
         .collect::<Option<_>>()?;
     let text = named(text, &parameters)?;
+    if let Some((result, call)) = text.split_once('=')
+        && let Some(result) = result
+            .trim()
+            .strip_prefix("${")
+            .and_then(|name| name.strip_suffix('}'))
+    {
+        return function(result, call, &parameters, by_variables);
+    }
+    after_call(&text)?;
     let mut given = Vec::new();
     let mut statement = text.clone();
     for (name, _) in parameters.iter().filter(|(_, out)| *out) {
@@ -112,6 +121,35 @@ fn call(params: At<'_>, method: &str) -> Option<Call> {
         statement,
         own_names: !by_variables && !given.is_empty(),
     })
+}
+
+/// What `${result} = call rate(${day})` gives, as a row. What else it would hand back has no place there.
+fn function(
+    result: &str,
+    call: &str,
+    parameters: &[(String, bool)],
+    by_variables: bool,
+) -> Option<Call> {
+    let call = after_call(call.trim())?;
+    let mut out = parameters.iter().filter(|(_, out)| *out);
+    let is_given = out.next().is_some_and(|(name, _)| name == result);
+    if !is_given || out.next().is_some() || !is_plain(result) {
+        return None;
+    }
+    let quote = if by_variables { '`' } else { '"' };
+    Some(Call {
+        statement: format!("select {call} as {quote}{result}{quote}"),
+        own_names: false,
+    })
+}
+
+/// What is called.
+fn after_call(text: &str) -> Option<&str> {
+    let (word, called) = text.split_once(char::is_whitespace)?;
+    let is_call = word.eq_ignore_ascii_case("call");
+    is_call
+        .then(|| called.trim())
+        .filter(|called| !called.is_empty())
 }
 
 /// The text with names instead of `?`, which stand for the parameters in their order.
