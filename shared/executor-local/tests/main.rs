@@ -8,6 +8,7 @@
 )]
 
 mod conformance;
+mod files;
 mod process;
 mod secrets;
 mod support;

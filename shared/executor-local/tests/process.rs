@@ -12,15 +12,9 @@ use porpoise_ports::executor::{JobRef, JobState, SubmitError, Work};
 use tempfile::TempDir;
 
 use crate::support::{
-    appears, declare, dies, end, job, limits, log, open, open_with, run, running, shell, state,
+    appears, cause, declare, dies, end, job, limits, log, open, open_with, run, running, shell,
+    state,
 };
-
-fn cause(state: JobState) -> Cause {
-    match state {
-        JobState::Failed { cause, .. } => cause,
-        other => panic!("{other:?}"),
-    }
-}
 
 fn parent(pid: &str) -> String {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
@@ -465,54 +459,4 @@ async fn a_job_that_says_nothing_has_an_empty_log_that_is_over() {
     );
     run(&executor, &job).await;
     assert_eq!(log(&executor, job.key).await, "");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_script_has_copies_of_its_files_in_its_folder() {
-    let dir = TempDir::new().unwrap();
-    let source = dir.path().join("from.txt");
-    fs::write(&source, "first\n").unwrap();
-    let path = source.to_str().unwrap().to_owned();
-    let executor = open(dir.path());
-    let mut with = shell(1, "echo more >> lib/a.txt; cat lib/a.txt b.txt");
-    with.files = [("lib/a.txt", &path), ("b.txt", &path)]
-        .map(|(name, from)| (name.to_owned(), from.clone()))
-        .into();
-    let ended = run(&executor, &with).await;
-    let said = log(&executor, with.key).await;
-    assert!(matches!(ended, JobState::Succeeded { .. }), "{said}");
-    let lines = said.lines().filter_map(|line| line.rsplit_once(' '));
-    let lines: Vec<_> = lines.map(|(_, last)| last).collect();
-    assert_eq!(lines, ["first", "more", "first"], "{said}");
-    // what a script does to its copy is nobody else's
-    assert_eq!(fs::read_to_string(&source).unwrap(), "first\n");
-
-    let folder = dir.path().to_str().unwrap().to_owned();
-    let outside = dir.path().join("outside");
-    for (number, name, from, wanted) in [
-        (
-            2,
-            "a",
-            "/no/such/file",
-            "there is no `/no/such/file` on this machine",
-        ),
-        (3, "a", &*folder, "is no file"),
-        (4, "a", "s3://code/a", "is no absolute path of this machine"),
-        (5, "../../outside", &*path, "would not be in the folder"),
-        (
-            6,
-            outside.to_str().unwrap(),
-            &*path,
-            "would not be in the folder",
-        ),
-        (7, "", &*path, "would not be in the folder"),
-    ] {
-        let mut with = shell(number, "true");
-        with.files = [(name.to_owned(), from.to_owned())].into();
-        let Cause::Rejected { message } = cause(run(&executor, &with).await) else {
-            panic!("{name}")
-        };
-        assert!(message.contains(wanted), "{message}");
-    }
-    assert!(!outside.exists());
 }

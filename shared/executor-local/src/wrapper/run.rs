@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::process::{ChildStderr, ChildStdout};
+use std::process::{Child, ChildStderr, ChildStdout};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, pidfd_open, wait};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::files::{self, Put};
 use super::log::{Lines, Log};
 use super::outcome::outcome;
 use super::outputs::{Setter, told};
@@ -47,14 +48,24 @@ pub(super) fn run(
     }
     let mut log = Log::new(dir, settings.log_bytes_max);
     let secrets = secrets(job);
-    let mut child = match spawn::spawn(dir, job, &secrets, helper) {
-        Ok(child) => child,
-        Err(message) => {
-            log.line("sys", message.as_bytes())?;
+    let work = dir.file("work");
+    let begun = begin(dir, job, &secrets, helper);
+    let mut child = match begun {
+        Ok(Some(child)) => child,
+        Ok(None) => {
+            files::remove(job, &work);
+            log.line("sys", b"asked to stop while its files were copied")?;
+            return Ok(JobState::Canceled {
+                ended: crate::now(),
+            });
+        }
+        Err(cause) => {
+            files::remove(job, &work);
+            log.line("sys", said(&cause).as_bytes())?;
             return Ok(JobState::Failed {
                 started: Some(started),
                 ended: crate::now(),
-                cause: Cause::Rejected { message },
+                cause,
             });
         }
     };
@@ -79,7 +90,32 @@ pub(super) fn run(
     };
     attempt.follow()?;
     attempt.end_rest()?;
+    files::remove(job, &work);
     attempt.finish(dir, started)
+}
+
+/// Starts the job, with its files in its folder; `None` if it is to stop before.
+fn begin(
+    dir: &AttemptDir,
+    job: &Job,
+    secrets: &[(String, String)],
+    helper: &[OsString],
+) -> Result<Option<Child>, Cause> {
+    let rejected = |message| Cause::Rejected { message };
+    let work = spawn::folder(dir).map_err(rejected)?;
+    if files::put(dir, job, &work)? == Put::Stopped {
+        return Ok(None);
+    }
+    let child = spawn::spawn(dir, job, secrets, helper);
+    child.map(Some).map_err(rejected)
+}
+
+/// A cause, as the log tells it.
+fn said(cause: &Cause) -> String {
+    match cause {
+        Cause::Rejected { message } | Cause::Failed { message } => message.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// A named pipe: opened for both ends, so that it never says that nobody writes.

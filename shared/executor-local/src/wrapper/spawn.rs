@@ -11,7 +11,6 @@ use std::process::{Child, Command, Stdio};
 
 use porpoise_ports::executor::{Job, Work};
 
-use super::files;
 use crate::helper::is_helped;
 use crate::layout::{AttemptDir, private};
 use crate::secret::replace;
@@ -20,6 +19,17 @@ use crate::secret::replace;
 pub(crate) const KEPT_VARIABLES: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 /// What programs of ours see beside: whom they trust.
 pub(crate) const HELPER_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// Makes the directory that the job runs in.
+pub(super) fn folder(dir: &AttemptDir) -> Result<PathBuf, String> {
+    let work = dir.file("work");
+    match fs::create_dir(&work) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(format!("cannot make the working directory: {error}"))
+        }
+        Ok(()) | Err(_) => Ok(work),
+    }
+}
 
 /// Starts the job; an error says what the job's owner can do about it. `helper` is the program, with its first arguments,
 /// that does what is no program by itself.
@@ -31,16 +41,9 @@ pub(super) fn spawn(
 ) -> Result<Child, String> {
     let io = |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
     let work = dir.file("work");
-    match fs::create_dir(&work) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(io("make the working directory")(error));
-        }
-        Ok(()) | Err(_) => {}
-    }
     if is_helped(&job.work) {
         return help(dir, job, helper, &work);
     }
-    files::put(job, &work)?;
     if !job.outputs.is_empty() {
         private(&dir.file("output")).map_err(io("make the file for outputs"))?;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use porpoise_executor_local::{Limits, LocalExecutor};
-use porpoise_model::{AttemptKey, Value};
+use porpoise_model::{AttemptKey, Cause, Value};
 use porpoise_ports::Executor;
 use porpoise_ports::conformance;
 use porpoise_ports::executor::{Job, JobRef, JobState, Work};
@@ -103,4 +103,11 @@ pub(crate) async fn dies(pid: &str) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("process {pid} lives on");
+}
+
+pub(crate) fn cause(state: JobState) -> Cause {
+    match state {
+        JobState::Failed { cause, .. } => cause,
+        other => panic!("{other:?}"),
+    }
 }
