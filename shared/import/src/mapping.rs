@@ -23,7 +23,7 @@ use crate::fault::ImportFaults;
 
 pub(crate) use apply::{Applied, apply, unused};
 pub(crate) use catalogue::{Catalogue, List, items};
-pub(crate) use collect::{Met, known_codes, of_element, resource};
+pub(crate) use collect::{Met, known_codes, of_element, resource, resource_ids};
 pub use plan::{Plan, Thing};
 pub use section::Section;
 

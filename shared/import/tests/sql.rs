@@ -179,8 +179,8 @@ fn a_procedure_is_called_and_what_it_gives_are_outputs() {
         ),
         (
             "POSTGRESQL",
-            "{ ${rows}= CALL shop.rate('${day}') }",
-            "select shop.rate('${day}') as \"rows\"",
+            "{ ${rows}= CALL shop.rate('${day}', (1 + 2)); };",
+            "select shop.rate('${day}', (1 + 2)) as \"rows\"",
         ),
     ] {
         let found = of(kind, method, &local);
@@ -204,6 +204,14 @@ fn a_procedure_is_called_and_what_it_gives_are_outputs() {
         ("MYSQL", "${day} = call load(${rows})"),
         ("MYSQL", "${rows} = load(${day})"),
         ("MYSQL", "${rows} = call "),
+        ("MYSQL", "${rows} = call rate"),
+        ("MYSQL", "${rows} = call rate(${rows}, ${day})"),
+        ("MYSQL", "${rows} = call rate(${day}) -- of the day"),
+        (
+            "MYSQL",
+            "${rows} = call rate(1); drop table rates; call x(1)",
+        ),
+        ("MYSQL", "${rows} = call rate(1), rate(2)"),
         ("MYSQL", "call load(?, ?, ?)"),
         ("MYSQL", "load"),
     ] {

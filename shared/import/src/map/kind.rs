@@ -150,10 +150,7 @@ impl<'t> Mapper<'t> {
             match key {
                 "rawScript" | "localParams" => {}
                 _ if at.is_hollow() => at.ignored(Rule::Empty),
-                "resourceList" => {
-                    with_files = true;
-                    self.files(at);
-                }
+                "resourceList" => with_files = self.files(at),
                 _ => self.notes.cover(
                     at,
                     Topic::UnknownTaskParameter,
@@ -166,15 +163,23 @@ impl<'t> Mapper<'t> {
             if with_files {
                 at.ignored(Rule::Copy);
             } else {
-                self.notes
-                    .cover(at, Topic::Resources, "", "resource files are not there");
+                at.mark_all(Mark::Reported);
+                for id in mapping::resource_ids(at) {
+                    self.missing(at, short(&id));
+                }
             }
         }
         parameters
     }
 
-    /// Files that a script looks for in its folder: a mapping file says where they are.
-    fn files(&mut self, list: At<'t>) {
+    /// Files that a script looks for in its folder: a mapping file says where they are. Whether there is a list of some.
+    fn files(&mut self, list: At<'t>) -> bool {
+        if list.items().next().is_none() {
+            let message = "the resource files are in no list";
+            self.notes
+                .cover(list, Topic::Resources, "without a list", message);
+            return false;
+        }
         list.mark_all(Mark::Reported);
         for file in list.items() {
             let (at, name) = match mapping::resource(file) {
@@ -182,10 +187,14 @@ impl<'t> Mapper<'t> {
                 Some((at, key, name)) => (at, format!("{key} ({name})")),
                 None => (file, "without a name".to_owned()),
             };
-            let name = short(&name);
-            let message = format!("the resource file {name} is not there");
-            self.notes.add(at, Topic::Resources, name, message);
+            self.missing(at, short(&name));
         }
+        true
+    }
+
+    fn missing(&mut self, at: At<'t>, name: String) {
+        let message = format!("the resource file {name} is not there");
+        self.notes.add(at, Topic::Resources, name, message);
     }
 
     pub(super) fn external(

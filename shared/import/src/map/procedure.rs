@@ -67,6 +67,7 @@ fn call(params: At<'_>, method: &str) -> Option<Call> {
         .strip_prefix('{')
         .and_then(|text| text.strip_suffix('}'));
     let text = inner.unwrap_or(text).trim();
+    let text = text.trim_end_matches(';').trim_end();
     if text.len() > SCRIPT_BYTES_MAX {
         return None;
     }
@@ -136,11 +137,42 @@ fn function(
     if !is_given || out.next().is_some() || !is_plain(result) {
         return None;
     }
+    if !is_one_call(call) || call.contains(&format!("${{{result}}}")) {
+        return None;
+    }
     let quote = if by_variables { '`' } else { '"' };
     Some(Call {
         statement: format!("select {call} as {quote}{result}{quote}"),
         own_names: false,
     })
+}
+
+/// Whether a text is a name with arguments, and nothing else: something may follow it.
+fn is_one_call(text: &str) -> bool {
+    let Some((name, arguments)) = text.split_once('(') else {
+        return false;
+    };
+    let name = name.trim_end();
+    let is_name = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || ['_', '.', '$', '`', '"'].contains(&c));
+    let strange = ["--", "/*", ";", "#"];
+    let mut depth = 1_i32;
+    let mut ends_at = None;
+    for (at, c) in arguments.char_indices() {
+        depth += match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        if depth == 0 {
+            ends_at = ends_at.or(Some(at));
+        }
+    }
+    // a parenthesis in a quoted argument is not worth another look: the task is kept whole
+    let is_whole = ends_at.is_some_and(|at| at + 1 == arguments.len());
+    is_name && depth == 0 && is_whole && !strange.iter().any(|mark| text.contains(mark))
 }
 
 /// What is called.

@@ -347,17 +347,23 @@ impl Hand<'_> {
             let why = "scripts have their files from absolute paths of the machine that runs them";
             return self.later(met, why);
         }
+        if address.contains("${") || address.contains("$[") {
+            let why = "the path holds an expression: write it into `files` of the task";
+            return self.later(met, why);
+        }
         // from 3.2 on, and where no id is known, the key is the path
         let listed = self.catalogue.about(met.section, &met.key, "");
         let path = match (&listed, met.key.parse::<i64>()) {
-            (Some(path), _) => path,
+            (Some(path), Ok(_)) => path,
             (None, Ok(_)) => &met.about,
-            (None, Err(_)) => &met.key,
+            (_, Err(_)) => within_resources(&met.key),
         };
         let Some(name) = in_folder(path, address) else {
             return self.later(met, "its path is none within the folder of a task");
         };
-        let mut others = task.files.iter().filter(|(_, from)| *from != address);
+        let is_other =
+            |(other, from): &(&String, &String)| (other.as_str(), from.as_str()) != (name, address);
+        let mut others = task.files.iter().filter(is_other);
         if others.any(|(other, _)| is_in_the_way(other, name)) {
             return self.later(met, "another file has its place in the folder of the task");
         }
@@ -365,8 +371,12 @@ impl Hand<'_> {
         let what = format!("{} (as `{}`)", short(address), short(name));
         let at = self.tree.at(met.node);
         // several ids may stand in one text
-        let is_alone = at.scalar().is_none_or(|text| text.trim() == met.key);
-        self.done(met, &what, is_alone.then_some(Topic::Resources));
+        if at.scalar().is_some_and(|text| text.contains(',')) {
+            self.notes.settle_of(at, Topic::Resources, short(&met.key));
+            self.done(met, &what, None);
+        } else {
+            self.done(met, &what, Some(Topic::Resources));
+        }
     }
 }
 
@@ -379,15 +389,20 @@ fn is_in_the_way(one: &str, other: &str) -> bool {
     one == other || below(one, other) || below(other, one)
 }
 
-/// Where a script looks for a file. `path` is where the file is among the resources: its full name up to 3.1, where it is
-/// stored from 3.2 on (`s3a://bucket/dolphinscheduler/TENANT/resources/scripts/load.sh`), or empty.
-/// Source: `TaskExecutionContextUtils` and `AbstractStorageOperator`.
-fn in_folder<'a>(path: &'a str, address: &'a str) -> Option<&'a str> {
+/// Where a file is among the resources, of where it is stored, from 3.2 on:
+/// `s3a://bucket/dolphinscheduler/TENANT/resources/scripts/load.sh`.
+/// Source: `AbstractStorageOperator`.
+fn within_resources(stored: &str) -> &str {
     const RESOURCES: &str = "/resources/";
-    let path = match path.find(RESOURCES) {
-        Some(at) => &path[at + RESOURCES.len()..],
-        None => path.strip_prefix("file:").unwrap_or(path),
-    };
+    match stored.find(RESOURCES) {
+        Some(at) => &stored[at + RESOURCES.len()..],
+        None => stored.strip_prefix("file:").unwrap_or(stored),
+    }
+}
+
+/// Where a script looks for a file: `path` is where it is among the resources, or empty.
+/// Source: `TaskExecutionContextUtils`.
+fn in_folder<'a>(path: &'a str, address: &'a str) -> Option<&'a str> {
     let path = path.trim_matches('/');
     let path = if path.is_empty() {
         address.rsplit('/').next()?

@@ -249,8 +249,7 @@ impl Collector<'_> {
             }
         }
         if let Some(at) = task.get("resourceIds").filter(|_| files.is_empty()) {
-            let ids = at.scalar().unwrap_or_default();
-            for id in ids.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+            for id in resource_ids(at) {
                 self.add(at, Section::Resources, id, "");
             }
         }
@@ -272,6 +271,13 @@ impl Collector<'_> {
             at.entries().for_each(|(_, child)| self.workflows(child));
         }
     }
+}
+
+/// The ids of files in one text: `3,9`.
+pub(crate) fn resource_ids(at: At<'_>) -> Vec<String> {
+    let ids = at.scalar().unwrap_or_default();
+    let ids = ids.split(',').map(str::trim).filter(|id| !id.is_empty());
+    ids.map(str::to_owned).collect()
 }
 
 /// The key of a file, and its name if the key is its id. Files are `{id}` up to 3.1, `{resourceName}` later, and

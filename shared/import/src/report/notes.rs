@@ -23,6 +23,8 @@ pub(crate) struct Notes {
     more: usize,
     /// What was said of nodes and holds no more.
     settled: BTreeSet<(usize, usize, Topic)>,
+    /// The same, of one subject.
+    settled_of: BTreeSet<(usize, usize, Topic, String)>,
 }
 
 impl Notes {
@@ -71,6 +73,11 @@ impl Notes {
         self.settled.insert((self.file, at.id.0, topic));
     }
 
+    /// The same, of what was said of one of the subjects in a node.
+    pub(crate) fn settle_of(&mut self, at: At<'_>, topic: Topic, subject: String) {
+        self.settled_of.insert((self.file, at.id.0, topic, subject));
+    }
+
     /// An entry that speaks for all that nobody has looked at in the node.
     pub(crate) fn cover(
         &mut self,
@@ -90,8 +97,15 @@ impl Notes {
         workflows: &[ImportedWorkflow],
     ) -> Report {
         let settled = std::mem::take(&mut self.settled);
-        self.entries
-            .retain(|((file, node), entry)| !settled.contains(&(*file, *node, entry.topic)));
+        let settled_of = std::mem::take(&mut self.settled_of);
+        self.entries.retain(|((file, node), entry)| {
+            let of_node = settled.contains(&(*file, *node, entry.topic));
+            let of_subject = || {
+                let one = (*file, *node, entry.topic, entry.subject.clone());
+                !settled_of.is_empty() && settled_of.contains(&one)
+            };
+            !of_node && !of_subject()
+        });
         self.entries
             .sort_by(|(at, a), (bt, b)| (a.level, a.topic, at).cmp(&(b.level, b.topic, bt)));
         // Where there is one file, nobody has to be told which.
