@@ -1,7 +1,7 @@
 //! Commands: sent, then asked for until whoever they are for has decided.
 
 use jiff::civil::{Date, DateTime};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use porpoise_api::Code;
 use serde_json::{Value, json};
 
@@ -155,11 +155,16 @@ pub(crate) fn put(body: &mut Value, name: &str, value: Option<Value>) {
 
 /// An instant: with an offset, as a local date or time, or as a duration from now.
 pub(crate) fn instant(session: &Session, given: &str) -> Result<Timestamp, Failure> {
-    if let Ok(at) = given.parse::<Timestamp>() {
+    // the name of a zone is not to be passed over
+    let is_named = given.contains('[');
+    let named = is_named.then(|| given.parse::<Zoned>().ok()).flatten();
+    let at = named.map(|zoned| zoned.timestamp());
+    if let Some(at) = at.or_else(|| given.parse().ok().filter(|_| !is_named)) {
         return Ok(at);
     }
     let local = given.parse::<DateTime>().ok();
     let local = local.or_else(|| Some(given.parse::<Date>().ok()?.into()));
+    let local = local.filter(|_| !is_named);
     if let Some(zoned) = local.and_then(|local: DateTime| local.to_zoned(session.zone.clone()).ok())
     {
         return Ok(zoned.timestamp());

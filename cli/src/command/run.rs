@@ -92,7 +92,9 @@ pub(super) fn parameters(given: &[String]) -> Result<Map<String, Value>, Failure
 
 /// Days and times without an offset are those of the workflow's time zone, which the server knows.
 fn logical_date(session: &Session, given: &str) -> Result<String, Failure> {
-    if given.parse::<Timestamp>().is_err() && given.parse::<DateTime>().is_ok() {
+    // the name of a zone is not to be passed over
+    let is_named = given.contains('[');
+    if is_named || given.parse::<Timestamp>().is_err() && given.parse::<DateTime>().is_ok() {
         return Ok(given.to_owned());
     }
     instant(session, given).map(|at| at.to_string())

@@ -79,40 +79,62 @@ fn test(
         at.id, at.project
     ));
     let until = now().checked_add(patience).unwrap_or(Timestamp::MAX);
-    let run: Run = view::read(&watch::wait(client, &at, until)?);
+    let mut run: Run = view::read(&watch::wait(client, &at, until)?);
+    let mut why = None;
+    if !view::is_over(&run.state) {
+        let task = client.get(&at.path("/tasks/connect"))?;
+        // nobody needs the answer any more
+        match decided(client, &at, &json!({"command": "kill"})) {
+            Ok(_) => {
+                let target = client.get(&TARGET.one(&at.project, &name))?;
+                why = Some(unanswered(&task, text(&target, "served_by"), patience));
+                run = view::read(&client.get(&at.path(""))?);
+            }
+            // it was over by then
+            Err(_) => run = view::read(&watch::wait(client, &at, now())?),
+        }
+    }
     let task = client.get(&at.path("/tasks/connect"))?;
     let version = text(field(&task, "outputs"), "version");
+    let answers = run.state == "succeeded";
+    let why = why.unwrap_or_else(|| {
+        let cause = view::words(field(&task, "cause"));
+        if cause.is_empty() {
+            run.state.clone()
+        } else {
+            cause
+        }
+    });
     let told = json!({
         "target": format!("{}/{name}", at.project), "run_id": at.id, "state": run.state, "version": version,
-        "cause": field(&task, "cause"),
+        "cause": field(&task, "cause"), "why": (!answers).then_some(&why),
     });
-    let shown = |what: &str| format!("{}/{name} {what}\n", at.project);
-    if run.state == "succeeded" {
-        session.result(&told, || shown(&format!("answers: {version}")));
-        return Ok(0);
-    }
-    let cause = view::words(field(&task, "cause"));
-    let why = if !view::is_over(&run.state) {
-        // nobody needs the answer any more
-        decided(client, &at, &json!({"command": "kill"}))?;
-        let target = client.get(&TARGET.one(&at.project, &name))?;
-        unanswered(&task, text(&target, "served_by"), patience)
-    } else if cause.is_empty() {
-        run.state
-    } else {
-        cause
-    };
-    session.result(&told, || shown(&format!("does not answer: {why}")));
-    Ok(RUN_FAILED)
+    session.result(&told, || {
+        let what = if answers {
+            format!("answers: {version}")
+        } else {
+            format!("does not answer: {why}")
+        };
+        format!("{}/{name} {what}\n", at.project)
+    });
+    Ok(if answers { 0 } else { RUN_FAILED })
 }
 
 /// Why there is no answer in time.
 fn unanswered(task: &Value, place: &str, patience: SignedDuration) -> String {
     let patience = duration(patience);
-    if text(task, "started").is_empty() {
+    if !text(task, "started").is_empty() {
+        format!("it has not within {patience}")
+    } else if place.starts_with("site.") {
         format!("nobody at `{place}` has fetched the test within {patience}: is its agent running?")
     } else {
-        format!("it has not within {patience}")
+        let reason = view::words(field(task, "reason"));
+        let reason = if reason.is_empty() {
+            String::new()
+        } else {
+            format!(": {reason}")
+        };
+        format!("the test has not begun within {patience}{reason}")
     }
 }
 

@@ -1,9 +1,10 @@
 //! Times in answers and requests.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, civil};
+use jiff::{Timestamp, Zoned, civil};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::WAIT_MAX;
@@ -18,6 +19,14 @@ pub(crate) fn in_zone(at: Timestamp, zone: &str) -> String {
     local.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
 }
 
+/// The years that runs stand for. Beyond them no calendar of theirs goes on.
+const YEARS: RangeInclusive<i16> = 1..=9998;
+
+/// Whether a run may stand for it.
+pub(crate) fn is_of_runs(day: civil::Date) -> bool {
+    YEARS.contains(&day.year())
+}
+
 /// When something is, as people write it: an instant, or a day or a time that clocks of some zone show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
@@ -29,31 +38,39 @@ pub(crate) enum When {
 
 impl When {
     /// The instant. A time that the clocks of the zone skip is taken for the one as much later as they skip, one that they
-    /// show twice for the first (RFC 5545, 3.3.5). A zone that is not known is taken for UTC.
-    pub(crate) fn in_zone(self, zone: &str) -> Timestamp {
+    /// show twice for the first (RFC 5545, 3.3.5).
+    pub(crate) fn at(self, zone: &TimeZone) -> Timestamp {
         let local = match self {
             Self::At(at) => return at,
             Self::Local(local) => local,
         };
-        let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
         let at = zone.to_ambiguous_timestamp(local).compatible();
-        // at either end of all time
-        at.unwrap_or(if local.year() < 0 {
-            Timestamp::MIN
+        // never: within [`YEARS`] there is one
+        at.unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// A text, if it is one of them, and runs can stand for it.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let when = if text.contains('[') {
+            // with the name of its zone, which is not to be passed over
+            Self::At(text.parse::<Zoned>().ok()?.timestamp())
+        } else if let Ok(at) = text.parse() {
+            Self::At(at)
         } else {
-            Timestamp::MAX
-        })
+            Self::Local(text.parse().ok()?)
+        };
+        let day = match when {
+            Self::At(at) => at.to_zoned(TimeZone::UTC).date(),
+            Self::Local(local) => local.date(),
+        };
+        is_of_runs(day).then_some(when)
     }
 }
 
 impl<'de> Deserialize<'de> for When {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if let Ok(at) = text.parse() {
-            return Ok(Self::At(at));
-        }
-        let local = text.parse::<civil::DateTime>();
-        local.map(Self::Local).map_err(|_| {
+        Self::read(&text).ok_or_else(|| {
             let shown = short(&text);
             de::Error::custom(format!(
                 "`{shown}` is no time: write `2026-03-01`, `2026-03-01T06:00` or `2026-03-01T06:00:00+01:00`"

@@ -7,13 +7,16 @@ pub mod timestamp {
     use minicbor::encode::{Error as EncodeError, Write};
     use minicbor::{Decoder, Encoder};
 
+    /// The last millisecond that can be read back: what comes after it in the last second of all time cannot.
+    const LAST: i64 = 253_402_207_200_000;
+
     /// Writes the time, cut to milliseconds.
     pub fn encode<C, W: Write>(
         at: &Timestamp,
         e: &mut Encoder<W>,
         _: &mut C,
     ) -> Result<(), EncodeError<W::Error>> {
-        e.i64(at.as_millisecond())?.ok()
+        e.i64(at.as_millisecond().min(LAST))?.ok()
     }
 
     /// Reads the time back.
@@ -34,10 +37,10 @@ pub mod timestamp_option {
     pub fn encode<C, W: Write>(
         at: &Option<Timestamp>,
         e: &mut Encoder<W>,
-        _: &mut C,
+        c: &mut C,
     ) -> Result<(), EncodeError<W::Error>> {
         match at {
-            Some(at) => e.i64(at.as_millisecond())?.ok(),
+            Some(at) => super::timestamp::encode(at, e, c),
             None => e.null()?.ok(),
         }
     }
@@ -49,5 +52,23 @@ pub mod timestamp_option {
             return Ok(None);
         }
         super::timestamp::decode(d, c).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use minicbor::{Decoder, Encoder};
+
+    use super::timestamp;
+
+    #[test]
+    fn every_time_that_is_written_can_be_read() {
+        for at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+            let mut bytes = Vec::new();
+            timestamp::encode(&at, &mut Encoder::new(&mut bytes), &mut ()).unwrap();
+            let read = timestamp::decode(&mut Decoder::new(&bytes), &mut ()).unwrap();
+            assert_eq!(read.as_second(), at.as_second());
+        }
     }
 }

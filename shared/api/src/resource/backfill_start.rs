@@ -29,7 +29,7 @@ use super::{backfill, workflow};
 use crate::access::Caller;
 use crate::extract::{Body, Params, Segments, command_id};
 use crate::problem::{Problem, fault};
-use crate::time::{self, in_zone, short};
+use crate::time::{self, in_zone, is_of_runs, short};
 use crate::{Api, Code};
 
 /// The dates of a workflow without a schedule, as in `DolphinScheduler`.
@@ -432,15 +432,11 @@ impl Reading<'_> {
         let text = text.trim();
         if text.len() == "2026-01-01".len()
             && let Ok(day) = text.parse::<civil::Date>()
+            && is_of_runs(day)
         {
             return Some(When::Day(day));
         }
-        let local = || {
-            let local: civil::DateTime = text.parse().ok()?;
-            let zoned = local.to_zoned(self.zone.clone()).ok()?;
-            Some(zoned.timestamp())
-        };
-        let at = text.parse::<Timestamp>().ok().or_else(local);
+        let at = time::When::read(text).map(|when| when.at(&self.zone));
         let at = at.and_then(|at| Timestamp::from_millisecond(at.as_millisecond()).ok());
         if at.is_none() {
             let message = format!("`{}` is neither a day nor an instant", short(text));

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use porpoise_app::workflow_store::Head;
 use porpoise_engine::Plan;
 use porpoise_engine::effect::{NewRun, Trigger};
@@ -153,7 +154,9 @@ fn new_run(
     let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
     let zone = workflow.schedule.as_ref();
     let timezone = zone.map_or_else(|| "UTC".to_owned(), |schedule| schedule.timezone.clone());
-    let date = request.logical_date.map(|when| when.in_zone(&timezone));
+    // a zone that is not known here is taken for UTC
+    let clocks = TimeZone::get(&timezone).unwrap_or(TimeZone::UTC);
+    let date = request.logical_date.map(|when| when.at(&clocks));
     let new = NewRun {
         project,
         run,

@@ -127,6 +127,13 @@ async fn a_day_and_a_time_without_an_offset_are_those_of_the_workflows_zone() {
         (kiev, "2026-03-29T03:30", "2026-03-29T04:30:00+03:00"),
         (kiev, "2026-10-25T03:30", "2026-10-25T03:30:00+03:00"),
         (kiev, "2026-03-01T06:30:00Z", "2026-03-01T08:30:00+02:00"),
+        (
+            kiev,
+            "2026-03-01T06:30[Asia/Tokyo]",
+            "2026-02-28T23:30:00+02:00",
+        ),
+        (kiev, "2026-03-01[Asia/Tokyo]", "2026-02-28T17:00:00+02:00"),
+        (kiev, "9998-12-31", "9998-12-31T00:00:00+02:00"),
         (DAILY, "2026-03-01", "2026-03-01T00:00:00+00:00"),
     ] {
         let server = Server::still();
@@ -139,7 +146,16 @@ async fn a_day_and_a_time_without_an_offset_are_those_of_the_workflows_zone() {
     }
     let server = Server::still();
     server.apply("shop", DAILY).await;
-    for wrong in ["", "tomorrow", "2026-02-30", "2026-03-01T25:00"] {
+    for wrong in [
+        "",
+        "tomorrow",
+        "2026-02-30",
+        "2026-03-01T25:00",
+        "2026-03-01[Mars/Olympus]",
+        "9999-12-31",
+        "9999-12-30T22:00:00.999Z",
+        "-000044-03-15",
+    ] {
         let request = json!({"logical_date": wrong}).to_string();
         let refused = server.post(RUNS, request).await.expect(400);
         let said = refused.to_string();
