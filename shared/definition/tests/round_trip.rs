@@ -579,3 +579,20 @@ fn a_written_definition_is_readable() {
         pool: warehouse
     "#);
 }
+
+#[test]
+fn a_window_is_of_the_zone_of_its_schedule_unless_it_names_one() {
+    for (start, wanted) in [
+        ("2026-03-01", "2026-02-28T23:00:00Z"),
+        ("2026-03-01 06:00:00", "2026-03-01T05:00:00Z"),
+        ("2026-03-01T06:00:00Z", "2026-03-01T06:00:00Z"),
+        ("2026-03-01T06:00[Asia/Tokyo]", "2026-02-28T21:00:00Z"),
+    ] {
+        let text = format!(
+            "workflow: x\nschedule: {{ cron: '0 5 * * *', timezone: Europe/Berlin, start: '{start}' }}\ntasks: {{ a: {{ noop: }} }}\n"
+        );
+        let read = porpoise_definition::read("x.yaml", text.as_bytes()).unwrap();
+        let schedule = read[0].workflow.schedule.as_ref().unwrap();
+        assert_eq!(schedule.start, Some(wanted.parse().unwrap()), "{start}");
+    }
+}

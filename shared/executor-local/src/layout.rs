@@ -29,9 +29,9 @@
 //! **Durable before it is told.** `status` is synced, and its directory, before the wrapper exits; and as long as the
 //! wrapper lives, the job is said to run. Its exit, therefore, is the news.
 //!
-//! **Few files, and none is removed.** Making files is most of what an attempt costs. ext4 does not use an inode again
-//! for some minutes after its removal, and looks at each such inode whenever it makes a file: a few thousand removals
-//! make every attempt several times slower.
+//! **Few files, and none is removed** but the copies in `work`, which may be large. Making files is most of what an
+//! attempt costs. ext4 does not use an inode again for some minutes after its removal, and looks at each such inode
+//! whenever it makes a file: a few thousand removals make every attempt several times slower.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};

@@ -126,8 +126,13 @@ impl Reader<'_> {
     fn instant(&mut self, at: At<'_>, zone: &TimeZone) -> Option<Timestamp> {
         let text = self.text(at, VALUE_BYTES_MAX)?;
         let local = || text.parse::<DateTime>().ok()?.to_zoned(zone.clone()).ok();
-        let instant = text.parse::<Timestamp>().ok();
-        let instant = instant.or_else(|| local().as_ref().map(Zoned::timestamp));
+        let instant = if text.contains('[') {
+            // the name of a zone is not to be passed over
+            text.parse::<Zoned>().ok().as_ref().map(Zoned::timestamp)
+        } else {
+            let instant = text.parse::<Timestamp>().ok();
+            instant.or_else(|| local().as_ref().map(Zoned::timestamp))
+        };
         if instant.is_none() {
             let hint =
                 "write `2026-01-01`, `2026-01-01 06:00:00` or `2026-01-01T05:00:00Z`".to_owned();

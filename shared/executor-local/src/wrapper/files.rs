@@ -16,6 +16,15 @@ const PIECE: u64 = 8 << 20;
 /// What is shown of a path.
 const SHOWN_CHARS_MAX: usize = 200;
 
+/// What keeps a file from being opened that will keep it the next time, too.
+const FINAL: [io::ErrorKind; 5] = [
+    io::ErrorKind::NotFound,
+    io::ErrorKind::PermissionDenied,
+    io::ErrorKind::NotADirectory,
+    io::ErrorKind::InvalidInput,
+    io::ErrorKind::InvalidFilename,
+];
+
 /// Whether the copies stand.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Put {
@@ -27,10 +36,11 @@ pub(super) enum Put {
 
 /// Copies them there, so that whatever the script does to them stays its own. An error says what the job's owner can do
 /// about it.
-pub(super) fn put(dir: &AttemptDir, job: &Job, work: &Path) -> Result<Put, Cause> {
+pub(super) fn put(dir: &AttemptDir, job: &Job, work: &Path) -> Result<Put, Refused> {
     for (name, source) in &job.files {
         let put = one(dir, name, source, work);
-        let put = put.map_err(|refused| refused.of(&format!("the file `{name}` cannot be had")))?;
+        let put =
+            put.map_err(|refused| refused.within(&format!("the file `{name}` cannot be had")))?;
         if put == Put::Stopped {
             return Ok(Put::Stopped);
         }
@@ -47,23 +57,33 @@ pub(super) fn remove(job: &Job, work: &Path) {
     }
 }
 
-/// Why a file is not there.
-enum Refused {
-    /// Nobody else will find it either.
+/// Why a job is not started, in words.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// Another attempt would end the same.
     Final(String),
-    /// It may be had another time.
+    /// It may be started another time.
     Now(String),
 }
 
 impl Refused {
-    fn of(self, what: &str) -> Cause {
+    fn within(self, what: &str) -> Self {
         match self {
-            Self::Final(why) => Cause::Rejected {
-                message: format!("{what}: {why}"),
-            },
-            Self::Now(why) => Cause::Failed {
-                message: format!("{what}: {why}"),
-            },
+            Self::Final(why) => Self::Final(format!("{what}: {why}")),
+            Self::Now(why) => Self::Now(format!("{what}: {why}")),
+        }
+    }
+
+    pub(super) fn message(&self) -> &str {
+        match self {
+            Self::Final(message) | Self::Now(message) => message,
+        }
+    }
+
+    pub(super) fn cause(self) -> Cause {
+        match self {
+            Self::Final(message) => Cause::Rejected { message },
+            Self::Now(message) => Cause::Failed { message },
         }
     }
 }
@@ -90,13 +110,18 @@ fn one(dir: &AttemptDir, name: &str, source: &str, work: &Path) -> Result<Put, R
         .read(true)
         .custom_flags(flags)
         .open(source);
-    let from = from.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Refused::Final(format!("there is no `{shown}` on this machine")),
-        io::ErrorKind::PermissionDenied
-        | io::ErrorKind::NotADirectory
-        | io::ErrorKind::InvalidInput
-        | io::ErrorKind::InvalidFilename => Refused::Final(format!("`{shown}`: {error}")),
-        _ => Refused::Now(format!("`{shown}`: {error}")),
+    let from = from.map_err(|error| {
+        let kind = error.kind();
+        let message = if kind == io::ErrorKind::NotFound {
+            format!("there is no `{shown}` on this machine")
+        } else {
+            format!("`{shown}`: {error}")
+        };
+        if FINAL.contains(&kind) {
+            Refused::Final(message)
+        } else {
+            Refused::Now(message)
+        }
     })?;
     let found = from.metadata();
     let found = found.map_err(|error| Refused::Now(format!("`{shown}`: {error}")))?;

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, pidfd_open, wait};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::files::{self, Put};
+use super::files::{self, Put, Refused};
 use super::log::{Lines, Log};
 use super::outcome::outcome;
 use super::outputs::{Setter, told};
@@ -59,13 +59,13 @@ pub(super) fn run(
                 ended: crate::now(),
             });
         }
-        Err(cause) => {
+        Err(refused) => {
             files::remove(job, &work);
-            log.line("sys", said(&cause).as_bytes())?;
+            log.line("sys", refused.message().as_bytes())?;
             return Ok(JobState::Failed {
                 started: Some(started),
                 ended: crate::now(),
-                cause,
+                cause: refused.cause(),
             });
         }
     };
@@ -100,22 +100,13 @@ fn begin(
     job: &Job,
     secrets: &[(String, String)],
     helper: &[OsString],
-) -> Result<Option<Child>, Cause> {
-    let rejected = |message| Cause::Rejected { message };
-    let work = spawn::folder(dir).map_err(rejected)?;
+) -> Result<Option<Child>, Refused> {
+    let work = spawn::folder(dir).map_err(Refused::Final)?;
     if files::put(dir, job, &work)? == Put::Stopped {
         return Ok(None);
     }
     let child = spawn::spawn(dir, job, secrets, helper);
-    child.map(Some).map_err(rejected)
-}
-
-/// A cause, as the log tells it.
-fn said(cause: &Cause) -> String {
-    match cause {
-        Cause::Rejected { message } | Cause::Failed { message } => message.clone(),
-        other => other.to_string(),
-    }
+    child.map(Some).map_err(Refused::Final)
 }
 
 /// A named pipe: opened for both ends, so that it never says that nobody writes.
