@@ -57,7 +57,7 @@ pub struct Run;
 
 impl Aggregate for Run {
     const KIND: AggregateKind = AggregateKind::Run;
-    const FOLD_VERSION: u32 = 6;
+    const FOLD_VERSION: u32 = 7;
 
     type State = State;
     type Context = Plan;

@@ -465,8 +465,8 @@ fn a_serial_run_waits_for_its_gate() {
 }
 
 #[test]
-fn a_dry_run_starts_no_job() {
-    let mut run = scenario("a -> b");
+fn a_dry_run_starts_no_job_and_waits_for_no_delay() {
+    let mut run = scenario("a -> b").with("b", |task| task.delay = Duration::from_mins(15));
     run.new.dry_run = true;
     let mut run = run.start();
     assert_eq!(run.pending(), []);

@@ -174,7 +174,7 @@ fn take(
     }
 }
 
-/// A task is queued: at once, or after its delay.
+/// A task is queued: at once, or after its delay, which nobody waits for in a dry run.
 fn become_ready(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
     if plan.is_approval(task) {
         return ask(state, plan, task, at);
@@ -182,7 +182,7 @@ fn become_ready(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
     let delay = plan
         .task(task)
         .map(|task| task.delay)
-        .filter(|_| plan.has_delay(task));
+        .filter(|_| plan.has_delay(task) && !is_dry(state));
     match delay.and_then(|delay| at.checked_add(delay).ok()) {
         Some(until) => {
             state.parked.insert(task, Time(until));
@@ -199,9 +199,13 @@ fn ask(state: &mut State, plan: &Plan, task: u32, at: Timestamp) {
     if let Some(until) = timeout.and_then(|timeout| at.checked_add(timeout.after).ok()) {
         state.timeouts.insert(task, Time(until));
     }
-    if state.new.as_ref().is_some_and(|new| new.dry_run) {
+    if is_dry(state) {
         state.ready.insert(task);
     }
+}
+
+fn is_dry(state: &State) -> bool {
+    state.new.as_ref().is_some_and(|new| new.dry_run)
 }
 
 /// Looks at tasks afresh: counts what they wait for, and applies their rules to those that are pending.
